@@ -1,0 +1,86 @@
+package app
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestParseRefusesBadSettings(t *testing.T) {
+	const influx = "history: {influx: {url: 'http://127.0.0.1:8086', org: o, bucket: b, token: t}}"
+	for _, tt := range []struct{ name, yaml, want string }{
+		{"unknown key", "nmae: x", "nmae"},
+		{"unknown nested key", "mqtt: {listn: '127.0.0.1:1883'}", "listn"},
+		{"wrong type", "partitions: many", "int"},
+		{"not yaml", "a: [", "sequence"},
+		{"name", "name: Big Name", `name: "Big Name": 1–32 lower-case`},
+		{"data", "data: ''", "data: is empty"},
+		{"partitions low", "partitions: 0", "partitions: 0: allowed are 1 to 256"},
+		{"partitions high", "partitions: 999", "partitions: 999: allowed are 1 to 256"},
+		{"broker scheme", "mqtt: {brokers: ['http://a:1']}", `mqtt.brokers[0]: scheme "http": allowed are tcp`},
+		{"broker no host", "mqtt: {brokers: ['foo']}", "mqtt.brokers[0]: is no URL of the form tcp://host:port"},
+		{"users with brokers", "mqtt: {brokers: ['tcp://a:1'], users: [{username: u, password: p}]}", "mqtt.users: are of the embedded broker"},
+		{"share group alone", "mqtt: {share_group: g}", "mqtt.share_group: needs mqtt.brokers"},
+		{"connections alone", "mqtt: {connections: 2}", "mqtt.connections: needs mqtt.brokers"},
+		{"connections without group", "mqtt: {brokers: ['tcp://a:1'], connections: 4}", "each event would come 4 times"},
+		{"username embedded", "mqtt: {username: u}", "users of the embedded broker are mqtt.users"},
+		{"password alone", "mqtt: {brokers: ['tcp://a:1'], password: p}", "mqtt.username: is missing"},
+		{"presence", "mqtt: {presence: -1s}", "mqtt.presence: must be positive"},
+		{"user without password", "mqtt: {users: [{username: u}]}", "mqtt.users[0]: needs username and password"},
+		{"mqtt listen", "mqtt: {listen: nowhere}", "mqtt.listen: \"nowhere\" is no address"},
+		{"mqtt open", "mqtt: {listen: '0.0.0.0:1883'}", "mqtt.listen: \"0.0.0.0:1883\" is open to the network, but mqtt.users is not configured"},
+		{"tls half", "mqtt: {tls: {cert: a.pem}}", "mqtt.tls: cert and key belong together"},
+		{"tls missing file", "mqtt: {tls: {ca: /nonexistent.pem}}", `mqtt.tls.ca: "/nonexistent.pem" cannot be read`},
+		{"nats scheme", "log: {nats: ['http://a:4222']}", `log.nats[0]: scheme "http"`},
+		{"replicas embedded", "log: {replicas: 3}", "log.replicas: 3 needs log.nats"},
+		{"replicas even", "log: {nats: ['nats://a:1'], replicas: 2}", "log.replicas: 2: allowed are 1, 3 and 5"},
+		{"nats user embedded", "log: {username: u}", "log.username: needs log.nats"},
+		{"max bytes", "log: {max_bytes: 10}", "log.max_bytes: 10: at least 67108864"},
+		{"snapshot", "log: {snapshot_every: 0s}", "log.snapshot_every: must be positive"},
+		{"influx url", "history: {influx: {url: 'ftp://a', org: o, bucket: b, token: t}}", `history.influx.url: scheme "ftp"`},
+		{"influx org", "history: {influx: {url: 'http://a', bucket: b, token: t}}", "history.influx.org: is missing"},
+		{"influx bucket", "history: {influx: {url: 'http://a', org: o, token: t}}", "history.influx.bucket: is missing"},
+		{"influx no token", "history: {influx: {url: 'http://a', org: o, bucket: b}}", "exactly one of token and token_file"},
+		{"grpc listen", "grpc: {listen: x}", "grpc.listen"},
+		{"grpc open", "grpc: {listen: ':7070'}", "auth.tokens is not configured"},
+		{"http open", "http: {listen: '0.0.0.0:7080'}", "http.listen"},
+		{"short token", "auth: {tokens: [{name: a, token: short, roles: [reader]}]}", "auth.tokens[0].token: is shorter than 16"},
+		{"no roles", "auth: {tokens: [{name: a, token: 0123456789abcdef}]}", "auth.tokens[0].roles: is empty"},
+		{"clock mode", "clock: {mode: fast}", `clock.mode: "fast": allowed are wall and lockstep`},
+		{"clock origin", "clock: {origin: 2026-01-01T00:00:00Z}", "clock.origin: only a lockstep clock"},
+		{"zone", "rules: {time_zone: Mars/Base}", `rules.time_zone: "Mars/Base" is no zone`},
+		{"cap count", "rules: {caps: [{count: 0, window: 1h}]}", "rules.caps[0].count: must be at least 1"},
+		{"cap window", "rules: {caps: [{count: 1}]}", "rules.caps[0].window: must be positive"},
+		{"cap kind", "rules: {caps: [{count: 1, window: 1h, kind: fixed}]}", `rules.caps[0].kind: "fixed"`},
+		{"quiet from", "rules: {quiet_hours: [{from: '25:00', to: '07:00'}]}", `rules.quiet_hours[0].from: "25:00"`},
+		{"quiet hit", "rules: {quiet_hours: [{from: '22:00', to: '07:00', on_hit: drop}]}", `on_hit: "drop": allowed are hold and discard`},
+		{"holdout", "rules: {holdout_percent: 80}", "rules.holdout_percent: allowed are 0 to 50"},
+		{"dedup", "rules: {duplicate_window: 1m}", "rules.duplicate_window: 1m0s: at least 1h"},
+		{"webhook url", "webhooks: [{name: a, url: x, secret: whsec_a}]", "webhooks[0].url: is no URL"},
+		{"webhook name", "webhooks: [{url: 'http://127.0.0.1:1', secret: whsec_a}]", "webhooks[0].name: is empty"},
+		{"webhook secret", "webhooks: [{name: a, url: 'http://127.0.0.1:1', secret: x}]", "webhooks[0].secret: must start with whsec_"},
+		{"two keys", "vault: {master_key_file: a, master_key_env: b}", "master_key_file and master_key_env exclude each other"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := Parse([]byte(tt.yaml))
+			if err == nil {
+				t.Fatalf("accepted %s", tt.yaml)
+			}
+			if !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("error\n  %v\ndoes not contain\n  %s", err, tt.want)
+			}
+		})
+	}
+	if _, err := Parse([]byte(influx)); err != nil {
+		t.Errorf("good settings refused: %v", err)
+	}
+	if _, err := Parse(nil); err != nil {
+		t.Errorf("defaults refused: %v", err)
+	}
+}
+
+func TestErrorsShowNoSecret(t *testing.T) {
+	_, err := Parse([]byte("mqtt: {brokers: ['http://user:planted-secret@a:1']}\nlog: {password: planted-secret}\nbad: planted-secret"))
+	if err == nil || strings.Contains(err.Error(), "planted-secret") {
+		t.Errorf("error shows a secret or is missing: %v", err)
+	}
+}
