@@ -1,0 +1,148 @@
+package journey
+
+import (
+	"fmt"
+	"time"
+
+	"touchpoint/gateway"
+)
+
+// Config is what an operator decides for the whole installation. It is a plain
+// struct, so that the application reads it from its own configuration file.
+type Config struct {
+	// Partition is the number of this partition of Partitions.
+	Partition  int `yaml:"-"`
+	Partitions int `yaml:"-"`
+	// Zone is the time zone of a customer who has none (IANA name).
+	Zone string `yaml:"zone"`
+	// DedupWindow is how long a device's duplicates are recognised, by
+	// occurred_at; at least the longest offline buffer of a model.
+	DedupWindow Duration `yaml:"dedup_window"`
+	// MaxEventAge is the age from which an event triggers nothing any more; a
+	// journey may set its own.
+	MaxEventAge Duration `yaml:"max_event_age"`
+	// Holdout is the share in percent of customers whom a journey leaves
+	// untreated, per purpose; a journey may set its own.
+	Holdout map[gateway.Purpose]float64 `yaml:"holdout"`
+	// Caps limit messages per customer; all hold, the strictest wins.
+	Caps []CapRule `yaml:"caps"`
+	// QuietHours are the local no-send intervals of the project.
+	QuietHours []QuietHours `yaml:"quiet_hours"`
+	// Channels is the order for customers who state none.
+	Channels []string `yaml:"channels"`
+	// ExpiresAfter is the life of a message whose step names none.
+	ExpiresAfter Duration `yaml:"expires_after"`
+	// UnobservedAfter is how long an absence may stay undecided, because intake
+	// was incomplete, before a decision "unobserved" says so.
+	UnobservedAfter Duration `yaml:"unobserved_after"`
+	// TimersPerStep bounds the timers that fire in one step.
+	TimersPerStep int `yaml:"-"`
+}
+
+// CapRule allows at most Max messages per Per to one customer.
+type CapRule struct {
+	Name string `yaml:"name"`
+	// Channels and Purposes restrict the rule; empty means all.
+	Channels []string          `yaml:"channels"`
+	Purposes []gateway.Purpose `yaml:"purposes"`
+	Max      int               `yaml:"max"`
+	// Per is the length of a rolling window; Calendar ("day", "week" or "month"
+	// in the customer's zone) replaces it.
+	Per      Duration `yaml:"per"`
+	Calendar string   `yaml:"calendar"`
+}
+
+// QuietHours is a local interval [From, To) in which nothing is sent; it may
+// cross midnight and then belongs to the day on which it starts.
+type QuietHours struct {
+	From LocalTime `yaml:"from"`
+	To   LocalTime `yaml:"to"`
+	// Days restricts the days on which the interval starts; empty means all.
+	Days []Weekday `yaml:"days"`
+	// Channels restricts the rule; empty means all.
+	Channels []string `yaml:"channels"`
+	// OnHit is "hold" (the default: send at the first allowed instant) or "discard".
+	OnHit string `yaml:"on_hit"`
+}
+
+// WithDefaults returns c with every unset value filled.
+func (c Config) WithDefaults() Config {
+	if c.Partitions == 0 {
+		c.Partitions = 1
+	}
+	if c.Zone == "" {
+		c.Zone = "UTC"
+	}
+	setDuration(&c.DedupWindow, 8*24*time.Hour)
+	setDuration(&c.MaxEventAge, 4*time.Hour)
+	setDuration(&c.ExpiresAfter, 3*24*time.Hour)
+	setDuration(&c.UnobservedAfter, 15*time.Minute)
+	if c.Holdout == nil {
+		c.Holdout = map[gateway.Purpose]float64{gateway.PurposeMarketing: 10}
+	}
+	if len(c.Channels) == 0 {
+		c.Channels = []string{"product", "stream", "webhook", "email"}
+	}
+	if c.TimersPerStep == 0 {
+		c.TimersPerStep = 4096
+	}
+	return c
+}
+
+func setDuration(d *Duration, v time.Duration) {
+	if *d == 0 {
+		*d = Duration(v.Milliseconds())
+	}
+}
+
+// Validate names the first key with a wrong value.
+func (c Config) Validate() error {
+	if c.Partitions < 0 || c.Partition < 0 || c.Partition >= max(c.Partitions, 1) {
+		return gateway.InvalidField("partition", "%d is not in 0…%d", c.Partition, c.Partitions-1)
+	}
+	if _, err := time.LoadLocation(c.Zone); err != nil {
+		return gateway.InvalidField("zone", "%q is no time zone; write a name such as Europe/Berlin", c.Zone)
+	}
+	for purpose, percent := range c.Holdout {
+		if percent < 0 || percent > 100 {
+			return gateway.InvalidField("holdout."+string(purpose), "%v is not in 0…100", percent)
+		}
+	}
+	for i, r := range c.Caps {
+		if err := r.validate(fmt.Sprintf("caps[%d]", i)); err != nil {
+			return err
+		}
+	}
+	for i, q := range c.QuietHours {
+		if err := q.validate(fmt.Sprintf("quiet_hours[%d]", i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r CapRule) validate(at string) error {
+	switch {
+	case r.Name == "":
+		return gateway.InvalidField(at+".name", "is missing; decisions name the rule")
+	case r.Max < 1:
+		return gateway.InvalidField(at+".max", "%d is not at least 1", r.Max)
+	case r.Calendar == "" && r.Per <= 0:
+		return gateway.InvalidField(at+".per", "is missing; write a duration such as 7d, or calendar: day")
+	case r.Calendar != "" && r.Per != 0:
+		return gateway.InvalidField(at+".calendar", "excludes per; keep one")
+	case r.Calendar != "" && r.Calendar != "day" && r.Calendar != "week" && r.Calendar != "month":
+		return gateway.InvalidField(at+".calendar", "%q is not day, week or month", r.Calendar)
+	}
+	return nil
+}
+
+func (q QuietHours) validate(at string) error {
+	if q.From == q.To {
+		return gateway.InvalidField(at+".to", "equals from; the interval is empty")
+	}
+	if q.OnHit != "" && q.OnHit != "hold" && q.OnHit != "discard" {
+		return gateway.InvalidField(at+".on_hit", "%q is not hold or discard", q.OnHit)
+	}
+	return nil
+}
