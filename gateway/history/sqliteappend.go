@@ -1,0 +1,275 @@
+package history
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"slices"
+
+	"touchpoint/gateway"
+)
+
+// Append implements Store. The batch is one transaction, positions included.
+func (s *SQLite) Append(ctx context.Context, b *Batch) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.group.sort(b.Points)
+	err := s.db.Tx(ctx, func(tx *sql.Tx) error {
+		for _, part := range s.group.parts {
+			if err := s.appendPart(ctx, tx, b.Points, part.partition, part.points); err != nil {
+				return err
+			}
+		}
+		if err := s.saveSegment(ctx, tx); err != nil {
+			return err
+		}
+		if err := s.prune(ctx, tx); err != nil {
+			return err
+		}
+		return s.savePositions(ctx, tx, b.Positions)
+	})
+	if err != nil {
+		if rerr := s.reload(context.WithoutCancel(ctx)); rerr != nil {
+			err = fmt.Errorf("%w (and reading back: %v)", err, rerr)
+		}
+		return fmt.Errorf("history: append: %w", err)
+	}
+	return nil
+}
+
+// appendPart writes the points of one partition in blocks, leaving out those
+// that are there already.
+func (s *SQLite) appendPart(ctx context.Context, tx *sql.Tx, points []Point, partition int, order []int) error {
+	last, known := s.last[partition]
+	for len(order) > 0 {
+		s.writer.reset()
+		var m blockMeta
+		n := 0
+		for ; n < len(order) && s.writer.count < blockPoints; n++ {
+			p := &points[order[n]]
+			if known && !last.Before(p.Place) {
+				continue
+			}
+			last, known = p.Place, true
+			s.writer.add(p)
+			m.add(p)
+			if err := s.saveCredit(ctx, tx, p); err != nil {
+				return err
+			}
+		}
+		order = order[n:]
+		if s.writer.count > 0 {
+			if err := s.saveBlock(ctx, tx, partition, &m); err != nil {
+				return err
+			}
+			s.last[partition] = last
+		}
+	}
+	return nil
+}
+
+// blockMeta is what the database knows of a block beside its data.
+type blockMeta struct {
+	types                     int64
+	firstTime, lastTime       int64
+	firstApplied, lastApplied int64
+	points                    int
+	subjects                  []uint64
+	lastType                  string
+}
+
+func (m *blockMeta) add(p *Point) {
+	t, a := int64(p.Event.OccurredAt), int64(p.AppliedAt)
+	if m.points == 0 {
+		m.firstTime, m.lastTime, m.firstApplied, m.lastApplied = t, t, a, a
+	}
+	m.firstTime, m.lastTime = min(m.firstTime, t), max(m.lastTime, t)
+	m.firstApplied, m.lastApplied = min(m.firstApplied, a), max(m.lastApplied, a)
+	m.points++
+	if p.Event.Type != m.lastType || m.points == 1 {
+		m.lastType = p.Event.Type
+		m.types |= typeBit(p.Event.Type)
+	}
+	m.subjects = append(m.subjects, subjectOf(p))
+}
+
+func (s *SQLite) saveBlock(ctx context.Context, tx *sql.Tx, partition int, m *blockMeta) error {
+	g := &s.segment
+	if g.id == 0 || g.full(m.lastApplied) {
+		if err := s.saveSegment(ctx, tx); err != nil {
+			return err
+		}
+		*g = segment{id: g.id + 1}
+	}
+	s.data = s.writer.appendTo(s.data[:0])
+	res, err := tx.StmtContext(ctx, s.insert).ExecContext(ctx, g.id, partition, m.types, m.firstTime, m.lastTime,
+		m.firstApplied, m.lastApplied, s.data)
+	if err != nil {
+		return err
+	}
+	id, err := res.LastInsertId()
+	if err != nil {
+		return err
+	}
+	if g.points == 0 {
+		g.firstTime, g.lastTime, g.firstApplied, g.lastApplied = m.firstTime, m.lastTime, m.firstApplied, m.lastApplied
+	}
+	g.firstTime, g.lastTime = min(g.firstTime, m.firstTime), max(g.lastTime, m.lastTime)
+	g.firstApplied, g.lastApplied = min(g.firstApplied, m.firstApplied), max(g.lastApplied, m.lastApplied)
+	g.points += m.points
+
+	// In the order of the index, each subject once: appending to a sorted run of
+	// pages is cheap, jumping between them is not.
+	slices.SortFunc(m.subjects, func(a, b uint64) int { // as signed numbers, like the database
+		switch {
+		case int64(a) < int64(b):
+			return -1
+		case a == b:
+			return 0
+		}
+		return 1
+	})
+	s.json = append(s.json[:0], '[')
+	for i, subject := range m.subjects {
+		if i == 0 || subject != m.subjects[i-1] {
+			s.json = appendJSON(s.json, subject)
+		}
+	}
+	s.json = append(s.json, ']')
+	_, err = tx.StmtContext(ctx, s.index).ExecContext(ctx, g.id, id, string(s.json))
+	return err
+}
+
+// saveCredit remembers that the customer has points on the subject.
+func (s *SQLite) saveCredit(ctx context.Context, tx *sql.Tx, p *Point) error {
+	if p.Customer == 0 {
+		return nil
+	}
+	c := pair{p.Customer, subjectOf(p)}
+	if _, ok := s.credited[c]; ok {
+		return nil
+	}
+	if _, err := tx.StmtContext(ctx, s.credit).ExecContext(ctx, int64(c.customer), int64(c.subject)); err != nil {
+		return err
+	}
+	if len(s.credited) >= maxCredited {
+		clear(s.credited)
+	}
+	s.credited[c] = struct{}{}
+	return nil
+}
+
+func (s *SQLite) saveSegment(ctx context.Context, tx *sql.Tx) error {
+	g := &s.segment
+	if g.points == 0 {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, `INSERT INTO segment (id, points, first_time, last_time, first_applied, last_applied)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO UPDATE SET points = ?2, first_time = ?3, last_time = ?4,
+		first_applied = ?5, last_applied = ?6`,
+		g.id, g.points, g.firstTime, g.lastTime, g.firstApplied, g.lastApplied)
+	return err
+}
+
+func (s *SQLite) savePositions(ctx context.Context, tx *sql.Tx, list []Position) error {
+	for _, part := range s.group.parts {
+		p, has := s.last[part.partition]
+		if len(part.points) == 0 || !has || slices.ContainsFunc(list, func(l Position) bool { return l.Partition == part.partition }) {
+			continue
+		}
+		_, err := tx.ExecContext(ctx, `INSERT INTO position (partition, step_seq, event_seq, inputs, open, seq, idx, late)
+			VALUES (?1, 0, 0, 0, 0, ?2, ?3, ?4) ON CONFLICT (partition) DO UPDATE SET seq = ?2, idx = ?3, late = ?4`,
+			part.partition, int64(p.Seq), p.Index, p.Late)
+		if err != nil {
+			return err
+		}
+	}
+	for _, p := range list {
+		last := s.last[p.Partition]
+		_, err := tx.ExecContext(ctx, `INSERT INTO position (partition, step_seq, event_seq, inputs, open, seq, idx, late)
+			VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (partition) DO UPDATE SET step_seq = ?2, event_seq = ?3,
+			inputs = ?4, open = ?5, seq = ?6, idx = ?7, late = ?8`,
+			p.Partition, int64(p.StepSeq), int64(p.EventSeq), p.Inputs, p.Open, int64(last.Seq), last.Index, last.Late)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prune drops the segments that are older than the retention.
+func (s *SQLite) prune(ctx context.Context, tx *sql.Tx) error {
+	if s.retention == 0 || s.segment.points == 0 {
+		return nil
+	}
+	limit := s.segment.lastApplied - s.retention.Milliseconds()
+	for {
+		var id int64
+		err := tx.QueryRowContext(ctx, `SELECT id FROM segment WHERE last_applied < ? AND id < ? ORDER BY id LIMIT 1`,
+			limit, s.segment.id).Scan(&id)
+		if err == sql.ErrNoRows {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for _, text := range []string{
+			`DELETE FROM block WHERE segment = ?`, `DELETE FROM subject WHERE segment = ?`, `DELETE FROM segment WHERE id = ?`,
+		} {
+			if _, err := tx.ExecContext(ctx, text, id); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// grouping sorts the points of a batch by partition, keeping their order.
+type grouping struct {
+	parts []group
+}
+
+type group struct {
+	partition int
+	points    []int
+}
+
+func (g *grouping) sort(points []Point) {
+	for i := range g.parts {
+		g.parts[i].points = g.parts[i].points[:0]
+	}
+	at := -1
+	for i := range points {
+		partition := points[i].Place.Partition
+		if at < 0 || g.parts[at].partition != partition {
+			at = slices.IndexFunc(g.parts, func(p group) bool { return p.partition == partition })
+			if at < 0 {
+				g.parts = append(g.parts, group{partition: partition})
+				at = len(g.parts) - 1
+			}
+		}
+		g.parts[at].points = append(g.parts[at].points, i)
+	}
+}
+
+// subjectsOf returns the devices (and, for touchpoints without one, the
+// customer) that a customer has points on.
+func (s *SQLite) subjectsOf(ctx context.Context, q querier, c gateway.CustomerID) ([]uint64, error) {
+	rows, err := q.QueryContext(ctx, `SELECT subject FROM credit WHERE customer = ?`, int64(c))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []uint64
+	for rows.Next() {
+		var subject int64
+		if err := rows.Scan(&subject); err != nil {
+			return nil, err
+		}
+		list = append(list, uint64(subject))
+	}
+	return list, rows.Err()
+}
+
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
