@@ -170,7 +170,7 @@ type Customer struct {
 	// Country, ISO 3166-1 alpha-2. Example: "DE".
 	Country string `protobuf:"bytes,6,opt,name=country,proto3" json:"country,omitempty"`
 	// Channels in the customer's order of preference, at most 8.
-	// Example: ["device", "webhook"].
+	// Example: ["product", "webhook"].
 	Channels []string `protobuf:"bytes,7,rep,name=channels,proto3" json:"channels,omitempty"`
 	// Open attributes that conditions may use; no personal data. Merged key by
 	// key; null deletes. At most 64. Example: {"plan": {"string": "plus"}}.
@@ -417,7 +417,7 @@ type Consent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// "service", "marketing" or "safety". Example: "marketing".
 	Purpose string `protobuf:"bytes,1,opt,name=purpose,proto3" json:"purpose,omitempty"`
-	// The channel; empty means every channel. Example: "device".
+	// The channel; empty means every channel. Example: "product".
 	Channel string `protobuf:"bytes,2,opt,name=channel,proto3" json:"channel,omitempty"`
 	// Given, or revoked.
 	Granted bool `protobuf:"varint,3,opt,name=granted,proto3" json:"granted,omitempty"`
@@ -1142,7 +1142,7 @@ type SetConsentRequest struct {
 	Customer *CustomerRef `protobuf:"bytes,1,opt,name=customer,proto3" json:"customer,omitempty"`
 	// "service", "marketing" or "safety". Example: "marketing".
 	Purpose string `protobuf:"bytes,2,opt,name=purpose,proto3" json:"purpose,omitempty"`
-	// The channel; empty means every channel. Example: "device".
+	// The channel; empty means every channel. Example: "product".
 	Channel string `protobuf:"bytes,3,opt,name=channel,proto3" json:"channel,omitempty"`
 	// true grants, false revokes.
 	Granted bool `protobuf:"varint,4,opt,name=granted,proto3" json:"granted,omitempty"`

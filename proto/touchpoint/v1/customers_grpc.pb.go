@@ -52,7 +52,7 @@ type CustomerServiceClient interface {
 	// answered when it is in force: nothing is handed over afterwards.
 	//
 	//	{"customer": {"external_id": "K-100042"}, "purpose": "marketing",
-	//	  "channel": "device", "granted": true, "source": "app settings"}
+	//	  "channel": "product", "granted": true, "source": "app settings"}
 	SetConsent(ctx context.Context, in *SetConsentRequest, opts ...grpc.CallOption) (*SetConsentResponse, error)
 	// EraseCustomer removes everything that is stored about a customer and makes
 	// what is left in the logs unreadable. It is answered when that is done.
@@ -187,7 +187,7 @@ type CustomerServiceServer interface {
 	// answered when it is in force: nothing is handed over afterwards.
 	//
 	//	{"customer": {"external_id": "K-100042"}, "purpose": "marketing",
-	//	  "channel": "device", "granted": true, "source": "app settings"}
+	//	  "channel": "product", "granted": true, "source": "app settings"}
 	SetConsent(context.Context, *SetConsentRequest) (*SetConsentResponse, error)
 	// EraseCustomer removes everything that is stored about a customer and makes
 	// what is left in the logs unreadable. It is answered when that is done.

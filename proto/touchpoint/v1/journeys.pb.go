@@ -657,7 +657,8 @@ type UpdateJourneyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The draft; its name says which journey.
 	Definition *JourneyDefinition `protobuf:"bytes,1,opt,name=definition,proto3" json:"definition,omitempty"`
-	// The draft's revision that this one is based on: another one is ABORTED.
+	// The draft's revision that this one is based on: another one is
+	// FAILED_PRECONDITION.
 	// 0 replaces whatever is there. Example: 3.
 	Revision      uint64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -878,7 +879,8 @@ type PublishJourneyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The journey. Example: "welcome".
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// The draft's revision that is meant: another one is ABORTED. 0 publishes
+	// The draft's revision that is meant: another one is
+	// FAILED_PRECONDITION. 0 publishes
 	// whatever the draft is. Example: 3.
 	Revision uint64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
 	// What happens to customers who meet the entry already.

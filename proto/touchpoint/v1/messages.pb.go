@@ -145,7 +145,7 @@ type Message struct {
 	CustomerId string `protobuf:"bytes,6,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
 	// The device that it is about, where there is one.
 	Device *DeviceRef `protobuf:"bytes,7,opt,name=device,proto3" json:"device,omitempty"`
-	// The channel: "device", "webhook" or "stream". Example: "device".
+	// The channel: "product", "webhook", "stream" or "email". Example: "product".
 	Channel string `protobuf:"bytes,8,opt,name=channel,proto3" json:"channel,omitempty"`
 	// Why it may be sent: "service", "marketing" or "safety". Example: "service".
 	Purpose string `protobuf:"bytes,9,opt,name=purpose,proto3" json:"purpose,omitempty"`
