@@ -1,0 +1,96 @@
+package engine
+
+import (
+	"context"
+
+	"touchpoint/gateway"
+)
+
+// Settled waits until nothing is left to do at the clock's present time: every
+// record of EVENTS is applied on every partition, every forward is appended and
+// applied, and no timer is due that the clock and the watermark allow to fire.
+// A timer fires when time has passed its due instant: one due at this very
+// instant is not left behind.
+func (e *Engine) Settled(ctx context.Context) error {
+	for {
+		before := e.activity()
+		var err error
+		werr := e.changed.wait(ctx, func() bool {
+			var quiet bool
+			quiet, err = e.quiet(ctx)
+			return quiet || err != nil
+		})
+		if err != nil {
+			return err
+		}
+		if werr != nil {
+			return werr
+		}
+		// A step that went on beside the look may have put work behind it.
+		if e.activity() == before {
+			return nil
+		}
+	}
+}
+
+// NextDue returns the earliest timer of all partitions, ok is false when there
+// is none. The driver of a virtual clock may jump there.
+func (e *Engine) NextDue() (due gateway.Instant, ok bool) {
+	for _, r := range e.runners {
+		if at := gateway.Instant(r.shared.due.Load()); at != 0 && (!ok || at < due) {
+			due, ok = at, true
+		}
+	}
+	return due, ok
+}
+
+// activity changes with each step of any partition.
+func (e *Engine) activity() (sum uint64) {
+	for _, r := range e.runners {
+		sum += r.shared.step.Load()
+	}
+	return sum
+}
+
+func (e *Engine) quiet(ctx context.Context) (bool, error) {
+	now, observed := e.o.Clock.Now(), e.o.Watermark()
+	for _, r := range e.runners {
+		switch State(r.state.Load()) {
+		case Live:
+		case Stopped:
+			return false, gateway.Errorf(gateway.Internal, "partition %d has stopped: %w", r.partition, *r.shared.err.Load())
+		default:
+			return false, nil
+		}
+		if !r.quiet(now, observed) {
+			return false, nil
+		}
+	}
+	for _, r := range e.runners { // the costly look comes last
+		last, err := e.o.Log.LastEventSeq(ctx, r.partition)
+		if err != nil {
+			return false, err
+		}
+		if last > r.shared.applied.Load() || !r.quiet(now, observed) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// quiet says whether the runner has done all that it can with what it knows.
+func (r *runner) quiet(now, observed gateway.Instant) bool {
+	s := &r.shared
+	if s.received.Load() > s.applied.Load() || s.forward.Load().pending() > 0 {
+		return false
+	}
+	due := gateway.Instant(s.due.Load())
+	if due == 0 || due >= now {
+		return true
+	}
+	if !s.absence.Load() || due < observed {
+		r.wake() // the watermark may have moved without a nudge yet
+		return false
+	}
+	return now < gateway.Instant(s.ticked.Load()).Add(r.o.StalledTick)
+}
