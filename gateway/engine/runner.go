@@ -166,7 +166,9 @@ func (r *runner) work() (err error) {
 	if err := r.guarded(func() error { return r.live(life) }); err != nil {
 		return err
 	}
-	r.finish(life)
+	if life.Err() == nil {
+		r.finish(life)
+	}
 	return nil
 }
 
