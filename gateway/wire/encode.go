@@ -185,3 +185,9 @@ func appendValue(b []byte, v gateway.Value) []byte {
 	}
 	return b
 }
+
+// Checksum is the checksum that the records carry.
+func Checksum(data []byte) uint32 { return crc32.Checksum(data, castagnoli) }
+
+// ExtendChecksum returns the checksum of what sum stands for, followed by data.
+func ExtendChecksum(sum uint32, data []byte) uint32 { return crc32.Update(sum, castagnoli, data) }

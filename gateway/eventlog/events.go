@@ -1,0 +1,189 @@
+package eventlog
+
+import (
+	"context"
+	"errors"
+
+	"github.com/cespare/xxhash/v2"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"touchpoint/gateway"
+	"touchpoint/gateway/wire"
+)
+
+// AppendEvents appends the batch to its partition and returns its sequence
+// when it is durable. Kinds of error:
+//
+//   - Exhausted: the log is 90 % full and the batch holds an event that came in
+//     from outside. Batches of commands alone (ticks, receipts) and of forwarded
+//     inputs still pass.
+//   - Unavailable: not stored, try again.
+//   - OutcomeUnknown: it may be stored. Append the very same batch again: it is
+//     stored once, within two minutes.
+//   - Invalid: larger than the server takes.
+func (l *Log) AppendEvents(ctx context.Context, b *gateway.Batch) (uint64, error) {
+	if err := l.checkPartition(b.Partition); err != nil {
+		return 0, err
+	}
+	if len(b.Inputs) == 0 || len(b.Inputs) > wire.MaxInputs {
+		return 0, gateway.InvalidField("inputs", "a batch of %d: allowed are 1 to %d", len(b.Inputs), wire.MaxInputs)
+	}
+	if fromOutside(b) {
+		if err := l.checkFill(b.Partition); err != nil {
+			return 0, err
+		}
+	}
+	buf := buffers.Get().(*buffer)
+	defer keepBuffer(buf)
+	buf.record = wire.AppendBatch(buf.record[:0], b)
+	payload := buf.pack()
+	if max := l.nc.MaxPayload(); int64(len(payload)) > max-512 {
+		return 0, gateway.InvalidField("inputs", "the batch takes %d bytes, the server allows %d (max_payload)", len(payload), max-512)
+	}
+	hash := xxhash.Sum64(buf.record)
+	id := l.unknown.id(hash, l.ids.next)
+	seq, err := l.publish(ctx, l.names.events(b.Partition), payload, id, noExpectation)
+	if err != nil {
+		err = writeError("append to EVENTS", err)
+		l.unknown.settle(hash, id, gateway.KindOf(err) == gateway.OutcomeUnknown)
+		return 0, err
+	}
+	l.unknown.settle(hash, id, false)
+	l.eventFill(b.Partition).grew(len(payload))
+	l.sawEvent(b.Partition, seq)
+	return seq, nil
+}
+
+// fromOutside reports whether the batch holds an event that a device or a
+// service may send again later.
+func fromOutside(b *gateway.Batch) bool {
+	for i := range b.Inputs {
+		if in := &b.Inputs[i]; in.Command == nil && in.From.Step == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *Log) sawEvent(p int, seq uint64) {
+	last := &l.parts[p].lastEvent
+	for {
+		old := last.Load()
+		if seq <= old || last.CompareAndSwap(old, seq) {
+			return
+		}
+	}
+}
+
+// LastEventSeq returns the sequence of the partition's last batch, 0 when
+// there was never one. With the embedded server it costs nothing.
+func (l *Log) LastEventSeq(ctx context.Context, partition int) (uint64, error) {
+	if err := l.checkPartition(partition); err != nil {
+		return 0, err
+	}
+	if l.Embedded() {
+		return l.parts[partition].lastEvent.Load(), nil
+	}
+	return l.storedLastEvent(ctx, partition)
+}
+
+// storedLastEvent asks the server. After a trim that left nothing the answer
+// is what was trimmed.
+func (l *Log) storedLastEvent(ctx context.Context, partition int) (uint64, error) {
+	m, err := l.lastMsg(ctx, l.names.eventStream(partition), l.names.events(partition))
+	if err != nil {
+		return 0, readError("end of EVENTS", err)
+	}
+	if m != nil {
+		return m.Sequence, nil
+	}
+	mark, err := l.trimmed(ctx, partition)
+	return mark.EventSeq, err
+}
+
+// lastMsg returns the last message of a subject, nil when there is none.
+func (l *Log) lastMsg(ctx context.Context, stream, subject string) (*jetstream.RawStreamMsg, error) {
+	s, err := l.handle(ctx, stream)
+	if err != nil {
+		return nil, err
+	}
+	m, err := s.GetLastMsgForSubject(ctx, subject)
+	if errors.Is(err, jetstream.ErrMsgNotFound) {
+		return nil, nil
+	}
+	return m, err
+}
+
+// handle returns a stream; the server is asked the first time only.
+func (l *Log) handle(ctx context.Context, stream string) (jetstream.Stream, error) {
+	l.mu.Lock()
+	s, ok := l.handles[stream]
+	l.mu.Unlock()
+	if ok {
+		return s, nil
+	}
+	s, err := l.js.Stream(ctx, stream)
+	if err != nil {
+		return nil, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.handles[stream] = s
+	return s, nil
+}
+
+// EventReader reads the batches of one partition in order.
+type EventReader struct {
+	f   *follower
+	buf buffer
+}
+
+// ReadEvents returns a reader of the batches after the sequence from (0 = from
+// the beginning). It survives a restart of the server. A position that was
+// trimmed, or that lies behind the end, is an error: records would be missed.
+func (l *Log) ReadEvents(ctx context.Context, partition int, from uint64) (*EventReader, error) {
+	if err := l.checkPartition(partition); err != nil {
+		return nil, err
+	}
+	if err := l.checkStart(ctx, partition, from, false); err != nil {
+		return nil, err
+	}
+	f, err := l.newFollower(ctx, l.names.eventStream(partition), l.names.events(partition), from)
+	if err != nil {
+		return nil, err
+	}
+	return &EventReader{f: f}, nil
+}
+
+// Next waits for the next batch and decodes it into b, reusing b.Inputs.
+func (r *EventReader) Next(ctx context.Context, b *gateway.Batch) error {
+	m, err := r.f.next(ctx)
+	if err != nil {
+		return err
+	}
+	return r.decode(m, b)
+}
+
+// TryNext is Next for what has arrived already; ok is false when nothing has.
+func (r *EventReader) TryNext(b *gateway.Batch) (ok bool, err error) {
+	m, err := r.f.try()
+	if m.data == nil || err != nil {
+		return false, err
+	}
+	return true, r.decode(m, b)
+}
+
+func (r *EventReader) decode(m delivery, b *gateway.Batch) error {
+	record, err := r.buf.unpack(m.data)
+	if err == nil {
+		err = wire.DecodeBatch(record, b)
+	}
+	if err != nil {
+		return r.f.fail(gateway.Errorf(gateway.Internal, "EVENTS record %d: %w", m.seq, err))
+	}
+	b.Seq = m.seq
+	return nil
+}
+
+// Close ends the reader; a Next that waits returns.
+func (r *EventReader) Close() { r.f.close() }

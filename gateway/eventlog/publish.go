@@ -1,0 +1,113 @@
+package eventlog
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/json"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// idSource makes ids that no other process makes.
+type idSource struct {
+	prefix string
+	n      atomic.Uint64
+}
+
+func (s *idSource) init() {
+	var b [8]byte
+	_, _ = rand.Read(b[:])
+	s.prefix = strconv.FormatUint(binary.LittleEndian.Uint64(b[:]), 36) + "-"
+}
+
+func (s *idSource) next() string { return s.prefix + strconv.FormatUint(s.n.Add(1), 36) }
+
+// ack is the server's answer to an append.
+type ack struct {
+	Error     *jetstream.APIError `json:"error"`
+	Stream    string              `json:"stream"`
+	Seq       uint64              `json:"seq"`
+	Duplicate bool                `json:"duplicate"`
+}
+
+// noExpectation asks for no compare-and-set.
+const noExpectation = ^uint64(0)
+
+// publish sends one message and waits until it is stored. last is the sequence
+// that the subject's last message must have.
+func (l *Log) publish(ctx context.Context, subject string, data []byte, id string, last uint64) (uint64, error) {
+	m := nats.Msg{Subject: subject, Data: data, Header: nats.Header{}}
+	if id != "" {
+		m.Header[jetstream.MsgIDHeader] = []string{id}
+	}
+	if last != noExpectation {
+		m.Header[jetstream.ExpectedLastSubjSeqHeader] = []string{strconv.FormatUint(last, 10)}
+	}
+	return l.publishMsg(ctx, &m)
+}
+
+func (l *Log) publishMsg(ctx context.Context, m *nats.Msg) (uint64, error) {
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, l.o.AppendTimeout)
+		defer cancel()
+	}
+	resp, err := l.nc.RequestMsgWithContext(ctx, m)
+	if err != nil {
+		return 0, err
+	}
+	return parseAck(resp.Data)
+}
+
+func parseAck(data []byte) (uint64, error) {
+	var a ack
+	if err := json.Unmarshal(data, &a); err != nil {
+		return 0, jetstream.ErrInvalidJSAck
+	}
+	if a.Error != nil {
+		return 0, a.Error
+	}
+	if a.Stream == "" || a.Seq == 0 {
+		return 0, jetstream.ErrInvalidJSAck
+	}
+	return a.Seq, nil
+}
+
+// unknownAppends remembers the ids of appends whose outcome stayed unknown, by
+// a hash of what was appended: the caller's next try of the same batch goes
+// under the same id and is stored once.
+type unknownAppends struct {
+	mu  sync.Mutex
+	ids map[uint64]string
+}
+
+// maxUnknown bounds the memory; past it the oldest knowledge goes, and events
+// are told apart by their own identity.
+const maxUnknown = 4096
+
+func (u *unknownAppends) id(hash uint64, fresh func() string) string {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if id, ok := u.ids[hash]; ok {
+		return id
+	}
+	return fresh()
+}
+
+func (u *unknownAppends) settle(hash uint64, id string, unknown bool) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if !unknown {
+		delete(u.ids, hash)
+		return
+	}
+	if u.ids == nil || len(u.ids) >= maxUnknown {
+		u.ids = map[uint64]string{}
+	}
+	u.ids[hash] = id
+}
