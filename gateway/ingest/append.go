@@ -126,13 +126,14 @@ func (p *partition) answer(c *chunk, seq uint64, err error) {
 }
 
 // holdEvents sets the device events of a chunk aside until the log has space
-// again and returns the rest, nil when there is none. An event of the API is
+// again and returns the rest (commands, and events that another partition
+// forwards), nil when there is none. An event of the API is
 // refused instead: its sender can be told.
 func (p *partition) holdEvents(c *chunk) *chunk {
 	rest, held, refused := &chunk{observed: c.observed}, &chunk{observed: c.observed}, new(chunk)
 	for n := range c.inputs {
 		to := rest
-		if c.inputs[n].Command == nil {
+		if in := &c.inputs[n]; in.Command == nil && in.From.Step == 0 {
 			if to = held; c.metas[n].waiter != nil {
 				to = refused
 			}

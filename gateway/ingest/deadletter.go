@@ -3,6 +3,7 @@ package ingest
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"strings"
 
@@ -26,18 +27,27 @@ type DeadLetter struct {
 	// places.
 	Reason     string
 	Violations []gateway.Violation
-	// Bytes is the size of the payload; Cut says that only its beginning is kept.
-	Bytes int
-	Cut   bool
-	// Sealed holds topic and payload; see SplitDeadLetter.
+	// Sealed holds what came in; see OpenDeadLetter.
 	Sealed []byte
 }
 
-// SplitDeadLetter returns topic and payload from the opened content of a dead
-// letter.
-func SplitDeadLetter(opened []byte) (topic string, payload []byte) {
-	t, p, _ := bytes.Cut(opened, []byte{0})
-	return string(t), p
+// Content is what a dead letter seals.
+type Content struct {
+	Topic   string
+	Payload []byte
+	// Bytes is the size of the payload as it came in; when it is larger than
+	// Payload only the beginning was kept.
+	Bytes int
+}
+
+// OpenDeadLetter reads the content of a dead letter after the vault opened it.
+func OpenDeadLetter(opened []byte) (Content, error) {
+	topic, rest, ok := bytes.Cut(opened, []byte{0})
+	size, n := binary.Uvarint(rest)
+	if !ok || n <= 0 {
+		return Content{}, gateway.Errorf(gateway.Internal, "a dead letter cannot be read")
+	}
+	return Content{Topic: string(topic), Payload: rest[n:], Bytes: int(size)}, nil
 }
 
 type deadJob struct {
@@ -54,13 +64,12 @@ func (i *Ingest) bury(topic string, payload []byte, d gateway.DeviceID, reason e
 	topic = strings.ReplaceAll(clipTopic(topic), "\x00", "")
 	job := deadJob{ack: ack, letter: DeadLetter{
 		At: i.Clock.Now(), Topic: maskTopic(topic), Device: d, Reason: reason.Error(),
-		Bytes: len(payload), Cut: len(keep) < len(payload),
 	}}
 	var ge *gateway.Error
 	if errors.As(reason, &ge) {
 		job.letter.Violations = ge.Violations
 	}
-	job.plain = append(append([]byte(topic), 0), keep...)
+	job.plain = append(binary.AppendUvarint(append([]byte(topic), 0), uint64(len(payload))), keep...)
 	select {
 	case i.dead <- job:
 	case <-i.ctx.Done():

@@ -95,6 +95,8 @@ func (i *Ingest) device(product, serial string) (gateway.DeviceID, error) {
 	if err == nil || gateway.KindOf(err) != gateway.Unavailable {
 		return id, err
 	}
+	i.mark.hold()
+	defer i.mark.release()
 	return backoff.Retry(i.ctx, func() (gateway.DeviceID, error) {
 		id, err := i.Vault.Device(i.ctx, product, serial)
 		if err != nil && gateway.KindOf(err) != gateway.Unavailable {
