@@ -45,7 +45,9 @@ func (r *runner) settle(ctx context.Context, s *gateway.Step, err error) (uint64
 	wait.InitialInterval, wait.MaxInterval = 10*time.Millisecond, 2*time.Second
 	for try := 0; ; try++ {
 		kind := gateway.KindOf(err)
-		if kind != gateway.Fenced && kind != gateway.OutcomeUnknown && kind != gateway.Unavailable {
+		switch kind {
+		case gateway.Fenced, gateway.OutcomeUnknown, gateway.Unavailable, gateway.Exhausted:
+		default:
 			return 0, err
 		}
 		last, lastErr := r.o.Log.LastStep(ctx, r.partition)

@@ -339,7 +339,7 @@ func TestForwardExactlyOnceOverKills(t *testing.T) {
 		if k == 0 {
 			close(dead)
 		}
-		e := w.engine(func(o *Options) { o.MaxInputs = 3; o.SaveInterval = time.Millisecond })
+		e := w.engine(func(o *Options) { o.MaxInputs = 3; o.SnapshotSteps = 2; o.SnapshotInterval = time.Millisecond })
 		select {
 		case <-dead:
 		case <-time.After(50 * time.Millisecond): // fewer appends than k: all done

@@ -93,13 +93,6 @@ func (l *fakeLog) Claim(ctx context.Context, partition int) (Claim, error) {
 	return c, err
 }
 
-func (l *fakeLog) Follower(_ context.Context, name string, partition int) (uint64, uint64, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	p := l.followers[name+string(rune('0'+partition))]
-	return p[0], p[1], nil
-}
-
 func (l *fakeLog) SetFollower(ctx context.Context, name string, partition int, eventSeq, stepSeq uint64) error {
 	if ctx.Err() != nil {
 		return ctx.Err()

@@ -12,8 +12,8 @@ import (
 )
 
 // forwarder appends the forwards of one partition's steps to the EVENTS of
-// their targets, in order. A restart goes on from the position saved last and
-// so repeats some; the receiving core knows them by Input.From.
+// their targets, in order. A restart goes on from the position in the snapshot
+// and so repeats some; the receiving core knows them by Input.From.
 //
 // It appends a target's next batch only when the one before is in the log, so
 // that a forward is never in the log before its predecessors.
@@ -25,25 +25,21 @@ type forwarder struct {
 	queue []forwardedStep
 	count int // inputs in queue and under way
 	busy  bool
-	// Everything of the steps up to seq is in the logs; event is the last record
-	// of EVENTS that those steps applied. saved is what was made durable.
-	seq, event, saved uint64
-	wake              chan struct{}
-	idle              chan struct{} // closed and replaced when nothing is left
+	seq   uint64 // the forwards of the steps up to here are in EVENTS
+	wake  chan struct{}
+	idle  chan struct{} // closed and replaced when nothing is left
 }
 
 type forwardedStep struct {
-	number, seq, event uint64
-	forwards           []gateway.Forward
+	number, seq uint64
+	forwards    []gateway.Forward
 }
 
-const (
-	forwarderName = "forwarder"
-	maxForwards   = 256 // inputs per batch
-)
+// maxForwards bounds the inputs of one batch.
+const maxForwards = 256
 
 func newForwarder(e *Engine, partition int, seq uint64) *forwarder {
-	return &forwarder{e: e, partition: partition, seq: seq, saved: seq,
+	return &forwarder{e: e, partition: partition, seq: seq,
 		wake: make(chan struct{}, 1), idle: make(chan struct{})}
 }
 
@@ -51,15 +47,11 @@ func newForwarder(e *Engine, partition int, seq uint64) *forwarder {
 func (f *forwarder) add(s *gateway.Step) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	event := f.event
-	if n := len(s.Applied); n > 0 {
-		event = s.Applied[n-1].Seq
-	}
 	if len(s.Forwards) == 0 && len(f.queue) == 0 && !f.busy {
-		f.seq, f.event = s.Seq, event
+		f.seq = s.Seq
 		return
 	}
-	f.queue = append(f.queue, forwardedStep{number: s.Number, seq: s.Seq, event: event, forwards: s.Forwards})
+	f.queue = append(f.queue, forwardedStep{number: s.Number, seq: s.Seq, forwards: s.Forwards})
 	f.count += len(s.Forwards)
 	select {
 	case f.wake <- struct{}{}:
@@ -72,6 +64,13 @@ func (f *forwarder) pending() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.count
+}
+
+// position returns the sequence of the step up to which all is appended.
+func (f *forwarder) position() uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.seq
 }
 
 // start appends in the background; the returned function ends it.
@@ -121,7 +120,7 @@ func (f *forwarder) round(ctx context.Context) bool {
 	}
 	last := steps[len(steps)-1]
 	f.mu.Lock()
-	f.seq, f.event, f.busy = last.seq, last.event, false
+	f.seq, f.busy = last.seq, false
 	f.count -= n
 	more := len(f.queue) > 0
 	if !more {
@@ -187,21 +186,4 @@ func (f *forwarder) drain(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
-}
-
-// save makes the position durable when it has moved.
-func (f *forwarder) save(ctx context.Context) {
-	f.mu.Lock()
-	seq, event, saved := f.seq, f.event, f.saved
-	f.mu.Unlock()
-	if seq == saved {
-		return
-	}
-	if err := f.e.o.Log.SetFollower(ctx, forwarderName, f.partition, event, seq); err != nil {
-		f.e.o.Logger.Warn("position of the forwarder not saved", "partition", f.partition, "error", err)
-		return
-	}
-	f.mu.Lock()
-	f.saved = seq
-	f.mu.Unlock()
 }

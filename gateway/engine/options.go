@@ -24,17 +24,17 @@ type Core interface {
 	Unfinished(yield func(gateway.Message))
 }
 
-// Log holds the records of the road. Error kinds: Fenced and OutcomeUnknown from
-// AppendStep, Unavailable when the server is away; any other kind from a reader
-// (a hole, a wrong checksum) stops the partition.
+// Log holds the records of the road. Kinds of error: Fenced and OutcomeUnknown
+// from AppendStep, Exhausted and Unavailable are tried again; any other one (a
+// hole, a wrong checksum) stops the partition.
 type Log interface {
 	StepLog
 	EventLog
 	SnapshotLog
 	// Claim waits until the partition is ours.
 	Claim(ctx context.Context, partition int) (Claim, error)
-	// Follower returns the position that was set last, zeros when none was.
-	Follower(ctx context.Context, name string, partition int) (eventSeq, stepSeq uint64, err error)
+	// SetFollower says which records are needed no more: those up to and with
+	// the sequences.
 	SetFollower(ctx context.Context, name string, partition int, eventSeq, stepSeq uint64) error
 }
 
@@ -137,8 +137,6 @@ type Options struct {
 	// that many steps, or after that time when there was any step.
 	SnapshotSteps    int
 	SnapshotInterval time.Duration
-	// SaveInterval is how often positions are saved for the trimmer.
-	SaveInterval time.Duration
 	// StopTimeout bounds what Stop does after the last step.
 	StopTimeout time.Duration
 	// Logger gets no personal value; nil discards.
@@ -164,8 +162,7 @@ func (o *Options) Validate() error {
 	}
 	for name, d := range map[string]time.Duration{
 		"engine.commit_gap": o.CommitGap, "engine.tick_gap": o.TickGap, "engine.stalled_tick": o.StalledTick,
-		"engine.snapshot_interval": o.SnapshotInterval, "engine.save_interval": o.SaveInterval,
-		"engine.stop_timeout": o.StopTimeout,
+		"engine.snapshot_interval": o.SnapshotInterval, "engine.stop_timeout": o.StopTimeout,
 	} {
 		if d < 0 {
 			return gateway.InvalidField(name, "is %v, want 0 or more", d)
@@ -190,7 +187,6 @@ func (o *Options) setDefaults() {
 	setDefault(&o.MaxInputs, 2048)
 	setDefault(&o.SnapshotSteps, 20_000)
 	setDefault(&o.SnapshotInterval, 5*time.Minute)
-	setDefault(&o.SaveInterval, 5*time.Second)
 	setDefault(&o.StopTimeout, 20*time.Second)
 	setDefault(&o.StalledTick, 10*time.Second)
 	setDefault(&o.CommitGap, 4*time.Millisecond)

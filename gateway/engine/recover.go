@@ -15,20 +15,28 @@ func (r *runner) recover(ctx context.Context) error {
 	r.number, r.seq, r.eventSeq, r.resume = 0, 0, 0, 0
 	r.now, r.observed = 0, 0
 	r.tick = tickState{}
-	var snapshotStep uint64
+	var snapshotStep, forwarded uint64
 	snap, err := r.o.Log.LoadSnapshot(ctx, r.partition)
 	if err != nil {
 		return err
 	}
-	if snap != nil {
-		if err := r.core.Restore(snap.Data); err != nil {
+	if snap == nil { // registers us: nothing is trimmed that we have not read
+		err = r.o.Log.SetFollower(ctx, engineName, r.partition, 0, 0)
+	} else {
+		var state []byte
+		if forwarded, state, err = splitSnapshot(snap.Data); err == nil {
+			err = r.core.Restore(state)
+		}
+		if err != nil {
 			return gateway.Errorf(gateway.Internal, "snapshot of step %d: %w", snap.StepNumber, err)
 		}
 		r.number, r.seq, r.eventSeq, r.resume = snap.StepNumber, snap.StepSeq, snap.EventSeq, snap.EventSeq
 		snapshotStep = snap.StepNumber
+		r.keptMu.Lock()
+		r.keep(*snap)
+		r.keptMu.Unlock()
 	}
 	restored := time.Since(start)
-	_, forwarded, err := r.o.Log.Follower(ctx, forwarderName, r.partition)
 	if err != nil {
 		return err
 	}

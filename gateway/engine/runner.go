@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -36,7 +37,10 @@ type runner struct {
 	tick     tickState
 	tickSeq  atomic.Uint64 // of the tick that was appended last
 	forward  *forwarder
-	pump     *pump
+
+	keptMu sync.Mutex
+	kept   kept // of the last snapshot
+	pump   *pump
 
 	nudge    chan struct{}        // time or watermark moved
 	snapshot chan snapshotRequest // from housekeeping

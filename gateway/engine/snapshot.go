@@ -2,7 +2,10 @@ package engine
 
 import (
 	"context"
+	"encoding/binary"
 	"time"
+
+	"touchpoint/gateway"
 )
 
 // snapshotRequest asks a runner to encode its state into buf.
@@ -11,22 +14,36 @@ type snapshotRequest struct {
 	reply chan Snapshot
 }
 
+// A snapshot's data is one byte of format, the step up to which forwards are
+// appended (8 bytes), and the core's state.
+const (
+	snapshotFormat = 1
+	snapshotHeader = 9
+)
+
 // encodeSnapshot encodes the state between two steps; the upload is not the
 // runner's work.
 func (r *runner) encodeSnapshot(buf []byte) Snapshot {
+	buf = binary.BigEndian.AppendUint64(append(buf[:0], snapshotFormat), r.forward.position())
 	return Snapshot{
 		Partition: r.partition, StepSeq: r.seq, StepNumber: r.number, EventSeq: r.resume,
-		Data: r.core.AppendSnapshot(buf[:0]),
+		Data: r.core.AppendSnapshot(buf),
 	}
 }
 
-// keepHouse saves snapshots, one at a time and in turn, and the positions of
-// the forwarders.
+// splitSnapshot is the reverse of encodeSnapshot.
+func splitSnapshot(data []byte) (forwarded uint64, state []byte, err error) {
+	if len(data) < snapshotHeader || data[0] != snapshotFormat {
+		return 0, nil, gateway.Errorf(gateway.Internal, "the format of the snapshot is not known: it was written by a newer release")
+	}
+	return binary.BigEndian.Uint64(data[1:]), data[snapshotHeader:], nil
+}
+
+// keepHouse saves snapshots, one at a time and in turn.
 func (e *Engine) keepHouse() {
-	look := time.NewTicker(min(e.o.SaveInterval, e.o.SnapshotInterval, time.Second))
+	look := time.NewTicker(min(e.o.SnapshotInterval, time.Second))
 	defer look.Stop()
 	var buf []byte
-	saved := time.Now()
 	for turn := 0; ; turn++ {
 		select {
 		case <-look.C:
@@ -35,14 +52,6 @@ func (e *Engine) keepHouse() {
 		}
 		if r := e.dueForSnapshot(turn); r != nil {
 			buf = e.takeSnapshot(r, buf)
-		}
-		if time.Since(saved) >= e.o.SaveInterval {
-			saved = time.Now()
-			for _, r := range e.runners {
-				if f := r.shared.forward.Load(); f != nil {
-					f.save(e.halted)
-				}
-			}
 		}
 	}
 }
@@ -87,16 +96,34 @@ func (e *Engine) saveSnapshot(ctx context.Context, r *runner, s Snapshot) {
 	r.shared.snapshotStep.Store(s.StepNumber)
 	r.shared.snapshotAt.Store(time.Now().UnixNano())
 	r.log.Debug("snapshot saved", "step", s.StepNumber, "bytes", len(s.Data), "took", time.Since(start))
-	if err := e.o.Log.SetFollower(ctx, engineName, r.partition, s.EventSeq, s.StepSeq); err != nil {
-		r.log.Warn("position not saved, logs are trimmed later", "error", err)
+	r.releaseRecords(ctx, s)
+}
+
+// engineName is the engine's name among the followers.
+const engineName = "engine"
+
+// kept is what a start from a snapshot still reads.
+type kept struct{ event, step uint64 }
+
+// releaseRecords tells the trimmer what is needed no more: what lies before
+// the snapshot that preceded s, because s may prove unreadable. A start also
+// reads the steps whose forwards were not appended when the snapshot was taken.
+func (r *runner) releaseRecords(ctx context.Context, s Snapshot) {
+	r.keptMu.Lock()
+	defer r.keptMu.Unlock()
+	if err := r.o.Log.SetFollower(ctx, engineName, r.partition, r.kept.event, r.kept.step); err != nil {
+		r.log.Warn("position not noted, the logs are trimmed later", "error", err)
+	}
+	r.keep(s)
+}
+
+func (r *runner) keep(s Snapshot) {
+	if forwarded, _, err := splitSnapshot(s.Data); err == nil {
+		r.kept = kept{event: s.EventSeq, step: min(forwarded, s.StepSeq)}
 	}
 }
 
-// engineName is the engine's name among the followers: the trimmer keeps what
-// lies behind the last snapshot.
-const engineName = "engine"
-
-// finish makes the next start quick: a last snapshot, the forwarder's position.
+// finish makes the next start quick: nothing left to forward, a last snapshot.
 func (r *runner) finish(ctx context.Context) {
 	if err := r.forward.drain(ctx); err != nil {
 		r.log.Warn("forwards left to the next start", "error", err)
@@ -104,5 +131,4 @@ func (r *runner) finish(ctx context.Context) {
 	if r.number > r.shared.snapshotStep.Load() {
 		r.e.saveSnapshot(ctx, r, r.encodeSnapshot(nil))
 	}
-	r.forward.save(ctx)
 }
