@@ -45,7 +45,7 @@ func DecodeBatch(data []byte, b *gateway.Batch) error {
 		return err
 	}
 	b.RecordTime, b.Observed, b.Partition = 0, 0, 0
-	d := batchDecoder{reader: reader{s: string(data)}}
+	d := batchDecoder{reader: newReader(string(data))}
 	d.decode(b)
 	if d.err != nil {
 		return d.err
@@ -78,12 +78,12 @@ func (d *batchDecoder) decode(b *gateway.Batch) {
 		case 3<<3 | typeVarint:
 			b.Partition = d.int()
 		case 4<<3 | typeVarint:
-			if n := d.varint(); n <= MaxInputs && n <= uint64(len(d.s)) && int(n) > cap(b.Inputs) {
+			if n := d.varint(); n <= MaxInputs && n <= uint64(d.left()) && int(n) > cap(b.Inputs) {
 				b.Inputs = make([]gateway.Input, 0, n)
 			}
 		case 5<<3 | typeVarint:
 			// A property takes two bytes at least.
-			if n := d.varint(); n <= uint64(len(d.s))/2 {
+			if n := d.varint(); n <= uint64(d.left())/2 {
 				d.slab = make(gateway.Properties, 0, n)
 			}
 		case 6<<3 | typeBytes:

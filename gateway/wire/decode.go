@@ -6,25 +6,32 @@ import (
 	"touchpoint/gateway"
 )
 
-// reader walks over the fields of one message. It reads a string, so that
-// texts are cut out of it without a copy. After the first fault it stays at
-// the end and bad is set; callers check once, when they are through.
+// reader walks over the fields of one message, the bytes i to end of s. It
+// reads a string, so that texts are cut out of it without a copy, and moves an
+// index, so that the garbage collector need not be told of each step. After the
+// first fault it stays at the end and bad is set; callers check once, when they
+// are through.
 type reader struct {
-	s   string
-	bad bool
+	s      string
+	i, end int
+	bad    bool
 }
+
+func newReader(s string) reader { return reader{s: s, end: len(s)} }
+
+// left is how many bytes are still to be read.
+func (r *reader) left() int { return r.end - r.i }
 
 // next returns the number and type of the next field; ok is false at the end.
 func (r *reader) next() (field, typ int, ok bool) {
-	if len(r.s) == 0 {
+	if r.i >= r.end {
 		return 0, 0, false
 	}
-	var t uint64
-	if c := r.s[0]; c < 0x80 {
-		t = uint64(c)
-		r.s = r.s[1:]
+	t := uint64(r.s[r.i])
+	if t < 0x80 {
+		r.i++
 	} else {
-		t = r.varint()
+		t = r.longVarint()
 	}
 	if t>>3 == 0 || t > 1<<32 {
 		r.fail()
@@ -34,25 +41,26 @@ func (r *reader) next() (field, typ int, ok bool) {
 }
 
 func (r *reader) fail() {
-	r.s, r.bad = "", true
+	r.i, r.bad = r.end, true
 }
 
 func (r *reader) varint() uint64 {
-	if len(r.s) > 0 && r.s[0] < 0x80 {
-		v := uint64(r.s[0])
-		r.s = r.s[1:]
-		return v
+	if r.i < r.end {
+		if c := r.s[r.i]; c < 0x80 {
+			r.i++
+			return uint64(c)
+		}
 	}
 	return r.longVarint()
 }
 
 func (r *reader) longVarint() uint64 {
 	var v uint64
-	for i := 0; i < len(r.s) && i < 10; i++ {
-		c := r.s[i]
-		v |= uint64(c&0x7f) << (7 * i)
+	for n := uint(0); n < 70 && r.i < r.end; n += 7 {
+		c := r.s[r.i]
+		r.i++
+		v |= uint64(c&0x7f) << n
 		if c < 0x80 {
-			r.s = r.s[i+1:]
 			return v
 		}
 	}
@@ -61,35 +69,35 @@ func (r *reader) longVarint() uint64 {
 }
 
 func (r *reader) fixed64() uint64 {
-	if len(r.s) < 8 {
+	if r.left() < 8 {
 		r.fail()
 		return 0
 	}
-	s := r.s[:8]
-	r.s = r.s[8:]
+	s := r.s[r.i : r.i+8]
+	r.i += 8
 	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 |
 		uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
 
 func (r *reader) fixed32() uint32 {
-	if len(r.s) < 4 {
+	if r.left() < 4 {
 		r.fail()
 		return 0
 	}
-	s := r.s[:4]
-	r.s = r.s[4:]
+	s := r.s[r.i : r.i+4]
+	r.i += 4
 	return uint32(s[0]) | uint32(s[1])<<8 | uint32(s[2])<<16 | uint32(s[3])<<24
 }
 
 func (r *reader) text() string {
 	n := r.varint()
-	if n > uint64(len(r.s)) {
+	if n > uint64(r.left()) {
 		r.fail()
 		return ""
 	}
-	s := r.s[:n]
-	r.s = r.s[n:]
-	return s
+	i := r.i
+	r.i += int(n)
+	return r.s[i:r.i]
 }
 
 func (r *reader) bytes() []byte {
@@ -142,7 +150,16 @@ func (r *reader) int() int {
 }
 
 // nested returns a reader of the message that comes next.
-func (r *reader) nested() reader { return reader{s: r.text()} }
+func (r *reader) nested() reader {
+	n := r.varint()
+	if n > uint64(r.left()) {
+		r.fail()
+		return reader{}
+	}
+	i := r.i
+	r.i += int(n)
+	return reader{s: r.s, i: i, end: r.i}
+}
 
 // skip passes over a field that a later release added.
 func (r *reader) skip(typ int) {

@@ -48,7 +48,7 @@ func DecodeStep(data []byte, s *gateway.Step) (prevSeq uint64, err error) {
 	if err != nil {
 		return 0, err
 	}
-	d := stepDecoder{batchDecoder{reader: reader{s: string(data)}}}
+	d := stepDecoder{batchDecoder{reader: newReader(string(data))}}
 	reset(s)
 	prevSeq = d.decode(s)
 	if d.err != nil {
@@ -141,7 +141,7 @@ func (d *stepDecoder) decode(s *gateway.Step) (prevSeq uint64) {
 			s.Partition = d.int()
 		case 22<<3 | typeBytes:
 			m := d.nested()
-			for len(m.s) > 0 {
+			for m.left() > 0 {
 				s.Erased = append(s.Erased, gateway.CustomerID(m.fixed64()))
 			}
 			d.bad = d.bad || m.bad
@@ -207,7 +207,7 @@ func (d *stepDecoder) credited(s *gateway.Step, col string) {
 		d.fail()
 		return
 	}
-	m := reader{s: col}
+	m := newReader(col)
 	for i := range s.Outcomes {
 		s.Outcomes[i].Customer = gateway.CustomerID(m.fixed64())
 	}

@@ -241,7 +241,7 @@ func DecodePosition(data []byte) (p FollowerPosition, err error) {
 
 // decode walks over the fields of a small record.
 func decode(what string, data []byte, field func(r *reader, f, t int)) error {
-	r := reader{s: string(data)}
+	r := newReader(string(data))
 	for {
 		f, t, ok := r.next()
 		if !ok {
