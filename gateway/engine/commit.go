@@ -93,16 +93,13 @@ func (r *runner) judge(last, s *gateway.Step) (seq uint64, ours, fenced bool) {
 // publish shows the runner's position to others. The timer goes before the
 // applied sequence: who sees the sequence sees the timer that it left.
 func (r *runner) publish() {
-	due, absence, ok := r.core.NextTimer()
-	if !ok {
-		due = 0
-	}
+	pure, absence := r.core.NextTimers()
 	s := &r.shared
-	s.due.Store(int64(due))
-	s.absence.Store(absence)
+	s.pure.Store(int64(pure))
+	s.absence.Store(int64(absence))
 	s.now.Store(int64(r.now))
 	s.observed.Store(int64(r.observed))
 	s.step.Store(r.number)
-	s.applied.Store(r.resume)
+	s.applied.Store(r.eventSeq)
 	r.e.changed.tell()
 }

@@ -122,8 +122,8 @@ type PartitionStats struct {
 	// Step is the number of the last step; Inputs counts what this process applied.
 	Step, Inputs  uint64
 	Now, Observed gateway.Instant
-	// NextTimer is the due time of the next timer, 0 for none.
-	NextTimer gateway.Instant
+	// NextTimer and NextAbsence are the due times of the next timers, 0 for none.
+	NextTimer, NextAbsence gateway.Instant
 	// SnapshotStep is the step of the last snapshot.
 	SnapshotStep uint64
 	// Forwarding counts inputs that are not yet appended to other partitions.

@@ -13,7 +13,7 @@ func (r *runner) live(ctx context.Context) error {
 	reading, stopReading := context.WithCancel(ctx)
 	defer stopReading()
 	r.shared.waiting.Store(0)
-	r.pump = r.startPump(reading, r.resume)
+	r.pump = r.startPump(reading, r.eventSeq)
 	alarm := time.NewTimer(time.Hour)
 	defer alarm.Stop()
 	for {
@@ -75,7 +75,7 @@ func (r *runner) step(ctx context.Context, b *gateway.Batch) error {
 	}
 	for out.More {
 		out = r.begin()
-		r.applyRest(b, out)
+		r.core.Apply(b, out)
 		if err := r.commit(ctx, out); err != nil {
 			return err
 		}
@@ -105,16 +105,7 @@ func (r *runner) apply(b *gateway.Batch, out *gateway.Step) {
 	r.taken = append(r.taken, b)
 	r.shared.waiting.Add(-1)
 	r.shared.inputs.Add(uint64(len(b.Inputs)))
-	r.applyRest(b, out)
-}
-
-// applyRest lets the core go on with b. A step that stops in the midst of b
-// names b, so that a restart reads it again.
-func (r *runner) applyRest(b *gateway.Batch, out *gateway.Step) {
 	r.core.Apply(b, out)
-	if n := len(out.Applied); out.More && (n == 0 || out.Applied[n-1].Seq != b.Seq) {
-		out.Applied = append(out.Applied, gateway.Applied{Seq: b.Seq, At: out.Now})
-	}
 }
 
 // begin returns an empty step that reuses the buffers which no sink may keep.

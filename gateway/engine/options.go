@@ -12,12 +12,15 @@ import (
 // Core is the pure core of one partition; see journey.Partition.
 type Core interface {
 	// Apply applies one record and appends to out what was decided. When
-	// out.More is set, out is committed and the same record is applied again.
+	// out.More is set, only timers before the record were fired: out is committed
+	// and the same record is applied again.
 	Apply(b *gateway.Batch, out *gateway.Step)
 	// Replay applies the changes of a committed step.
 	Replay(s *gateway.Step) error
-	// NextTimer returns the due time of the next timer.
-	NextTimer() (due gateway.Instant, absence, ok bool)
+	// NextTimers returns when the next timer of pure time and the next one that
+	// stands for the absence of an event is due, 0 for none. A tick at or after
+	// its due time fires the former; the latter needs a watermark behind it.
+	NextTimers() (pure, absence gateway.Instant)
 	AppendSnapshot(dst []byte) []byte
 	Restore(data []byte) error
 	// Unfinished yields every message that delivery has still to do with.
@@ -130,8 +133,8 @@ type Options struct {
 	// TickGap is the least time between two ticks of a partition, and so how late
 	// a timer may fire when nothing else arrives. It is 0 with a virtual clock.
 	TickGap time.Duration
-	// StalledTick is how often a tick is appended while the next timer waits for
-	// the watermark, so that the core can decide what does not.
+	// StalledTick is how often a tick is appended while a timer waits for the
+	// watermark, so that the core can say that it does.
 	StalledTick time.Duration
 	// SnapshotSteps and SnapshotInterval: a partition is due for a snapshot after
 	// that many steps, or after that time when there was any step.
@@ -188,7 +191,7 @@ func (o *Options) setDefaults() {
 	setDefault(&o.SnapshotSteps, 20_000)
 	setDefault(&o.SnapshotInterval, 5*time.Minute)
 	setDefault(&o.StopTimeout, 20*time.Second)
-	setDefault(&o.StalledTick, 10*time.Second)
+	setDefault(&o.StalledTick, time.Minute)
 	setDefault(&o.CommitGap, 4*time.Millisecond)
 	setDefault(&o.TickGap, 50*time.Millisecond)
 	if o.Clock.Virtual() {

@@ -12,7 +12,7 @@ import (
 func (r *runner) recover(ctx context.Context) error {
 	start := time.Now()
 	r.core = r.o.NewCore(r.partition)
-	r.number, r.seq, r.eventSeq, r.resume = 0, 0, 0, 0
+	r.number, r.seq, r.eventSeq = 0, 0, 0
 	r.now, r.observed = 0, 0
 	r.tick = tickState{}
 	var snapshotStep, forwarded uint64
@@ -30,7 +30,7 @@ func (r *runner) recover(ctx context.Context) error {
 		if err != nil {
 			return gateway.Errorf(gateway.Internal, "snapshot of step %d: %w", snap.StepNumber, err)
 		}
-		r.number, r.seq, r.eventSeq, r.resume = snap.StepNumber, snap.StepSeq, snap.EventSeq, snap.EventSeq
+		r.number, r.seq, r.eventSeq = snap.StepNumber, snap.StepSeq, snap.EventSeq
 		snapshotStep = snap.StepNumber
 		r.keptMu.Lock()
 		r.keep(*snap)
@@ -111,9 +111,5 @@ func (r *runner) follow(s *gateway.Step) {
 	r.now, r.observed = s.Now, s.Observed
 	if n := len(s.Applied); n > 0 {
 		r.eventSeq = s.Applied[n-1].Seq
-		r.resume = r.eventSeq
-		if s.More { // it stopped in the midst of that record: read it again
-			r.resume--
-		}
 	}
 }

@@ -28,7 +28,6 @@ type runner struct {
 	number   uint64 // of the last step
 	seq      uint64 // of its message
 	eventSeq uint64 // last record applied
-	resume   uint64 // read EVENTS after this
 	now      gateway.Instant
 	observed gateway.Instant
 	out      gateway.Step
@@ -54,8 +53,7 @@ type runner struct {
 type shared struct {
 	epoch, applied, received, step, inputs atomic.Uint64
 	now, observed, recordTime              atomic.Int64
-	due                                    atomic.Int64 // next timer, 0 for none
-	absence                                atomic.Bool  // it waits for the watermark
+	pure, absence                          atomic.Int64 // next timers, 0 for none
 	ticked                                 atomic.Int64 // clock at the last tick
 	snapshotStep                           atomic.Uint64
 	snapshotAt                             atomic.Int64 // wall, nanoseconds
@@ -206,7 +204,7 @@ func (r *runner) stats(now gateway.Instant) PartitionStats {
 		AppliedSeq: s.applied.Load(), ReceivedSeq: s.received.Load(), Waiting: int(s.waiting.Load()),
 		Step: s.step.Load(), Inputs: s.inputs.Load(),
 		Now: gateway.Instant(s.now.Load()), Observed: gateway.Instant(s.observed.Load()),
-		NextTimer: gateway.Instant(s.due.Load()), SnapshotStep: s.snapshotStep.Load(),
+		NextTimer: gateway.Instant(s.pure.Load()), NextAbsence: gateway.Instant(s.absence.Load()), SnapshotStep: s.snapshotStep.Load(),
 	}
 	if out.Waiting > 0 && s.recordTime.Load() > 0 {
 		out.Lag = max(0, now.Sub(gateway.Instant(s.recordTime.Load())))

@@ -8,9 +8,8 @@ import (
 
 // Settled waits until nothing is left to do at the clock's present time: every
 // record of EVENTS is applied on every partition, every forward is appended and
-// applied, and no timer is due that the clock and the watermark allow to fire.
-// A timer fires when time has passed its due instant: one due at this very
-// instant is not left behind.
+// applied, and no timer is left that the clock (due at or before now) or, for
+// an absence, the watermark (due before it) allows to fire.
 func (e *Engine) Settled(ctx context.Context) error {
 	for {
 		before := e.activity()
@@ -37,8 +36,10 @@ func (e *Engine) Settled(ctx context.Context) error {
 // is none. The driver of a virtual clock may jump there.
 func (e *Engine) NextDue() (due gateway.Instant, ok bool) {
 	for _, r := range e.runners {
-		if at := gateway.Instant(r.shared.due.Load()); at != 0 && (!ok || at < due) {
-			due, ok = at, true
+		for _, at := range r.shared.timers() {
+			if at != 0 && (!ok || at < due) {
+				due, ok = at, true
+			}
 		}
 	}
 	return due, ok
@@ -84,13 +85,22 @@ func (r *runner) quiet(now, observed gateway.Instant) bool {
 	if s.received.Load() > s.applied.Load() || s.forward.Load().pending() > 0 {
 		return false
 	}
-	due := gateway.Instant(s.due.Load())
-	if due == 0 || due >= now {
+	timers := s.timers()
+	if pure := timers[0]; pure != 0 && pure <= now {
+		return false
+	}
+	absence := timers[1]
+	if absence == 0 || absence >= now {
 		return true
 	}
-	if !s.absence.Load() || due < observed {
+	if absence < observed || now >= gateway.Instant(s.ticked.Load()).Add(r.o.StalledTick) {
 		r.wake() // the watermark may have moved without a nudge yet
 		return false
 	}
-	return now < gateway.Instant(s.ticked.Load()).Add(r.o.StalledTick)
+	return true
+}
+
+// timers returns the due times of the next pure timer and the next absence.
+func (s *shared) timers() [2]gateway.Instant {
+	return [2]gateway.Instant{gateway.Instant(s.pure.Load()), gateway.Instant(s.absence.Load())}
 }

@@ -26,7 +26,7 @@ const (
 func (r *runner) encodeSnapshot(buf []byte) Snapshot {
 	buf = binary.BigEndian.AppendUint64(append(buf[:0], snapshotFormat), r.forward.position())
 	return Snapshot{
-		Partition: r.partition, StepSeq: r.seq, StepNumber: r.number, EventSeq: r.resume,
+		Partition: r.partition, StepSeq: r.seq, StepNumber: r.number, EventSeq: r.eventSeq,
 		Data: r.core.AppendSnapshot(buf),
 	}
 }

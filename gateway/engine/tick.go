@@ -9,8 +9,9 @@ import (
 
 // tickState says whether a tick is on its way.
 type tickState struct {
-	done    chan error // answers the append under way, nil when there is none
-	pending uint64     // sequence of the tick that is to be applied next
+	done    chan error         // answers the append under way, nil when there is none
+	pending uint64             // sequence of the tick that is to be applied next
+	sentFor [2]gateway.Instant // the timers that it was sent for
 	last    time.Time
 	backOff time.Duration
 }
@@ -38,38 +39,59 @@ func (r *runner) tickIn() (wait time.Duration, due bool) {
 	if r.tick.done != nil || r.tick.pending > r.eventSeq {
 		return farAway, false
 	}
-	at := gateway.Instant(r.shared.due.Load())
-	if at == 0 {
+	timers := r.shared.timers()
+	if timers == [2]gateway.Instant{} {
 		return farAway, false
 	}
 	now := r.o.Clock.Now()
-	if now <= at { // fires when due < applied time
-		return r.clockWait(at + 1 - now), false
+	at := r.nextTick(timers[0], timers[1], now)
+	if at > now {
+		return r.clockWait(at - now), false
 	}
-	if r.shared.absence.Load() && r.o.Watermark() <= at {
-		next := gateway.Instant(r.shared.ticked.Load()).Add(r.o.StalledTick)
-		if now < next {
-			return r.clockWait(next - now), false
-		}
+	if timers != r.tick.sentFor {
+		r.tick.backOff = 0
 	}
-	if gap := max(r.o.TickGap, r.tick.backOff) - time.Since(r.tick.last); gap > 0 && !r.tick.last.IsZero() {
-		return gap, false
+	gap := max(r.o.TickGap, r.tick.backOff) - time.Since(r.tick.last)
+	return gap, gap <= 0
+}
+
+// never is a time that no clock shows.
+const never = gateway.Instant(1 << 62)
+
+// nextTick returns when the next tick makes sense.
+func (r *runner) nextTick(pure, absence, now gateway.Instant) gateway.Instant {
+	at := never
+	if pure != 0 {
+		at = pure
 	}
-	return 0, true
+	switch {
+	case absence == 0:
+	case absence >= now:
+		at = min(at, absence+1)
+	case absence < r.o.Watermark():
+		at = now
+	default: // it waits for the watermark
+		at = min(at, gateway.Instant(r.shared.ticked.Load()).Add(r.o.StalledTick))
+	}
+	return at
 }
 
 func (r *runner) clockWait(d gateway.Instant) time.Duration {
-	if r.o.Clock.Virtual() {
+	if r.o.Clock.Virtual() || d > gateway.Instant(farAway.Milliseconds()) {
 		return farAway
 	}
-	return min(time.Duration(d)*time.Millisecond, farAway)
+	return time.Duration(d) * time.Millisecond
 }
 
 // sendTick appends a tick beside the runner: waiting for it here would keep
 // events waiting that have arrived already.
 func (r *runner) sendTick(ctx context.Context) {
 	done := make(chan error, 1)
-	r.tick.done, r.tick.last = done, time.Now()
+	if timers := r.shared.timers(); timers == r.tick.sentFor {
+		// The last one changed nothing (its watermark was older than ours): no spin.
+		r.tick.backOff = min(max(2*r.tick.backOff, 10*time.Millisecond), time.Second)
+	}
+	r.tick.done, r.tick.last, r.tick.sentFor = done, time.Now(), r.shared.timers()
 	r.shared.ticked.Store(int64(r.o.Clock.Now()))
 	go func() {
 		pos, err := r.o.Submit(ctx, r.partition, gateway.Input{Command: gateway.Tick{}})
@@ -84,7 +106,7 @@ func (r *runner) sendTick(ctx context.Context) {
 func (r *runner) ticked(err error) {
 	r.tick.done = nil
 	if err == nil {
-		r.tick.pending, r.tick.backOff = r.tickSeq.Load(), 0
+		r.tick.pending = r.tickSeq.Load()
 		return
 	}
 	r.tick.backOff = min(max(2*r.tick.backOff, 50*time.Millisecond), 5*time.Second)
@@ -123,7 +145,7 @@ func (e *Engine) watchWatermark() {
 		}
 		seen = now
 		for _, r := range e.runners {
-			if due := gateway.Instant(r.shared.due.Load()); r.shared.absence.Load() && due != 0 && due < now {
+			if due := r.shared.timers()[1]; due != 0 && due < now {
 				r.wake()
 			}
 		}

@@ -42,6 +42,7 @@ type toyChange struct {
 	RecordTime, Observed gateway.Instant
 	Seq                  uint64
 	Inputs               []toyInput
+	Tick                 bool
 }
 
 type toyInput struct {
@@ -57,6 +58,8 @@ func (c *toyCore) Apply(b *gateway.Batch, out *gateway.Step) {
 		in := &b.Inputs[i]
 		if in.Command == nil {
 			change.Inputs = append(change.Inputs, toyInput{in.Event.Device, in.Event.Type, in.Event.Seq, in.From})
+		} else {
+			change.Tick = true
 		}
 	}
 	c.apply(change, len(b.Inputs), out)
@@ -69,9 +72,13 @@ func (c *toyCore) Apply(b *gateway.Batch, out *gateway.Step) {
 
 func (c *toyCore) apply(b toyChange, inputs int, out *gateway.Step) {
 	at, observed := max(c.Now, b.RecordTime), max(c.Observed, b.Observed)
+	bound := at
+	if b.Tick {
+		bound++
+	}
 	for fired := 0; ; fired++ {
 		i := slices.IndexFunc(c.Timers, func(t toyTimer) bool {
-			return t.Due < at && (!t.Absence || t.Due < observed)
+			return !t.Absence && t.Due < bound || t.Absence && t.Due < observed
 		})
 		if i < 0 {
 			break
@@ -150,11 +157,15 @@ func splitLines(b []byte) (lines [][]byte) {
 	return lines
 }
 
-func (c *toyCore) NextTimer() (due gateway.Instant, absence, ok bool) {
-	if len(c.Timers) == 0 {
-		return 0, false, false
+func (c *toyCore) NextTimers() (pure, absence gateway.Instant) {
+	for _, t := range c.Timers {
+		if t.Absence && absence == 0 {
+			absence = t.Due
+		} else if !t.Absence && pure == 0 {
+			pure = t.Due
+		}
 	}
-	return c.Timers[0].Due, c.Timers[0].Absence, true
+	return pure, absence
 }
 
 func (c *toyCore) AppendSnapshot(dst []byte) []byte {
