@@ -40,6 +40,7 @@ const (
 	ReasonElapsed          Reason = "elapsed"               // a wait is over
 	ReasonBranch           Reason = "branch"                // a branch was taken (rule names it)
 	ReasonPublished        Reason = "published"             // a version is stored
+	ReasonInvalid          Reason = "invalid"               // a definition was refused (rule says why)
 	ReasonResumed          Reason = "resumed"               // a journey goes on
 	ReasonConditionFailed  Reason = "condition_unavailable" // a condition met a value it cannot use
 	ReasonFailed           Reason = "failed"                // delivery gave up

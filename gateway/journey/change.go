@@ -1,0 +1,382 @@
+package journey
+
+import (
+	"slices"
+
+	"touchpoint/gateway"
+)
+
+// change is one small record of what changes in state. apply is the only code
+// that writes to state, in the live run and in a replay alike. Ops are part of
+// the record format: append only.
+type change interface {
+	encode(e *encoder) // op first
+	apply(p *Partition)
+}
+
+const (
+	opTime          = iota + 1 // now and watermark
+	opSeen                     // a device's event was taken
+	opTouched                  // a customer's touchpoint without a device was taken
+	opCount                    // an event was counted
+	opFlags                    // the latch of a counter
+	opUseUp                    // a counter starts anew
+	opCustomer                 // a customer's profile
+	opEraseCustomer            // a customer is gone
+	opMark                     // history with a journey
+	opEnrollment               // an enrollment as it stands
+	opForget                   // an enrollment is forgotten
+	opMessage                  // a message as it stands
+	opForgetMessage            // a message is forgotten
+	opDevice                   // a device's owners
+	opAdmit                    // a device's whole state came in
+	opRelease                  // a device's state left
+	opExpect                   // a device's state is asked for
+	opHold                     // an input waits for it
+	opUnhold                   // the waiting inputs are taken
+	opCursor                   // inputs of another partition were taken up to here
+	opPublish                  // a definition was stored
+	opJourney                  // a journey's state and pending changes
+)
+
+// do records a change and applies it.
+func do[C change](p *Partition, c C) {
+	c.encode(&p.enc)
+	c.apply(p)
+}
+
+// Replay applies the changes of a committed step: the state afterwards is the
+// state after the Apply that made it.
+func (p *Partition) Replay(s *gateway.Step) error {
+	d := decoder{b: s.Changes}
+	if len(s.Changes) > 0 && d.byte() != formatVersion {
+		return gateway.Errorf(gateway.Internal, "journey: step %d was written by a later version", s.Number)
+	}
+	for len(d.b) > 0 {
+		if !d.change(p) {
+			return gateway.Errorf(gateway.Internal, "journey: step %d holds a broken change", s.Number)
+		}
+	}
+	return nil
+}
+
+// change decodes one record and applies it.
+func (d *decoder) change(p *Partition) bool {
+	var c change
+	d.op = d.byte()
+	switch d.op {
+	case opTime:
+		c = timeChange{now: p.now + d.at(), observed: p.observed + d.at()}
+	case opSeen:
+		c = seenChange{device: gateway.DeviceID(d.fixed()), id: d.identity()}
+	case opTouched:
+		c = touchedChange{customer: gateway.CustomerID(d.fixed()), id: d.identity()}
+	case opCount:
+		c = d.countChange(p)
+	case opFlags:
+		c = flagsChange{d.counterRef(p), counterFlags(d.byte())}
+	case opUseUp:
+		c = useUpChange{d.counterRef(p)}
+	case opCustomer:
+		c = customerChange{d.profile()}
+	case opEraseCustomer:
+		c = eraseChange{gateway.CustomerID(d.fixed())}
+	case opMark:
+		c = markChange{gateway.CustomerID(d.fixed()), d.mark(p)}
+	case opEnrollment:
+		c = enrollmentChange{gateway.CustomerID(d.fixed()), d.enrollment(p)}
+	case opForget:
+		c = forgetChange{gateway.CustomerID(d.fixed()), d.id16()}
+	case opMessage:
+		c = messageChange{gateway.CustomerID(d.fixed()), d.message(p)}
+	case opForgetMessage:
+		c = forgetMessageChange{d.id16()}
+	default:
+		c = d.rareChange(p)
+	}
+	if d.bad || c == nil {
+		return false
+	}
+	c.apply(p)
+	return true
+}
+
+// rareChange decodes the changes of moves and definitions.
+func (d *decoder) rareChange(p *Partition) change {
+	switch d.op {
+	case opDevice:
+		return deviceChange{gateway.DeviceID(d.fixed()), d.string(), d.owners()}
+	case opAdmit:
+		return admitChange{d.device()}
+	case opRelease:
+		return releaseChange{gateway.DeviceID(d.fixed()), int(d.uint())}
+	case opExpect:
+		return expectChange{gateway.DeviceID(d.fixed())}
+	case opHold:
+		return holdChange{gateway.DeviceID(d.fixed()), d.input()}
+	case opUnhold:
+		return unholdChange{gateway.DeviceID(d.fixed())}
+	case opCursor:
+		return cursorChange{gateway.Forwarded{Partition: int(d.uint()), Step: d.uint(), Index: uint32(d.uint())}}
+	case opPublish:
+		return d.publishChange()
+	case opJourney:
+		return d.journeyChange(p)
+	}
+	return nil
+}
+
+// timeChange moves the partition's time.
+type timeChange struct{ now, observed gateway.Instant }
+
+func (c timeChange) apply(p *Partition) { p.now, p.observed = c.now, c.observed }
+
+// setTime moves now and the watermark; the record holds the differences.
+func (p *Partition) setTime(now, observed gateway.Instant) {
+	p.enc.byte(opTime)
+	p.enc.at(now - p.now)
+	p.enc.at(observed - p.observed)
+	timeChange{now, observed}.apply(p)
+}
+
+func (c timeChange) encode(*encoder) {} // see setTime: it needs what was before
+
+// seenChange notes that an event of a device was taken.
+type seenChange struct {
+	device gateway.DeviceID
+	id     identity
+}
+
+func (c seenChange) encode(e *encoder) {
+	e.byte(opSeen)
+	e.fixed(uint64(c.device))
+	e.identity(c.id)
+}
+
+func (c seenChange) apply(p *Partition) {
+	d := p.devices[c.device]
+	if d == nil {
+		d = &device{id: c.device}
+		p.devices[c.device] = d
+		delete(p.moved, c.device)
+	}
+	d.seen.add(c.id, p.oldestDay())
+}
+
+// touchedChange notes that a touchpoint without a device was taken.
+type touchedChange struct {
+	customer gateway.CustomerID
+	id       identity
+}
+
+func (c touchedChange) encode(e *encoder) {
+	e.byte(opTouched)
+	e.fixed(uint64(c.customer))
+	e.identity(c.id)
+}
+
+func (c touchedChange) apply(p *Partition) {
+	cust := p.customer(c.customer)
+	if cust.seen == nil {
+		cust.seen = &seen{}
+	}
+	cust.seen.add(c.id, p.oldestDay())
+}
+
+func (e *encoder) identity(id identity) {
+	e.bool(id.numbered)
+	if id.numbered {
+		e.uint(uint64(id.boot))
+		e.uint(id.seq)
+	} else {
+		e.fixed(id.hash)
+	}
+	e.uint(uint64(id.day))
+}
+
+func (d *decoder) identity() (id identity) {
+	if id.numbered = d.bool(); id.numbered {
+		id.boot, id.seq = uint32(d.uint()), d.uint()
+	} else if id.hash = d.fixed(); id.hash == 0 {
+		d.fail()
+	}
+	id.day = uint16(d.uint())
+	return id
+}
+
+// maxTraitsPerType bounds the counters that one event can move.
+const maxTraitsPerType = 64
+
+// countChange adds an event to the counters of its type whose bit is set in
+// mask, in the order in which the counters were defined.
+type countChange struct {
+	customer gateway.CustomerID
+	device   gateway.DeviceID
+	at       gateway.Instant
+	typ      *eventType
+	mask     uint64
+	values   []int64 // of the counters with values
+}
+
+func (c countChange) encode(e *encoder) {
+	e.byte(opCount)
+	e.fixed(uint64(c.customer))
+	e.fixed(uint64(c.device))
+	e.at(c.at)
+	e.uint(uint64(c.typ.traits[0].id)) // names the type
+	e.uint(c.mask)
+	for _, v := range c.values {
+		e.int(v)
+	}
+}
+
+func (d *decoder) countChange(p *Partition) change {
+	c := countChange{customer: gateway.CustomerID(d.fixed()), device: gateway.DeviceID(d.fixed()), at: d.at()}
+	t := d.trait(p)
+	if t == nil {
+		return nil
+	}
+	c.typ, c.mask = p.types[t.spec.event], d.uint()
+	for i, t := range c.typ.traits {
+		if i < maxTraitsPerType && c.mask>>i&1 == 1 && t.spec.valued() {
+			c.values = append(c.values, d.int())
+		}
+	}
+	return c
+}
+
+func (c countChange) apply(p *Partition) {
+	cust := p.customer(c.customer)
+	values := c.values
+	for i, t := range c.typ.traits {
+		if i >= maxTraitsPerType || c.mask>>i&1 == 0 {
+			continue
+		}
+		value := int64(0)
+		if t.spec.valued() && len(values) > 0 {
+			value, values = values[0], values[1:]
+		}
+		k := cust.counter(t, c.device)
+		if k == nil {
+			k = cust.addCounter(t, c.device)
+		}
+		k.count(p.now, c.at, value)
+		if t.spec.silence > 0 {
+			if k.timer == nil {
+				k.timer = &silence{c: cust, trait: t}
+			}
+			p.schedule(k.timer)
+		}
+	}
+}
+
+// addCounter inserts a counter at its place.
+func (c *customer) addCounter(t *trait, d gateway.DeviceID) *counter {
+	if !t.spec.perDev {
+		d = 0
+	}
+	i := 0
+	for i < len(c.counters) && (c.counters[i].trait.id < t.id || c.counters[i].trait.id == t.id && c.counters[i].device < d) {
+		i++
+	}
+	if len(c.counters) == cap(c.counters) { // grow by one: customers are many, traits few
+		c.counters = append(make([]counter, 0, len(c.counters)+1), c.counters...)
+	}
+	c.counters = slices.Insert(c.counters, i, counter{trait: t, device: d})
+	return &c.counters[i]
+}
+
+// count adds one event.
+func (k *counter) count(now, at gateway.Instant, value int64) {
+	if k.n == 0 || at < k.first {
+		k.first = at
+	}
+	if k.n == 0 || at > k.last {
+		k.last = at
+		if k.trait.spec.silence > 0 {
+			k.flags &^= latched | pending | unobserved // the silence ended
+		}
+	}
+	k.n++
+	spec := &k.trait.spec
+	if !spec.windowed() {
+		return
+	}
+	valued := spec.valued()
+	if spec.within > 0 {
+		end := spec.within.before(now)
+		k.window.expire(end, valued)
+		if at <= end {
+			return
+		}
+	}
+	limit := spec.limit
+	if limit == 0 {
+		limit = maxWindow
+	}
+	if k.window.n == limit && at <= k.window.first {
+		return
+	}
+	k.window.add(at, value, valued)
+	k.window.trim(limit, valued)
+}
+
+// counterRef names a counter.
+type counterRef struct {
+	customer gateway.CustomerID
+	trait    *trait
+	device   gateway.DeviceID
+}
+
+func (r counterRef) encode(e *encoder) {
+	e.fixed(uint64(r.customer))
+	e.uint(uint64(r.trait.id))
+	e.fixed(uint64(r.device))
+}
+
+func (d *decoder) counterRef(p *Partition) counterRef {
+	return counterRef{gateway.CustomerID(d.fixed()), d.trait(p), gateway.DeviceID(d.fixed())}
+}
+
+func (r counterRef) counter(p *Partition) *counter {
+	c := p.customers[r.customer]
+	if c == nil || r.trait == nil {
+		return nil
+	}
+	return c.counter(r.trait, r.device)
+}
+
+// flagsChange sets the flags of a counter.
+type flagsChange struct {
+	counterRef
+	flags counterFlags
+}
+
+func (c flagsChange) encode(e *encoder) {
+	e.byte(opFlags)
+	c.counterRef.encode(e)
+	e.byte(byte(c.flags))
+}
+
+func (c flagsChange) apply(p *Partition) {
+	if k := c.counter(p); k != nil {
+		k.flags = c.flags
+		if k.timer != nil {
+			p.schedule(k.timer)
+		}
+	}
+}
+
+// useUpChange empties a counter's window: `every` starts anew.
+type useUpChange struct{ counterRef }
+
+func (c useUpChange) encode(e *encoder) {
+	e.byte(opUseUp)
+	c.counterRef.encode(e)
+}
+
+func (c useUpChange) apply(p *Partition) {
+	if k := c.counter(p); k != nil {
+		k.window = window{buf: k.window.buf[:0]}
+	}
+}

@@ -1,0 +1,200 @@
+package journey
+
+import (
+	"slices"
+
+	"touchpoint/gateway"
+)
+
+// publishChange stores a version of a journey. Its text is compiled again when
+// it is replayed; what was valid once stays valid.
+type publishChange struct {
+	name     string
+	number   uint32
+	text     []byte
+	existing bool
+	migrate  string
+	def      *Definition
+}
+
+func (c publishChange) encode(e *encoder) {
+	e.byte(opPublish)
+	e.string(c.name)
+	e.uint(uint64(c.number))
+	e.bytes(c.text)
+	e.bool(c.existing)
+	e.string(c.migrate)
+}
+
+func (d *decoder) publishChange() change {
+	c := publishChange{name: d.string(), number: uint32(d.uint()), text: d.bytes(), existing: d.bool(), migrate: d.string()}
+	if d.bad {
+		return nil
+	}
+	def, err := Compile(c.text, Env{})
+	if err != nil {
+		return nil
+	}
+	c.def = def
+	return c
+}
+
+func (c publishChange) apply(p *Partition) {
+	j := p.journeyNamed(c.name)
+	if j == nil {
+		j = &journey{index: len(p.journeys), name: c.name, state: gateway.JourneyDraft}
+		p.journeys = append(p.journeys, j)
+	}
+	v := &version{journey: j, number: c.number, def: c.def, text: c.text, existing: c.existing,
+		migrate: c.migrate, state: gateway.JourneyDraft}
+	for i := range c.def.traits {
+		v.traits = append(v.traits, p.defineTrait(&c.def.traits[i]))
+	}
+	j.versions = append(j.versions, v)
+}
+
+// defineTrait returns the counter of a spec, making it when it is new. Counters
+// stay when their journey is archived: published again, it finds them up to date.
+func (p *Partition) defineTrait(spec *traitSpec) *trait {
+	key := traitKey(spec)
+	for _, t := range p.traits {
+		if t.key == key {
+			return t
+		}
+	}
+	t := &trait{id: len(p.traits), key: key, spec: *spec, since: p.now}
+	p.traits = append(p.traits, t)
+	et := p.eventType(spec.event)
+	et.traits = append(et.traits, t)
+	return t
+}
+
+// eventType returns the index entry of a type, making it when it is new.
+func (p *Partition) eventType(name string) *eventType {
+	et := p.types[name]
+	if et == nil {
+		et = &eventType{}
+		p.types[name] = et
+	}
+	return et
+}
+
+func (p *Partition) journeyNamed(name string) *journey {
+	i := slices.IndexFunc(p.journeys, func(j *journey) bool { return j.name == name })
+	if i < 0 {
+		return nil
+	}
+	return p.journeys[i]
+}
+
+// journeyChange puts a journey's state, its active version, the states of its
+// versions, its pending changes and its scan.
+type journeyChange struct {
+	index   int
+	state   gateway.JourneyState
+	active  int // index of the version, -1 = none
+	states  []gateway.JourneyState
+	changes []pendingChange
+	scan    scan
+}
+
+// put makes the change that leaves j as it is; callers alter the copy.
+func (j *journey) put() journeyChange {
+	c := journeyChange{index: j.index, state: j.state, active: slices.Index(j.versions, j.active),
+		changes: slices.Clone(j.changes), scan: j.scan}
+	for _, v := range j.versions {
+		c.states = append(c.states, v.state)
+	}
+	return c
+}
+
+func (c journeyChange) encode(e *encoder) {
+	e.byte(opJourney)
+	e.uint(uint64(c.index))
+	c.encodeBody(e)
+}
+
+func (c journeyChange) encodeBody(e *encoder) {
+	e.string(string(c.state))
+	e.int(int64(c.active))
+	e.uint(uint64(len(c.states)))
+	for _, s := range c.states {
+		e.string(string(s))
+	}
+	e.uint(uint64(len(c.changes)))
+	for _, pc := range c.changes {
+		e.at(pc.at)
+		e.uint(uint64(pc.version))
+		e.string(string(pc.state))
+	}
+	e.byte(byte(c.scan.kind))
+	e.fixed(uint64(c.scan.next))
+	e.at(c.scan.due)
+}
+
+func (d *decoder) journeyChange(p *Partition) change {
+	index := d.uint()
+	if index >= uint64(len(p.journeys)) {
+		return nil
+	}
+	c := d.journeyBody()
+	c.index = int(index)
+	if n := len(p.journeys[index].versions); len(c.states) != n || c.active >= n || c.active < -1 {
+		return nil
+	}
+	return c
+}
+
+func (d *decoder) journeyBody() (c journeyChange) {
+	c.state, c.active = gateway.JourneyState(d.string()), int(d.int())
+	for range d.length(1) {
+		c.states = append(c.states, gateway.JourneyState(d.string()))
+	}
+	for range d.length(3) {
+		c.changes = append(c.changes, pendingChange{at: d.at(), version: uint32(d.uint()), state: gateway.JourneyState(d.string())})
+	}
+	c.scan = scan{kind: scanKind(d.byte()), next: gateway.CustomerID(d.fixed()), due: d.at()}
+	return c
+}
+
+func (c journeyChange) apply(p *Partition) {
+	j := p.journeys[c.index]
+	j.state, j.changes, j.scan = c.state, c.changes, c.scan
+	j.active = nil
+	if c.active >= 0 {
+		j.active = j.versions[c.active]
+	}
+	for i, v := range j.versions {
+		v.state = c.states[i]
+	}
+	p.indexTriggers()
+	p.schedule(j)
+	if j.state == gateway.JourneyPublished {
+		for _, t := range j.parked { // what fell due in a pause runs on
+			p.schedule(t)
+		}
+		j.parked = nil
+	}
+}
+
+// indexTriggers rebuilds the index from event type to triggers.
+func (p *Partition) indexTriggers() {
+	for _, et := range p.types {
+		et.journeys, et.unless = nil, nil
+	}
+	for _, j := range p.journeys {
+		v := j.active
+		if v == nil || j.state != gateway.JourneyPublished && j.state != gateway.JourneyPaused {
+			continue
+		}
+		tr := &v.def.trigger
+		if tr.event != "" {
+			et := p.eventType(tr.event)
+			et.journeys = append(et.journeys, v)
+		}
+		if tr.unless >= 0 {
+			et := p.eventType(v.traits[tr.unless].spec.event)
+			et.unless = append(et.unless, v.traits[tr.trait])
+		}
+	}
+}

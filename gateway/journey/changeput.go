@@ -1,0 +1,331 @@
+package journey
+
+import (
+	"maps"
+	"slices"
+
+	"touchpoint/gateway"
+)
+
+// The changes below put a whole thing as it stands: rarer than counting, and
+// hard to get wrong.
+
+// customerChange puts a customer's profile: the fields above counters.
+type customerChange struct{ profile customer }
+
+func (c customerChange) encode(e *encoder) {
+	e.byte(opCustomer)
+	e.profile(&c.profile)
+}
+
+func (c customerChange) apply(p *Partition) {
+	cust := p.customer(c.profile.id)
+	n := c.profile
+	n.devices, n.counters, n.marks, n.seen = cust.devices, cust.counters, cust.marks, cust.seen
+	n.enrollments, n.messages = cust.enrollments, cust.messages
+	*cust = n
+}
+
+// eraseChange removes a customer from everything on this partition.
+type eraseChange struct{ id gateway.CustomerID }
+
+func (c eraseChange) encode(e *encoder) {
+	e.byte(opEraseCustomer)
+	e.fixed(uint64(c.id))
+}
+
+func (c eraseChange) apply(p *Partition) {
+	p.erased[c.id] = struct{}{}
+	cust := p.customers[c.id]
+	if cust == nil {
+		return
+	}
+	for _, e := range cust.enrollments {
+		if !e.ended() {
+			e.v.running--
+		}
+		e.due = 0
+	}
+	for _, m := range cust.messages {
+		m.due = 0
+		delete(p.messages, m.id)
+	}
+	cust.counters = nil // its timers find nothing
+	delete(p.customers, c.id)
+	for _, d := range p.devices { // rare, and must miss none
+		for i := range d.owners {
+			if d.owners[i].customer == c.id {
+				d.owners[i].customer = 0
+			}
+		}
+		if d.owner == cust {
+			d.owner = nil
+		}
+	}
+}
+
+// markChange puts a customer's history with a journey.
+type markChange struct {
+	customer gateway.CustomerID
+	mark     mark
+}
+
+func (c markChange) encode(e *encoder) {
+	e.byte(opMark)
+	e.fixed(uint64(c.customer))
+	e.mark(&c.mark)
+}
+
+func (c markChange) apply(p *Partition) {
+	cust := p.customer(c.customer)
+	i, found := slices.BinarySearchFunc(cust.marks, c.mark.journey.index, func(m mark, index int) int {
+		return compare(m.journey.index, index)
+	})
+	if !found {
+		if len(cust.marks) == cap(cust.marks) {
+			cust.marks = append(make([]mark, 0, len(cust.marks)+1), cust.marks...)
+		}
+		cust.marks = slices.Insert(cust.marks, i, mark{})
+	}
+	cust.marks[i] = c.mark
+}
+
+// enrollmentChange puts an enrollment.
+type enrollmentChange struct {
+	customer   gateway.CustomerID
+	enrollment enrollment
+}
+
+func (c enrollmentChange) encode(e *encoder) {
+	e.byte(opEnrollment)
+	e.fixed(uint64(c.customer))
+	e.enrollment(&c.enrollment)
+}
+
+func (c enrollmentChange) apply(p *Partition) {
+	cust := p.customer(c.customer)
+	e := cust.enrollment(c.enrollment.id)
+	if e == nil {
+		e = &enrollment{}
+		cust.enrollments = append(cust.enrollments, e)
+	} else if !e.ended() {
+		e.v.running--
+	}
+	q := e.queued
+	*e = c.enrollment
+	e.c, e.queued = cust, q
+	if !e.ended() {
+		e.v.running++
+	}
+	p.schedule(e)
+}
+
+// forgetChange drops an ended enrollment.
+type forgetChange struct {
+	customer gateway.CustomerID
+	id       gateway.EnrollmentID
+}
+
+func (c forgetChange) encode(e *encoder) {
+	e.byte(opForget)
+	e.fixed(uint64(c.customer))
+	e.raw(c.id[:])
+}
+
+func (c forgetChange) apply(p *Partition) {
+	cust := p.customers[c.customer]
+	if cust == nil {
+		return
+	}
+	cust.enrollments = slices.DeleteFunc(cust.enrollments, func(e *enrollment) bool {
+		if e.id != c.id {
+			return false
+		}
+		if !e.ended() {
+			e.v.running--
+		}
+		e.due = 0
+		return true
+	})
+}
+
+// messageChange puts a message.
+type messageChange struct {
+	customer gateway.CustomerID
+	message  message
+}
+
+func (c messageChange) encode(e *encoder) {
+	e.byte(opMessage)
+	e.fixed(uint64(c.customer))
+	e.message(&c.message)
+}
+
+func (c messageChange) apply(p *Partition) {
+	m := p.messages[c.message.id]
+	if m == nil {
+		m = &message{}
+		p.messages[c.message.id] = m
+		cust := p.customer(c.customer)
+		cust.messages = append(cust.messages, m)
+		m.c = cust
+	}
+	cust, q := m.c, m.queued
+	*m = c.message
+	m.c, m.queued = cust, q
+	p.schedule(m)
+}
+
+// forgetMessageChange drops a finished message.
+type forgetMessageChange struct{ id gateway.MessageID }
+
+func (c forgetMessageChange) encode(e *encoder) {
+	e.byte(opForgetMessage)
+	e.raw(c.id[:])
+}
+
+func (c forgetMessageChange) apply(p *Partition) {
+	m := p.messages[c.id]
+	if m == nil {
+		return
+	}
+	m.due = 0
+	delete(p.messages, c.id)
+	m.c.messages = slices.DeleteFunc(m.c.messages, func(o *message) bool { return o == m })
+}
+
+// deviceChange puts a device's model and owners.
+type deviceChange struct {
+	device  gateway.DeviceID
+	product string
+	owners  []ownership
+}
+
+func (c deviceChange) encode(e *encoder) {
+	e.byte(opDevice)
+	e.fixed(uint64(c.device))
+	e.string(c.product)
+	e.owners(c.owners)
+}
+
+func (c deviceChange) apply(p *Partition) {
+	d := p.devices[c.device]
+	if d == nil {
+		d = &device{id: c.device}
+		p.devices[c.device] = d
+		delete(p.moved, c.device)
+	}
+	p.unlink(d)
+	d.product, d.owners = c.product, c.owners
+	p.link(d)
+}
+
+// link notes a device with its present owner, unlink takes it away.
+func (p *Partition) link(d *device) {
+	if c := d.present(); c != 0 && p.home(c) {
+		d.owner = p.customer(c)
+		if i, found := slices.BinarySearch(d.owner.devices, d.id); !found {
+			d.owner.devices = slices.Insert(d.owner.devices, i, d.id)
+		}
+	}
+}
+
+func (p *Partition) unlink(d *device) {
+	if d.owner != nil {
+		d.owner.devices = slices.DeleteFunc(d.owner.devices, func(id gateway.DeviceID) bool { return id == d.id })
+		d.owner = nil
+	}
+}
+
+// admitChange installs a device's state that came from another partition.
+type admitChange struct{ device *device }
+
+func (c admitChange) encode(e *encoder) {
+	e.byte(opAdmit)
+	e.device(c.device, 0)
+}
+
+func (c admitChange) apply(p *Partition) {
+	if old := p.devices[c.device.id]; old != nil {
+		p.unlink(old)
+	}
+	p.devices[c.device.id] = c.device
+	delete(p.moved, c.device.id)
+	p.link(c.device)
+}
+
+// releaseChange drops a device and remembers where it went.
+type releaseChange struct {
+	device gateway.DeviceID
+	to     int
+}
+
+func (c releaseChange) encode(e *encoder) {
+	e.byte(opRelease)
+	e.fixed(uint64(c.device))
+	e.uint(uint64(c.to))
+}
+
+func (c releaseChange) apply(p *Partition) {
+	if d := p.devices[c.device]; d != nil {
+		p.unlink(d)
+		delete(p.devices, c.device)
+	}
+	p.moved[c.device] = c.to
+}
+
+// expectChange says that a device's state was asked for.
+type expectChange struct{ device gateway.DeviceID }
+
+func (c expectChange) encode(e *encoder) {
+	e.byte(opExpect)
+	e.fixed(uint64(c.device))
+}
+
+func (c expectChange) apply(p *Partition) {
+	p.expected[c.device] = nil
+	delete(p.moved, c.device)
+}
+
+// holdChange keeps an input until its device's state has come.
+type holdChange struct {
+	device gateway.DeviceID
+	input  gateway.Input
+}
+
+func (c holdChange) encode(e *encoder) {
+	e.byte(opHold)
+	e.fixed(uint64(c.device))
+	e.input(&c.input)
+}
+
+func (c holdChange) apply(p *Partition) {
+	p.expected[c.device] = append(p.expected[c.device], c.input)
+}
+
+// unholdChange takes all inputs that were held; the device is expected no more.
+type unholdChange struct{ device gateway.DeviceID }
+
+func (c unholdChange) encode(e *encoder) {
+	e.byte(opUnhold)
+	e.fixed(uint64(c.device))
+}
+
+func (c unholdChange) apply(p *Partition) { delete(p.expected, c.device) }
+
+// cursorChange notes how far the inputs of another partition were taken.
+type cursorChange struct{ from gateway.Forwarded }
+
+func (c cursorChange) encode(e *encoder) {
+	e.byte(opCursor)
+	e.uint(uint64(c.from.Partition))
+	e.uint(c.from.Step)
+	e.uint(uint64(c.from.Index))
+}
+
+func (c cursorChange) apply(p *Partition) { p.cursors[c.from.Partition] = c.from }
+
+// sortedIDs returns the keys of a map in rising order.
+func sortedIDs[K gateway.CustomerID | gateway.DeviceID | int, V any](m map[K]V) []K {
+	return slices.Sorted(maps.Keys(m))
+}

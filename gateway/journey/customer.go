@@ -1,0 +1,145 @@
+package journey
+
+import (
+	"slices"
+
+	"touchpoint/gateway"
+)
+
+// upsertCustomer sets the fields named in the mask.
+func (p *Partition) upsertCustomer(u gateway.UpsertCustomer) gateway.Outcome {
+	if u.Customer == 0 || p.gone(u.Customer) || !p.home(u.Customer) {
+		return gateway.Outcome{Disposition: gateway.Refused, Customer: u.Customer}
+	}
+	n := *p.meet(u.Customer)
+	for _, field := range u.Mask {
+		switch field {
+		case "locale":
+			n.locale = clone(u.Locale)
+		case "time_zone":
+			n.zone = clone(u.TimeZone)
+		case "country":
+			n.country = clone(u.Country)
+		case "channels":
+			n.channels = cloneStrings(u.Channels)
+		case "reachable":
+			n.reachable = cloneStrings(u.Reachable)
+		case "attributes":
+			n.attributes = merge(n.attributes, u.Attributes)
+		case "test":
+			n.test = u.Test
+		case "cap":
+			n.capCount, n.capWindow = max(u.CapCount, 0), Duration(u.CapWindow)
+		}
+	}
+	if u.Reachable != nil {
+		n.reachable = cloneStrings(u.Reachable)
+	}
+	p.putCustomer(&n)
+	p.recheck(p.customers[u.Customer])
+	return gateway.Outcome{Customer: u.Customer}
+}
+
+// merge sets attributes key by key; null deletes.
+func merge(old, changes gateway.Properties) gateway.Properties {
+	out := slices.Clone(old)
+	for _, c := range changes {
+		i := slices.IndexFunc(out, func(a gateway.Property) bool { return a.Key == c.Key })
+		switch {
+		case c.Value.Kind() == gateway.KindNull:
+			if i >= 0 {
+				out = slices.Delete(out, i, i+1)
+			}
+		case i >= 0:
+			out[i].Value = cloneValue(c.Value)
+		default:
+			out = append(out, gateway.Property{Key: clone(c.Key), Value: cloneValue(c.Value)})
+		}
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	out.Sort()
+	return out
+}
+
+// putCustomer records a profile and tells the read model.
+func (p *Partition) putCustomer(n *customer) {
+	profile := *n
+	profile.devices, profile.counters, profile.marks, profile.enrollments, profile.messages, profile.seen = nil, nil, nil, nil, nil, nil
+	do(p, customerChange{profile})
+	p.out.Profiles = append(p.out.Profiles, gateway.CustomerProfile{Customer: n.id, Locale: n.locale, TimeZone: n.zone,
+		Country: n.country, Channels: n.channels, Attributes: n.attributes, Consents: n.consents, Test: n.test, ChangedAt: p.now})
+}
+
+// setAttributes is the set step.
+func (p *Partition) setAttributes(c *customer, set gateway.Properties) {
+	n := *c
+	n.attributes = merge(n.attributes, set)
+	p.putCustomer(&n)
+}
+
+// setConsent grants or revokes a purpose on a channel. One for every channel
+// replaces what was said per channel; one that is older than what is known is
+// ignored. A revocation takes back what was not shown yet.
+func (p *Partition) setConsent(s gateway.SetConsent) gateway.Outcome {
+	if s.Customer == 0 || p.gone(s.Customer) || !p.home(s.Customer) {
+		return gateway.Outcome{Disposition: gateway.Refused, Customer: s.Customer}
+	}
+	if s.At == 0 {
+		s.At = p.now
+	}
+	c := p.meet(s.Customer)
+	n := *c
+	n.consents = nil
+	for _, k := range c.consents {
+		same := k.Purpose == s.Purpose && (k.Channel == s.Channel || s.Channel == "")
+		if same && k.At > s.At {
+			return gateway.Outcome{Disposition: gateway.Duplicate, Customer: s.Customer}
+		}
+		if !same {
+			n.consents = append(n.consents, k)
+		}
+	}
+	n.consents = append(n.consents, gateway.Consent{Purpose: gateway.Purpose(clone(string(s.Purpose))), Channel: clone(s.Channel),
+		Granted: s.Granted, Source: clone(s.Source), At: s.At})
+	p.putCustomer(&n)
+	c = p.customers[s.Customer]
+	p.withdraw(c, string(gateway.ReasonNoConsent), func(m *message) bool {
+		return m.purpose == s.Purpose && consentFor(c, m.purpose, m.channel) != ""
+	})
+	return gateway.Outcome{Customer: s.Customer}
+}
+
+// eraseCustomer removes everything about a customer and leaves a tombstone, so
+// that a late event does not bring him back.
+func (p *Partition) eraseCustomer(c gateway.EraseCustomer) gateway.Outcome {
+	if c.Customer == 0 || !p.home(c.Customer) {
+		return gateway.Outcome{Disposition: gateway.Refused, Customer: c.Customer}
+	}
+	if cust := p.customers[c.Customer]; cust != nil {
+		p.withdraw(cust, string(gateway.ReasonErased), func(*message) bool { return true })
+		versions := map[*version]bool{}
+		for _, e := range cust.enrollments {
+			if !e.ended() {
+				p.decideFor(e, gateway.Decision{Kind: gateway.DecisionExit, Reason: gateway.ReasonErased})
+				versions[e.v] = true
+			}
+		}
+		for _, d := range cust.devices {
+			p.out.Routes = append(p.out.Routes, gateway.Route{Device: d, Partition: p.cfg.Partition})
+		}
+		do(p, eraseChange{c.Customer})
+		for _, j := range p.journeys {
+			for _, v := range j.versions {
+				if versions[v] {
+					p.drained(v)
+				}
+			}
+		}
+	} else {
+		do(p, eraseChange{c.Customer})
+	}
+	p.out.Erased = append(p.out.Erased, c.Customer)
+	return gateway.Outcome{Customer: c.Customer}
+}

@@ -1,0 +1,310 @@
+package journey
+
+import (
+	"slices"
+
+	"github.com/cespare/xxhash/v2"
+
+	"touchpoint/gateway"
+)
+
+// seen is a device's memory of the events that it sent: 64-bit hashes of ids
+// (or of type, time and payload) and ranges of sequence numbers per boot.
+// An entry counts while its day of occurrence touches the duplicate window, so
+// that the answer does not depend on when old entries are thrown away.
+type seen struct {
+	hashes hashSet
+	boots  []bootSeen
+}
+
+// identity is what makes an event the same event.
+type identity struct {
+	numbered bool
+	boot     uint32
+	seq      uint64
+	hash     uint64
+	day      uint16
+}
+
+const dayMillis = 24 * 3600_000
+
+// dayOf numbers the days since 1970.
+func dayOf(t gateway.Instant) uint16 { return uint16(max(t, 0) / dayMillis) }
+
+// identify returns the event's identity: its id, else its number, else its
+// type, time and payload.
+func identify(ev *gateway.Event) identity {
+	id := identity{day: dayOf(ev.OccurredAt)}
+	switch {
+	case ev.ID != "":
+		id.hash = xxhash.Sum64String(ev.ID)
+	case ev.HasSeq:
+		id.numbered, id.boot, id.seq = true, ev.Boot, ev.Seq
+		return id
+	default:
+		id.hash = xxhash.Sum64String(ev.Type)
+		id.hash = mix(id.hash ^ uint64(ev.OccurredAt))
+		id.hash = mix(id.hash ^ ev.PayloadHash)
+	}
+	if id.hash == 0 {
+		id.hash = 1 // zero marks a free slot
+	}
+	return id
+}
+
+// mix spreads the bits of x over the whole word.
+func mix(x uint64) uint64 {
+	x ^= x >> 33
+	x *= 0xff51afd7ed558ccd
+	x ^= x >> 33
+	x *= 0xc4ceb9fe1a85ec53
+	return x ^ x>>33
+}
+
+// has reports whether id was seen on oldest or a later day.
+func (s *seen) has(id identity, oldest uint16) bool {
+	if !id.numbered {
+		return s.hashes.has(id.hash, oldest)
+	}
+	for i := range s.boots {
+		if s.boots[i].boot == id.boot {
+			return s.boots[i].has(id.seq, oldest)
+		}
+	}
+	return false
+}
+
+// add remembers id; entries of days before oldest may be dropped.
+func (s *seen) add(id identity, oldest uint16) {
+	if !id.numbered {
+		s.hashes.add(id.hash, id.day, oldest)
+		return
+	}
+	for i := range s.boots {
+		if s.boots[i].boot == id.boot {
+			s.boots[i].add(id.seq, id.day, oldest)
+			return
+		}
+	}
+	s.boots = slices.DeleteFunc(s.boots, func(b bootSeen) bool { return b.lastDay() < oldest })
+	s.boots = append(s.boots, bootSeen{boot: id.boot})
+	s.boots[len(s.boots)-1].add(id.seq, id.day, oldest)
+}
+
+// hashSet is an open-addressed table from hash to day.
+type hashSet struct {
+	keys []uint64 // a power of two long; 0 = free
+	days []uint16
+	used int
+}
+
+func (h *hashSet) slot(key uint64) int {
+	mask := len(h.keys) - 1
+	i := int(key) & mask
+	for h.keys[i] != 0 && h.keys[i] != key {
+		i = (i + 1) & mask
+	}
+	return i
+}
+
+func (h *hashSet) has(key uint64, oldest uint16) bool {
+	if len(h.keys) == 0 {
+		return false
+	}
+	i := h.slot(key)
+	return h.keys[i] == key && h.days[i] >= oldest
+}
+
+func (h *hashSet) add(key uint64, day, oldest uint16) {
+	if h.used*4 >= len(h.keys)*3 {
+		h.rebuild(oldest)
+	}
+	i := h.slot(key)
+	if h.keys[i] == 0 {
+		h.keys[i] = key
+		h.used++
+	}
+	h.days[i] = day
+}
+
+// rebuild drops what is older than the window and makes room for as much again.
+func (h *hashSet) rebuild(oldest uint16) {
+	live := 0
+	for i, k := range h.keys {
+		if k != 0 && h.days[i] >= oldest {
+			live++
+		}
+	}
+	size := 8
+	for size < live*2 {
+		size *= 2
+	}
+	old := *h
+	h.keys, h.days, h.used = make([]uint64, size), make([]uint16, size), live
+	for i, k := range old.keys {
+		if k != 0 && old.days[i] >= oldest {
+			j := h.slot(k)
+			h.keys[j], h.days[j] = k, old.days[i]
+		}
+	}
+}
+
+// bootSeen holds the sequence numbers seen after one start of the device, as
+// ranges in rising order. A range is forgotten as a whole, by its latest day.
+type bootSeen struct {
+	boot   uint32
+	ranges []seqRange
+}
+
+type seqRange struct {
+	lo, hi uint64
+	day    uint16
+}
+
+func (b *bootSeen) lastDay() (day uint16) {
+	for _, r := range b.ranges {
+		day = max(day, r.day)
+	}
+	return day
+}
+
+// find returns the first range whose end reaches seq.
+func (b *bootSeen) find(seq uint64) int {
+	if n := len(b.ranges); n > 0 && b.ranges[n-1].hi < seq {
+		return n // the plain case: numbers rise
+	}
+	i, _ := slices.BinarySearchFunc(b.ranges, seq, func(r seqRange, s uint64) int {
+		if r.hi < s {
+			return -1
+		}
+		return 1
+	})
+	return i
+}
+
+func (b *bootSeen) has(seq uint64, oldest uint16) bool {
+	i := b.find(seq)
+	return i < len(b.ranges) && b.ranges[i].lo <= seq && b.ranges[i].day >= oldest
+}
+
+func (b *bootSeen) add(seq uint64, day, oldest uint16) {
+	i := b.find(seq)
+	if i > 0 && b.ranges[i-1].hi+1 == seq && b.ranges[i-1].day >= oldest {
+		r := &b.ranges[i-1]
+		r.hi, r.day = seq, max(r.day, day)
+		if i < len(b.ranges) && b.ranges[i].lo == seq+1 && b.ranges[i].day >= oldest {
+			r.hi, r.day = b.ranges[i].hi, max(r.day, b.ranges[i].day)
+			b.ranges = slices.Delete(b.ranges, i, i+1)
+		}
+		return
+	}
+	if i < len(b.ranges) && b.ranges[i].lo <= seq { // a forgotten range: its number starts anew
+		b.ranges = slices.Delete(b.ranges, i, i+1)
+	} else if i < len(b.ranges) && b.ranges[i].lo == seq+1 && b.ranges[i].day >= oldest {
+		b.ranges[i].lo, b.ranges[i].day = seq, max(b.ranges[i].day, day)
+		return
+	}
+	// A gap opens: the moment to forget ranges that left the window.
+	b.ranges = slices.Insert(b.ranges, i, seqRange{seq, seq, day})
+	b.ranges = slices.DeleteFunc(b.ranges, func(r seqRange) bool { return r.day < oldest })
+}
+
+// encodeSeen writes the entries of oldest and later days in rising order.
+func (e *encoder) seen(s *seen, oldest uint16) {
+	type entry struct {
+		key uint64
+		day uint16
+	}
+	entries := make([]entry, 0, s.hashes.used)
+	for i, k := range s.hashes.keys {
+		if k != 0 && s.hashes.days[i] >= oldest {
+			entries = append(entries, entry{k, s.hashes.days[i]})
+		}
+	}
+	slices.SortFunc(entries, func(a, b entry) int { return cmp64(a.key, b.key) })
+	e.uint(uint64(len(entries)))
+	for _, en := range entries {
+		e.fixed(en.key)
+		e.uint(uint64(en.day))
+	}
+	boots := make([]bootSeen, 0, len(s.boots))
+	for _, b := range s.boots {
+		if b.lastDay() >= oldest {
+			boots = append(boots, b)
+		}
+	}
+	slices.SortFunc(boots, func(a, b bootSeen) int { return cmp64(uint64(a.boot), uint64(b.boot)) })
+	e.uint(uint64(len(boots)))
+	for i := range boots {
+		e.boot(&boots[i], oldest)
+	}
+}
+
+func (e *encoder) boot(b *bootSeen, oldest uint16) {
+	live := 0
+	for _, r := range b.ranges {
+		if r.day >= oldest {
+			live++
+		}
+	}
+	e.uint(uint64(b.boot))
+	e.uint(uint64(live))
+	for _, r := range b.ranges {
+		if r.day >= oldest {
+			e.uint(r.lo)
+			e.uint(r.hi - r.lo)
+			e.uint(uint64(r.day))
+		}
+	}
+}
+
+func (d *decoder) seen() (s seen) {
+	n := d.length(9)
+	s.hashes.rebuildFor(n)
+	for range n {
+		key, day := d.fixed(), uint16(d.uint())
+		if key == 0 {
+			d.fail()
+			return s
+		}
+		s.hashes.add(key, day, 0)
+	}
+	for range d.length(2) {
+		b := bootSeen{boot: uint32(d.uint())}
+		last := uint64(0)
+		for i := range d.length(3) {
+			lo := d.uint()
+			r := seqRange{lo: lo, hi: lo + d.uint(), day: uint16(d.uint())}
+			if r.hi < r.lo || (i > 0 && r.lo <= last) {
+				d.fail()
+				return s
+			}
+			last = r.hi
+			b.ranges = append(b.ranges, r)
+		}
+		s.boots = append(s.boots, b)
+	}
+	return s
+}
+
+// rebuildFor makes room for n entries.
+func (h *hashSet) rebuildFor(n int) {
+	if n == 0 {
+		return
+	}
+	size := 8
+	for size*3 < n*4 {
+		size *= 2
+	}
+	h.keys, h.days = make([]uint64, size), make([]uint16, size)
+}
+
+func cmp64(a, b uint64) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,303 @@
+package journey
+
+import (
+	"slices"
+
+	"touchpoint/gateway"
+)
+
+// place says where a device's inputs go.
+type place uint8
+
+const (
+	here      place = iota // its state is here
+	awaited                // its state was asked for: hold
+	elsewhere              // forward
+)
+
+// locate finds the device. A device that nobody has seen is made at its home.
+func (p *Partition) locate(id gateway.DeviceID) (at place, to int) {
+	if p.devices[id] != nil {
+		return here, 0
+	}
+	if _, ok := p.expected[id]; ok {
+		return awaited, 0
+	}
+	if to, ok := p.moved[id]; ok {
+		return elsewhere, to
+	}
+	if home := gateway.DeviceSubject(id).Partition(p.cfg.Partitions); home != p.cfg.Partition {
+		return elsewhere, home
+	}
+	return here, 0
+}
+
+// route sends an input of a device to where it belongs; done is false when the
+// device is here and the input is to be applied.
+func (p *Partition) route(id gateway.DeviceID, in *gateway.Input) (o gateway.Outcome, done bool) {
+	switch at, to := p.locate(id); at {
+	case awaited:
+		do(p, holdChange{id, cloneInput(in)})
+		return gateway.Outcome{Disposition: gateway.Held}, true
+	case elsewhere:
+		p.forward(to, *in)
+		p.out.Routes = append(p.out.Routes, gateway.Route{Device: id, Partition: to})
+		return gateway.Outcome{Disposition: gateway.Passed}, true
+	}
+	return o, false
+}
+
+// deviceEvent takes an event of a device: is it known already, whose is it,
+// what does it mean for him.
+func (p *Partition) deviceEvent(in *gateway.Input) gateway.Outcome {
+	ev := &in.Event
+	d := p.devices[ev.Device]
+	if d == nil {
+		if o, done := p.route(ev.Device, in); done {
+			return o
+		}
+	}
+	if ev.OccurredAt < p.cfg.DedupWindow.before(p.now) {
+		return p.tooOld(ev, d)
+	}
+	id := identify(ev)
+	if d == nil || d.product != ev.Product && ev.Product != "" {
+		d = p.meetDevice(d, ev)
+	}
+	if d.seen.has(id, p.oldestDay()) {
+		return gateway.Outcome{Disposition: gateway.Duplicate, Customer: d.ownerAt(ev.OccurredAt)}
+	}
+	do(p, seenChange{ev.Device, id})
+	owner := d.ownerAt(ev.OccurredAt)
+	switch {
+	case owner == 0:
+		p.nobody(ev)
+	case d.owner != nil && d.owner.id == owner:
+		p.take(d.owner, ev)
+	case p.gone(owner):
+		return gateway.Outcome{}
+	case p.home(owner):
+		p.take(p.meet(owner), ev)
+	default:
+		p.forward(gateway.CustomerSubject(owner).Partition(p.cfg.Partitions),
+			gateway.Input{Command: gateway.CustomerEvent{Customer: owner, Event: *ev}})
+	}
+	return gateway.Outcome{Customer: owner}
+}
+
+// meetDevice notes a device or its model for the first time.
+func (p *Partition) meetDevice(d *device, ev *gateway.Event) *device {
+	c := deviceChange{device: ev.Device, product: clone(ev.Product)}
+	if d != nil {
+		c.owners = slices.Clone(d.owners)
+	}
+	do(p, c)
+	return p.devices[ev.Device]
+}
+
+// tooOld credits an event that lies before the duplicate window to its owner,
+// for history alone.
+func (p *Partition) tooOld(ev *gateway.Event, d *device) gateway.Outcome {
+	o := gateway.Outcome{Disposition: gateway.TooOld}
+	if d != nil {
+		o.Customer = d.ownerAt(ev.OccurredAt)
+	}
+	for _, v := range p.listeners(ev.Type) {
+		if v.def.trigger.kind == triggerEvent && p.passes(v, nil, ev) == yes {
+			p.decideEntry(v, gateway.Decision{Reason: gateway.ReasonTooOldToDedup, Customer: o.Customer}, ev)
+		}
+	}
+	return o
+}
+
+// bindDevice gives a device to a customer of this partition.
+func (p *Partition) bindDevice(in *gateway.Input, c gateway.BindDevice) gateway.Outcome {
+	if p.gone(c.Customer) {
+		return gateway.Outcome{Disposition: gateway.Refused}
+	}
+	if c.At == 0 {
+		c.At = p.now
+	}
+	if c.Role == "payer" { // pays, but uses nothing: no event is his
+		p.out.Ownerships = append(p.out.Ownerships, gateway.Ownership{Device: c.Device, Product: c.Product,
+			Customer: c.Customer, Role: c.Role, From: c.At})
+		return gateway.Outcome{Customer: c.Customer}
+	}
+	at, to := p.locate(c.Device)
+	switch at {
+	case here:
+		p.bindHere(c)
+		return gateway.Outcome{Customer: c.Customer}
+	case elsewhere:
+		p.expect(c, to)
+	}
+	held := *in
+	held.Command = c
+	do(p, holdChange{c.Device, cloneInput(&held)})
+	return gateway.Outcome{Disposition: gateway.Held, Customer: c.Customer}
+}
+
+// expect asks the holder for the device's state.
+func (p *Partition) expect(c gateway.BindDevice, to int) {
+	if _, marked := p.moved[c.Device]; !marked && c.Holder != p.cfg.Partition &&
+		c.Holder >= 0 && c.Holder < p.cfg.Partitions {
+		to = c.Holder
+	}
+	do(p, expectChange{c.Device})
+	p.forward(to, gateway.Input{Command: gateway.ReleaseDevice{Device: c.Device, To: p.cfg.Partition, At: c.At}})
+}
+
+// bindHere inserts an interval: it ends the one before and lasts until the next.
+func (p *Partition) bindHere(c gateway.BindDevice) {
+	d := p.devices[c.Device]
+	change := deviceChange{device: c.Device, product: clone(c.Product)}
+	before := gateway.CustomerID(0)
+	if d != nil {
+		change.owners = slices.Clone(d.owners)
+		before = d.present()
+		if c.Product == "" {
+			change.product = d.product
+		}
+	}
+	if before == c.Customer && d != nil && d.owners[len(d.owners)-1].from <= c.At {
+		p.announce(d.id, change.product, d.owners[len(d.owners)-1]) // he has it already
+		return
+	}
+	o := ownership{customer: c.Customer, role: clone(c.Role), from: c.At}
+	i := len(change.owners)
+	for i > 0 && change.owners[i-1].from >= c.At {
+		i--
+	}
+	if i > 0 {
+		if prev := &change.owners[i-1]; prev.to == 0 || prev.to > c.At {
+			prev.to = c.At
+			p.announce(c.Device, change.product, *prev)
+		}
+	}
+	if i < len(change.owners) && change.owners[i].from == c.At {
+		change.owners[i] = o
+	} else {
+		change.owners = slices.Insert(change.owners, i, o)
+	}
+	if i+1 < len(change.owners) {
+		change.owners[i].to = change.owners[i+1].from
+	}
+	do(p, change)
+	p.announce(c.Device, change.product, change.owners[i])
+	now := p.devices[c.Device].present()
+	if before != 0 && before != now && p.customers[before] != nil {
+		p.deviceLeft(p.customers[before], c.Device)
+	}
+	p.out.Routes = append(p.out.Routes, gateway.Route{Device: c.Device, Partition: p.cfg.Partition, Customer: now})
+}
+
+// announce tells the read model about an interval.
+func (p *Partition) announce(d gateway.DeviceID, product string, o ownership) {
+	if o.customer == 0 {
+		return
+	}
+	p.out.Ownerships = append(p.out.Ownerships, gateway.Ownership{Device: d, Product: product,
+		Customer: o.customer, Role: o.role, From: o.from, To: o.to})
+}
+
+// unbindDevice ends the ownership; the device's state goes home.
+func (p *Partition) unbindDevice(in *gateway.Input, c gateway.UnbindDevice) gateway.Outcome {
+	if o, done := p.route(c.Device, in); done {
+		return o
+	}
+	d := p.devices[c.Device]
+	if d == nil {
+		return gateway.Outcome{Disposition: gateway.Refused}
+	}
+	owner := d.present()
+	if owner == 0 || c.Customer != 0 && c.Customer != owner {
+		return gateway.Outcome{Disposition: gateway.Refused, Customer: c.Customer}
+	}
+	if c.At == 0 {
+		c.At = p.now
+	}
+	owners := slices.Clone(d.owners)
+	last := &owners[len(owners)-1]
+	last.to = max(c.At, last.from)
+	do(p, deviceChange{device: d.id, product: d.product, owners: owners})
+	p.announce(d.id, d.product, *last)
+	if cust := p.customers[owner]; cust != nil {
+		p.deviceLeft(cust, d.id)
+	}
+	if home := gateway.DeviceSubject(d.id).Partition(p.cfg.Partitions); home != p.cfg.Partition {
+		p.export(d, home)
+	} else {
+		p.out.Routes = append(p.out.Routes, gateway.Route{Device: d.id, Partition: home})
+	}
+	return gateway.Outcome{Customer: owner}
+}
+
+// export sends a device's state away and leaves a forwarding mark.
+func (p *Partition) export(d *device, to int) {
+	e := encoder{b: []byte{formatVersion}}
+	e.device(d, p.oldestDay())
+	p.forward(to, gateway.Input{Command: gateway.AdmitDevice{Device: d.id, State: e.b}})
+	do(p, releaseChange{d.id, to})
+	p.out.Routes = append(p.out.Routes, gateway.Route{Device: d.id, Partition: to})
+}
+
+// releaseDevice gives a device's state to the partition that expects it.
+func (p *Partition) releaseDevice(in *gateway.Input, c gateway.ReleaseDevice) gateway.Outcome {
+	if c.To == p.cfg.Partition || c.To < 0 || c.To >= p.cfg.Partitions {
+		return gateway.Outcome{Disposition: gateway.Refused}
+	}
+	if o, done := p.route(c.Device, in); done {
+		return o
+	}
+	d := p.devices[c.Device]
+	if d == nil { // nobody has seen it: its state is empty
+		d = &device{id: c.Device}
+	}
+	if owner := p.customers[d.present()]; owner != nil {
+		p.deviceLeft(owner, d.id)
+	}
+	p.export(d, c.To)
+	return gateway.Outcome{}
+}
+
+// admitDevice takes in a device's state and then what waited for it.
+func (p *Partition) admitDevice(c gateway.AdmitDevice) gateway.Outcome {
+	d := decoder{b: c.State}
+	if d.byte() != formatVersion {
+		return gateway.Outcome{Disposition: gateway.Refused}
+	}
+	dev := d.device()
+	if d.err("device") != nil || dev.id != c.Device || p.devices[c.Device] != nil {
+		return gateway.Outcome{Disposition: gateway.Refused}
+	}
+	for i := range dev.owners {
+		if p.gone(dev.owners[i].customer) {
+			dev.owners[i].customer = 0
+		}
+	}
+	do(p, admitChange{dev})
+	p.out.Routes = append(p.out.Routes, gateway.Route{Device: dev.id, Partition: p.cfg.Partition, Customer: dev.present()})
+	held, expected := p.expected[c.Device]
+	if expected {
+		do(p, unholdChange{c.Device})
+	}
+	for i := range held { // one of them may send the device on: dispatch looks again
+		in := &held[i]
+		outcome := p.dispatch(in)
+		if in.Command == nil && outcome.Disposition != gateway.Passed && outcome.Disposition != gateway.Held {
+			p.out.Late = append(p.out.Late, gateway.LateEvent{Event: in.Event, Outcome: outcome, AppliedAt: p.now})
+		}
+	}
+	return gateway.Outcome{}
+}
+
+// deviceLeft ends what the customer's journeys do on a device that he no longer
+// has, and takes back what it did not show yet.
+func (p *Partition) deviceLeft(c *customer, d gateway.DeviceID) {
+	for _, e := range slices.Clone(c.enrollments) {
+		if e.device == d && !e.ended() {
+			p.endEnrollment(e, gateway.ReasonUnbound, nil, "")
+		}
+	}
+	p.withdraw(c, string(gateway.ReasonUnbound), func(m *message) bool { return m.device == d && m.channel == productChannel })
+}

@@ -1,0 +1,263 @@
+package journey
+
+import (
+	"slices"
+
+	"touchpoint/gateway"
+)
+
+// profile encodes the fields of a customer that he or a service sets.
+func (e *encoder) profile(c *customer) {
+	e.fixed(uint64(c.id))
+	e.at(c.since)
+	e.string(c.locale)
+	e.string(c.zone)
+	e.string(c.country)
+	e.strings(c.channels)
+	e.strings(c.reachable)
+	e.properties(c.attributes)
+	e.uint(uint64(len(c.consents)))
+	for _, k := range c.consents {
+		e.string(string(k.Purpose))
+		e.string(k.Channel)
+		e.bool(k.Granted)
+		e.string(k.Source)
+		e.at(k.At)
+	}
+	e.bool(c.test)
+	e.uint(uint64(c.capCount))
+	e.int(int64(c.capWindow))
+}
+
+func (d *decoder) profile() (c customer) {
+	c.id = gateway.CustomerID(d.fixed())
+	c.since = d.at()
+	c.locale, c.zone, c.country = d.string(), d.string(), d.string()
+	c.channels, c.reachable = d.strings(), d.strings()
+	c.attributes = d.properties()
+	for range d.length(5) {
+		c.consents = append(c.consents, gateway.Consent{Purpose: gateway.Purpose(d.string()), Channel: d.string(),
+			Granted: d.bool(), Source: d.string(), At: d.at()})
+	}
+	c.test = d.bool()
+	c.capCount, c.capWindow = int(d.uint()), Duration(d.int())
+	return c
+}
+
+func (e *encoder) mark(m *mark) {
+	e.uint(uint64(m.journey.index))
+	e.byte(byte(m.arm))
+	e.uint(uint64(m.entries))
+	e.int(int64(m.active))
+	e.at(m.exitedAt)
+	e.uint(uint64(len(m.keys)))
+	for _, k := range m.keys {
+		e.fixed(k.hash)
+		e.at(k.at)
+		e.raw(k.enrollment[:])
+	}
+}
+
+func (d *decoder) mark(p *Partition) (m mark) {
+	m.journey = d.journey(p)
+	m.arm = arm8(d.byte())
+	m.entries, m.active, m.exitedAt = uint32(d.uint()), int32(d.int()), d.at()
+	for range d.length(25) {
+		m.keys = append(m.keys, apiKey{d.fixed(), d.at(), d.id16()})
+	}
+	if m.arm > armHoldout {
+		d.fail()
+	}
+	return m
+}
+
+// journey reads the index of a journey.
+func (d *decoder) journey(p *Partition) *journey {
+	i := d.uint()
+	if d.bad || i >= uint64(len(p.journeys)) {
+		d.fail()
+		return &journey{}
+	}
+	return p.journeys[i]
+}
+
+// trait reads the id of a counter.
+func (d *decoder) trait(p *Partition) *trait {
+	i := d.uint()
+	if d.bad || i >= uint64(len(p.traits)) {
+		d.fail()
+		return nil
+	}
+	return p.traits[i]
+}
+
+func (e *encoder) counter(k *counter) {
+	e.uint(uint64(k.trait.id))
+	e.fixed(uint64(k.device))
+	e.byte(byte(k.flags))
+	e.uint(uint64(k.n))
+	e.at(k.first)
+	e.at(k.last)
+	e.window(&k.window, k.trait.spec.valued())
+}
+
+func (d *decoder) counter(p *Partition) (k counter) {
+	t := d.trait(p)
+	if t == nil {
+		return k
+	}
+	k = counter{trait: t, device: gateway.DeviceID(d.fixed()), flags: counterFlags(d.byte()),
+		n: uint32(d.uint()), first: d.at(), last: d.at()}
+	k.window = d.window(t.spec.valued())
+	return k
+}
+
+// The flags of an enrollment.
+const (
+	enrollmentWaiting = 1 << iota
+	enrollmentAbsence
+	enrollmentConverted
+)
+
+func (e *encoder) enrollment(v *enrollment) {
+	e.raw(v.id[:])
+	e.uint(uint64(v.v.journey.index))
+	e.uint(uint64(v.v.number))
+	e.fixed(uint64(v.device))
+	e.string(v.product)
+	e.string(v.key)
+	e.int(int64(v.step))
+	e.byte(byte(boolInt(v.waiting)*enrollmentWaiting | boolInt(v.absence)*enrollmentAbsence |
+		boolInt(v.converted)*enrollmentConverted))
+	e.byte(byte(v.arm))
+	e.uint(uint64(v.visits))
+	e.string(v.split)
+	at := v.enteredAt
+	e.at(at)
+	for _, t := range v.instants() {
+		e.bool(*t != 0)
+		if *t != 0 {
+			e.at(*t - at)
+		}
+	}
+	e.string(string(v.endReason))
+	e.properties(v.props)
+}
+
+// instants lists the times that are stored relative to the entry.
+func (v *enrollment) instants() [6]*gateway.Instant {
+	return [6]*gateway.Instant{&v.changedAt, &v.since, &v.due, &v.waitFrom, &v.holdFrom, &v.endedAt}
+}
+
+func (d *decoder) enrollment(p *Partition) (v enrollment) {
+	v.id = d.id16()
+	j := d.journey(p)
+	if v.v = j.version(uint32(d.uint())); v.v == nil {
+		d.fail()
+		return v
+	}
+	v.device, v.product, v.key = gateway.DeviceID(d.fixed()), d.string(), d.string()
+	v.step = int(d.int())
+	flags := d.byte()
+	v.waiting, v.absence, v.converted = flags&enrollmentWaiting != 0, flags&enrollmentAbsence != 0, flags&enrollmentConverted != 0
+	v.arm, v.visits, v.split = arm8(d.byte()), uint32(d.uint()), d.string()
+	v.enteredAt = d.at()
+	for _, t := range v.instants() {
+		if d.bool() {
+			*t = v.enteredAt + d.at()
+		}
+	}
+	v.endReason, v.props = gateway.Reason(d.string()), d.properties()
+	if v.step < toEnd || v.step >= len(v.v.def.steps) || v.arm > armHoldout || v.step == toEnd && !v.ended() {
+		d.fail()
+	}
+	return v
+}
+
+func (e *encoder) message(m *message) {
+	e.raw(m.id[:])
+	e.raw(m.enrollment[:])
+	e.uint(uint64(m.journey.index))
+	e.string(m.step)
+	e.fixed(uint64(m.device))
+	e.string(m.channel)
+	e.string(string(m.purpose))
+	e.byte(byte(m.state))
+	e.byte(byte(m.slot))
+	e.at(m.slotAt)
+	e.at(m.due)
+	e.bool(m.full != nil)
+	if f := m.full; f != nil {
+		e.fullMessage(f)
+	}
+}
+
+// fullMessage encodes what message does not hold already.
+func (e *encoder) fullMessage(f *gateway.Message) {
+	e.uint(uint64(f.Version))
+	e.uint(uint64(f.Visit))
+	e.fixed(uint64(f.Customer))
+	e.string(f.Product)
+	e.strings(f.Fallback)
+	e.string(f.Template)
+	e.string(f.Locale)
+	e.properties(f.Values)
+	e.bool(f.Holdout)
+	for _, t := range []gateway.Instant{f.DecidedAt, f.NotBefore, f.NotAfter, f.ExpiresAt, f.CauseReceivedAt} {
+		e.at(t)
+	}
+	e.string(f.Cause)
+}
+
+func (d *decoder) message(p *Partition) (m message) {
+	m.id, m.enrollment, m.journey = d.id16(), d.id16(), d.journey(p)
+	m.step, m.device, m.channel, m.purpose = d.string(), gateway.DeviceID(d.fixed()), d.string(), gateway.Purpose(d.string())
+	m.state, m.slot, m.slotAt, m.due = gateway.MessageState(d.byte()), slot(d.byte()), d.at(), d.at()
+	if !d.bool() {
+		return m
+	}
+	f := &gateway.Message{ID: m.id, Enrollment: m.enrollment, Journey: m.journey.name, Step: m.step,
+		Device: m.device, Channel: m.channel, Purpose: m.purpose, State: m.state}
+	f.Version, f.Visit, f.Customer = uint32(d.uint()), uint32(d.uint()), gateway.CustomerID(d.fixed())
+	f.Product, f.Fallback, f.Template, f.Locale = d.string(), d.strings(), d.string(), d.string()
+	f.Values, f.Holdout = d.properties(), d.bool()
+	for _, t := range []*gateway.Instant{&f.DecidedAt, &f.NotBefore, &f.NotAfter, &f.ExpiresAt, &f.CauseReceivedAt} {
+		*t = d.at()
+	}
+	f.Cause = d.string()
+	m.full = f
+	return m
+}
+
+func (e *encoder) owners(v []ownership) {
+	e.uint(uint64(len(v)))
+	for _, o := range v {
+		e.fixed(uint64(o.customer))
+		e.string(o.role)
+		e.at(o.from)
+		e.at(o.to)
+	}
+}
+
+func (d *decoder) owners() (v []ownership) {
+	for range d.length(11) {
+		v = append(v, ownership{gateway.CustomerID(d.fixed()), d.string(), d.at(), d.at()})
+	}
+	if !slices.IsSortedFunc(v, func(a, b ownership) int { return cmp64(uint64(a.from)^1<<63, uint64(b.from)^1<<63) }) {
+		d.fail()
+	}
+	return v
+}
+
+// device encodes a device's whole state; sequence numbers and hashes of days
+// before oldest are left out.
+func (e *encoder) device(v *device, oldest uint16) {
+	e.fixed(uint64(v.id))
+	e.string(v.product)
+	e.owners(v.owners)
+	e.seen(&v.seen, oldest)
+}
+
+func (d *decoder) device() *device {
+	return &device{id: gateway.DeviceID(d.fixed()), product: d.string(), owners: d.owners(), seen: d.seen()}
+}

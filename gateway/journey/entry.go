@@ -1,0 +1,366 @@
+package journey
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/cespare/xxhash/v2"
+
+	"touchpoint/gateway"
+)
+
+// entry is one attempt to enroll a customer.
+type entry struct {
+	v       *version
+	c       *customer
+	ev      *gateway.Event // what led here, nil for a timer
+	trigger string         // names it, for the enrollment's id
+	key     string
+	device  gateway.DeviceID
+	since   gateway.Instant // exits count events from here on
+	props   gateway.Properties
+	values  gateway.Properties // for the decision
+}
+
+// listeners returns the active versions whose trigger is an event of the type.
+func (p *Partition) listeners(event string) []*version {
+	if et := p.types[event]; et != nil {
+		return et.journeys
+	}
+	return nil
+}
+
+// passes evaluates the filter of an event trigger.
+func (p *Partition) passes(v *version, c *customer, ev *gateway.Event) outcome {
+	if v.def.trigger.where == nil {
+		return yes
+	}
+	return v.def.trigger.where.eval(p.look(c, v, nil, ev))
+}
+
+// nobody decides about an event that no customer had the device for.
+func (p *Partition) nobody(ev *gateway.Event) {
+	for _, v := range p.listeners(ev.Type) {
+		if v.def.trigger.kind == triggerEvent && p.passes(v, nil, ev) == yes {
+			p.decideEntry(v, gateway.Decision{Reason: gateway.ReasonNoCustomer}, ev)
+		}
+	}
+}
+
+// decideEntry records why a customer was, or was not, enrolled.
+func (p *Partition) decideEntry(v *version, d gateway.Decision, ev *gateway.Event) {
+	d.Kind, d.Journey, d.Version = gateway.DecisionEntry, v.journey.name, v.number
+	if ev != nil {
+		d.EventID = clone(ev.ID)
+		if d.Device == 0 {
+			d.Device = ev.Device
+		}
+	}
+	p.decide(d)
+}
+
+// tryTrigger asks whether an event that was just applied starts the journey.
+func (p *Partition) tryTrigger(v *version, c *customer, ev *gateway.Event) {
+	switch tr := &v.def.trigger; tr.kind {
+	case triggerEvent:
+		if tr.where != nil && tr.where.eval(p.look(c, v, nil, ev)) != yes {
+			return
+		}
+		if p.now-ev.OccurredAt > gateway.Instant(p.maxAge(v)) {
+			p.decideEntry(v, gateway.Decision{Reason: gateway.ReasonTooLateToAct, Customer: c.id, Rule: "max_event_age " + p.maxAge(v).String()}, ev)
+			return
+		}
+		p.enter(&entry{v: v, c: c, ev: ev, trigger: triggerID(ev), device: ev.Device, since: ev.OccurredAt})
+	case triggerThreshold:
+		k := c.counter(v.traits[tr.trait], ev.Device)
+		if k != nil && k.flags&latched == 0 && p.reached(v, c, k) {
+			p.crossed(v, c, ev, k, tr.within.before(p.now))
+		}
+	case triggerMilestone:
+		k := c.counter(v.traits[tr.trait], ev.Device)
+		if k != nil && k.flags&latched == 0 && k.n >= tr.nth {
+			p.crossed(v, c, ev, k, ev.OccurredAt)
+		}
+	}
+}
+
+func (p *Partition) maxAge(v *version) Duration {
+	if v.def.maxAge > 0 {
+		return v.def.maxAge
+	}
+	return p.cfg.MaxEventAge
+}
+
+// crossed enters by a threshold or milestone whose latch is open. While the
+// journey is paused the crossing stays pending: it is made good on resume.
+func (p *Partition) crossed(v *version, c *customer, ev *gateway.Event, k *counter, since gateway.Instant) {
+	tr := &v.def.trigger
+	ref := counterRef{c.id, k.trait, k.device}
+	if v.journey.state == gateway.JourneyPaused {
+		if k.flags&pending == 0 {
+			do(p, flagsChange{ref, k.flags | pending})
+			p.decideEntry(v, gateway.Decision{Reason: gateway.ReasonPaused, Customer: c.id}, ev)
+		}
+		return
+	}
+	en := &entry{v: v, c: c, ev: ev, since: since}
+	if ev != nil {
+		en.trigger, en.device = triggerNames[tr.kind]+":"+triggerID(ev), ev.Device
+	} else {
+		en.trigger, en.device = triggerNames[tr.kind]+":"+p.now.String(), k.device
+	}
+	if tr.kind == triggerMilestone {
+		en.trigger = "milestone:" + strconv.FormatUint(uint64(tr.nth), 10) // latched: never twice
+	}
+	en.values = p.counted(v, c, k)
+	if tr.every {
+		do(p, useUpChange{ref})
+	} else {
+		do(p, flagsChange{ref, k.flags&^pending | latched})
+	}
+	p.enter(en)
+}
+
+// counted is what a counting trigger saw, for the decision.
+func (p *Partition) counted(v *version, c *customer, k *counter) gateway.Properties {
+	name := v.def.traits[v.def.trigger.trait].name
+	value, ok := p.traitValue(c, v, k.device, name)
+	if !ok {
+		return nil
+	}
+	return gateway.Properties{{Key: "trait." + name, Value: value}}
+}
+
+// fire is the end of a silence: the absence trigger.
+func (s *silence) fire(p *Partition) {
+	j := p.journeyNamed(s.trait.spec.owner)
+	if j == nil {
+		return
+	}
+	if j.state == gateway.JourneyPaused {
+		j.parked = append(j.parked, s)
+		return
+	}
+	k := s.c.counter(s.trait, 0)
+	do(p, flagsChange{counterRef{s.c.id, s.trait, 0}, k.flags&^unobserved | latched})
+	v := j.active
+	if v == nil || j.state != gateway.JourneyPublished || v.def.trigger.kind != triggerAbsence || v.traits[v.def.trigger.trait] != s.trait {
+		return
+	}
+	device := gateway.DeviceID(0)
+	if len(s.c.devices) > 0 {
+		device = s.c.devices[0]
+	}
+	p.enter(&entry{v: v, c: s.c, device: device, since: s.trait.spec.silence.before(p.now),
+		trigger: "absence:" + k.last.String(),
+		values:  gateway.Properties{{Key: "last_" + s.trait.spec.event, Value: gateway.String(k.last.String())}}})
+}
+
+// sayUnobserved records once per silence that an absence cannot be decided yet
+// because intake is incomplete.
+func (p *Partition) sayUnobserved() {
+	it, ok := p.top(ofAbsence)
+	if !ok || it.due < p.observed || p.cfg.UnobservedAfter.after(max(it.due, p.observed)) >= p.now {
+		return // the plain case: at most the usual lag
+	}
+	bound := p.cfg.UnobservedAfter.before(p.now)
+	for _, it := range p.heaps[ofAbsence] {
+		s, isSilence := it.t.(*silence)
+		if !isSilence || it.due >= bound || it.due < p.observed {
+			continue
+		}
+		k := s.c.counter(s.trait, 0)
+		due, _, _ := s.timer()
+		j := p.journeyNamed(s.trait.spec.owner)
+		if k == nil || k.flags&unobserved != 0 || due == 0 || due >= bound || j == nil || j.active == nil {
+			continue
+		}
+		do(p, flagsChange{counterRef{s.c.id, s.trait, 0}, k.flags | unobserved})
+		p.decideEntry(j.active, gateway.Decision{Reason: gateway.ReasonUnobserved, Customer: s.c.id,
+			Rule: "observed through " + p.observed.String()}, nil)
+	}
+}
+
+// enter makes the checks in their fixed order, each with its own reason:
+// purpose and consent → audience filter → re-entry → holdout. (An entry cap
+// has its place before the holdout.)
+func (p *Partition) enter(en *entry) gateway.Decision {
+	v, c := en.v, en.c
+	d := gateway.Decision{Kind: gateway.DecisionEntry, Journey: v.journey.name, Version: v.number, Customer: c.id,
+		Device: en.device, Values: en.values}
+	if en.ev != nil {
+		d.EventID = clone(en.ev.ID)
+	}
+	m := c.mark(v.journey)
+	en.key = p.correlationKey(en)
+	if d.Reason, d.Rule = p.entryChecks(en, &m); d.Reason != "" {
+		p.decide(d)
+		return d
+	}
+	p.assignArm(&m, v, c)
+	m.entries++
+	m.active++
+	e := p.newEnrollment(en, m.arm)
+	d.Reason, d.Enrollment = gateway.ReasonEnrolled, e.id
+	if m.arm == armHoldout {
+		d.Rule = m.arm.String()
+	}
+	p.decide(d)
+	do(p, markChange{c.id, m})
+	p.walk(e, en.ev)
+	return d
+}
+
+// entryChecks returns the reason against an entry, "" when there is none.
+func (p *Partition) entryChecks(en *entry, m *mark) (gateway.Reason, string) {
+	v, c := en.v, en.c
+	switch v.journey.state {
+	case gateway.JourneyPublished:
+	case gateway.JourneyPaused:
+		return gateway.ReasonPaused, ""
+	default:
+		return gateway.ReasonNotActive, string(v.journey.state)
+	}
+	if reason, rule := p.entryConsent(v.def, c); reason != "" {
+		return reason, rule
+	}
+	scope := p.look(c, v, nil, en.ev)
+	scope.device, scope.product = en.device, p.productOf(en.device)
+	switch v.def.filter.eval(scope) {
+	case no:
+		return gateway.ReasonFiltered, v.def.filter.text
+	case unavailable:
+		return gateway.ReasonConditionFailed, v.def.filter.text
+	}
+	return reentryCheck(en, m, p.now)
+}
+
+// reentryCheck applies the re-entry rule.
+func reentryCheck(en *entry, m *mark, now gateway.Instant) (gateway.Reason, string) {
+	rule := en.v.def.reentry
+	switch rule.mode {
+	case reentryConcurrent:
+		for _, e := range en.c.enrollments {
+			if e.v.journey == en.v.journey && !e.ended() && e.key == en.key {
+				return gateway.ReasonAlreadyEnrolled, "concurrent_per_key"
+			}
+		}
+		return "", ""
+	case reentryOnce:
+		if m.active == 0 && m.entries > 0 {
+			return gateway.ReasonReentryOnce, "once"
+		}
+	case reentryAfterGap:
+		if m.active == 0 && m.entries > 0 && now < rule.gap.after(m.exitedAt) {
+			return gateway.ReasonReentryGap, "after_exit_and_gap " + rule.gap.String()
+		}
+	}
+	if m.active > 0 {
+		return gateway.ReasonAlreadyEnrolled, ""
+	}
+	return "", ""
+}
+
+// assignArm gives the customer his arm at his first entry; it never changes.
+func (p *Partition) assignArm(m *mark, v *version, c *customer) {
+	if m.arm != armNone {
+		return
+	}
+	percent := v.def.holdout
+	if percent < 0 {
+		percent = int(p.cfg.Holdout[v.def.Purpose]*100 + 0.5)
+	}
+	m.arm = armTreated
+	if !c.test && bucket(uint64(c.id), v.journey.name) < percent {
+		m.arm = armHoldout
+	}
+}
+
+// bucket spreads subjects evenly over 0…9999, stable for ever per salt.
+func bucket(subject uint64, salt string) int {
+	return int(mix(mix(subject)^xxhash.Sum64String(salt)) % 10_000)
+}
+
+func (p *Partition) correlationKey(en *entry) string {
+	switch by := en.v.def.keyBy; {
+	case en.key != "" || by == "":
+		return en.key
+	case by == "device":
+		return en.device.String()
+	case en.ev != nil:
+		return clone(en.ev.Properties.Get(by).String())
+	}
+	return ""
+}
+
+func (p *Partition) newEnrollment(en *entry, arm arm8) *enrollment {
+	e := &enrollment{v: en.v, c: en.c, device: en.device, key: en.key, arm: arm,
+		enteredAt: p.now, changedAt: p.now, since: en.since}
+	e.id = gateway.NewEnrollmentID(en.v.journey.name, gateway.CustomerSubject(en.c.id), en.key, en.trigger)
+	e.product = p.productOf(en.device)
+	props := en.props
+	if en.ev != nil {
+		props = en.ev.Properties
+		if e.product == "" {
+			e.product = clone(en.ev.Product)
+		}
+	}
+	for _, key := range en.v.def.keep { // sorted; nested fields are kept one by one
+		for i := range props {
+			if props[i].Key == key || len(props[i].Key) > len(key) && props[i].Key[:len(key)] == key && props[i].Key[len(key)] == '.' {
+				e.props = append(e.props, gateway.Property{Key: clone(props[i].Key), Value: cloneValue(props[i].Value)})
+			}
+		}
+	}
+	e.props.Sort()
+	return e
+}
+
+func (p *Partition) productOf(d gateway.DeviceID) string {
+	if dev := p.devices[d]; dev != nil {
+		return dev.product
+	}
+	return ""
+}
+
+// triggerJourney enrolls by API.
+func (p *Partition) triggerJourney(t gateway.TriggerJourney) gateway.Outcome {
+	refused := gateway.Outcome{Disposition: gateway.Refused, Customer: t.Customer}
+	d := gateway.Decision{Kind: gateway.DecisionEntry, Journey: clone(t.Journey), Customer: t.Customer, Device: t.Device,
+		EventID: clone(t.Key), Reason: gateway.ReasonNotActive}
+	j := p.journeyNamed(t.Journey)
+	if j == nil || j.active == nil || t.Customer == 0 || p.gone(t.Customer) || !p.home(t.Customer) {
+		p.decide(d)
+		return refused
+	}
+	v := j.active
+	d.Version = v.number
+	c := p.meet(t.Customer)
+	hash := xxhash.Sum64String(t.Key)
+	m := c.mark(j)
+	if i := slices.IndexFunc(m.keys, func(k apiKey) bool { return k.hash == hash }); i >= 0 && t.Key != "" {
+		d.Reason, d.Enrollment = gateway.ReasonReplayed, m.keys[i].enrollment
+		p.decide(d)
+		return gateway.Outcome{Disposition: gateway.Duplicate, Customer: t.Customer}
+	}
+	id := "api:" + t.Key
+	if t.Key == "" {
+		id += p.now.String() + ":" + strconv.FormatUint(uint64(m.entries), 10)
+	}
+	props := cloneProperties(t.Properties)
+	made := p.enter(&entry{v: v, c: c, trigger: id, device: t.Device, since: p.now, props: props,
+		ev: &gateway.Event{ID: clone(t.Key), Properties: props, ReceivedAt: p.now, OccurredAt: p.now, Device: t.Device}})
+	if made.Reason != gateway.ReasonEnrolled {
+		return refused
+	}
+	if t.Key != "" {
+		m = c.mark(j)
+		m.keys = slices.DeleteFunc(slices.Clone(m.keys), func(k apiKey) bool { return k.at < apiKeyLife.before(p.now) })
+		m.keys = append(m.keys, apiKey{hash, p.now, made.Enrollment})
+		do(p, markChange{c.id, m})
+	}
+	return gateway.Outcome{Customer: t.Customer}
+}
+
+// apiKeyLife is how long an idempotency key is remembered.
+const apiKeyLife = Duration(30 * dayMillis)

@@ -1,0 +1,318 @@
+package journey
+
+import (
+	"slices"
+	"strconv"
+
+	"touchpoint/gateway"
+)
+
+// meet returns a customer, noting him when he is new.
+func (p *Partition) meet(id gateway.CustomerID) *customer {
+	if p.customers[id] == nil {
+		do(p, customerChange{customer{id: id, since: p.now}})
+	}
+	return p.customers[id]
+}
+
+// touchpoint takes an event that came without a device: a call, a shop visit.
+func (p *Partition) touchpoint(in *gateway.Input) gateway.Outcome {
+	ev := &in.Event
+	if ev.Customer == 0 || p.gone(ev.Customer) {
+		p.nobody(ev)
+		return gateway.Outcome{}
+	}
+	if !p.home(ev.Customer) {
+		p.forward(gateway.CustomerSubject(ev.Customer).Partition(p.cfg.Partitions), *in)
+		return gateway.Outcome{Disposition: gateway.Passed, Customer: ev.Customer}
+	}
+	if ev.OccurredAt < p.cfg.DedupWindow.before(p.now) {
+		return gateway.Outcome{Disposition: gateway.TooOld, Customer: ev.Customer}
+	}
+	c := p.meet(ev.Customer)
+	id := identify(ev)
+	if c.seen != nil && c.seen.has(id, p.oldestDay()) {
+		return gateway.Outcome{Disposition: gateway.Duplicate, Customer: c.id}
+	}
+	do(p, touchedChange{c.id, id})
+	p.take(c, ev)
+	return gateway.Outcome{Customer: c.id}
+}
+
+// customerEvent takes an event that the holder of a former device accepted.
+func (p *Partition) customerEvent(c gateway.CustomerEvent) gateway.Outcome {
+	if p.gone(c.Customer) {
+		return gateway.Outcome{}
+	}
+	if !p.home(c.Customer) {
+		return gateway.Outcome{Disposition: gateway.Refused}
+	}
+	p.take(p.meet(c.Customer), &c.Event)
+	return gateway.Outcome{Customer: c.Customer}
+}
+
+// take applies an accepted event to the customer whom it belongs to: first his
+// traits, then what runs, then what it may start.
+func (p *Partition) take(c *customer, ev *gateway.Event) {
+	et := p.types[ev.Type]
+	if et != nil {
+		p.look(c, nil, nil, ev)
+		p.openLatches(c, et, ev)
+		p.count(c, et, ev)
+	}
+	if len(c.enrollments) > 0 {
+		p.hear(c, ev)
+	}
+	if et != nil {
+		for _, v := range et.journeys {
+			p.tryTrigger(v, c, ev)
+		}
+	}
+}
+
+// look sets what conditions see.
+func (p *Partition) look(c *customer, v *version, e *enrollment, ev *gateway.Event) *scope {
+	s := &p.scope
+	s.c, s.v, s.e, s.event = c, v, e, ev
+	s.device, s.product = 0, ""
+	switch {
+	case ev != nil:
+		s.device, s.product = ev.Device, ev.Product
+	case e != nil:
+		s.device, s.product = e.device, e.product
+	}
+	return s
+}
+
+// count moves the counters of the event's type.
+func (p *Partition) count(c *customer, et *eventType, ev *gateway.Event) {
+	change := countChange{customer: c.id, device: ev.Device, at: ev.OccurredAt, typ: et, values: p.values[:0]}
+	for i, t := range et.traits {
+		if i >= maxTraitsPerType || t.spec.where.eval(&p.scope) != yes {
+			continue
+		}
+		if t.spec.valued() {
+			f, ok := ev.Properties.Get(t.spec.property).AsFloat()
+			if !ok {
+				continue // missing is not zero
+			}
+			change.values = append(change.values, toMicros(f))
+		}
+		change.mask |= 1 << i
+	}
+	if change.mask != 0 {
+		do(p, change)
+	}
+	p.values = change.values[:0]
+	for _, t := range et.unless { // what blocks a threshold also opens its latch
+		if k := c.counter(t, ev.Device); k != nil && k.flags&(latched|pending) != 0 &&
+			ev.OccurredAt > t.spec.within.before(p.now) {
+			do(p, flagsChange{counterRef{c.id, t, k.device}, k.flags &^ (latched | pending)})
+		}
+	}
+}
+
+// openLatches lets thresholds fire again whose condition has ceased to hold
+// since the last event.
+func (p *Partition) openLatches(c *customer, et *eventType, ev *gateway.Event) {
+	for _, v := range et.journeys {
+		tr := &v.def.trigger
+		if tr.kind != triggerThreshold {
+			continue
+		}
+		t := v.traits[tr.trait]
+		k := c.counter(t, ev.Device)
+		if k != nil && k.flags&(latched|pending) != 0 && !p.reached(v, c, k) {
+			do(p, flagsChange{counterRef{c.id, t, k.device}, k.flags &^ (latched | pending)})
+		}
+	}
+}
+
+// reached reports whether a threshold's condition holds now.
+func (p *Partition) reached(v *version, c *customer, k *counter) bool {
+	tr := &v.def.trigger
+	spec := &k.trait.spec
+	if spec.kind == traitCount && int64(k.window.n) < tr.atLeast {
+		return false // plain case: not even the stored entries suffice
+	}
+	n, sum := k.window.since(tr.within.before(p.now), spec.valued())
+	if spec.kind == traitCount && int64(n) < tr.atLeast || spec.kind == traitSum && sum < tr.atLeast {
+		return false
+	}
+	return tr.unless < 0 || !p.happened(c, v.traits[tr.unless], k.device, tr.within)
+}
+
+// happened reports whether an event was seen within the window.
+func (p *Partition) happened(c *customer, t *trait, d gateway.DeviceID, within Duration) bool {
+	k := c.counter(t, d)
+	return k != nil && k.last > within.before(p.now)
+}
+
+// hear lets the running enrollments of a customer react to an event.
+func (p *Partition) hear(c *customer, ev *gateway.Event) {
+	if len(c.enrollments) == 1 { // the plain case, without a copy
+		p.hearOne(c.enrollments[0], ev)
+		return
+	}
+	for _, e := range slices.Clone(c.enrollments) {
+		p.hearOne(e, ev)
+	}
+}
+
+func (p *Partition) hearOne(e *enrollment, ev *gateway.Event) {
+	def := e.v.def
+	if !def.listens(ev.Type) {
+		return
+	}
+	if p.hearGoal(e, ev) || e.ended() {
+		return
+	}
+	for i := range def.exits {
+		x := &def.exits[i]
+		if x.event == "" && p.holds(x.where, e, nil) || x.event == ev.Type && ev.OccurredAt >= e.since && p.holds(x.where, e, ev) {
+			p.endEnrollment(e, gateway.ReasonExitCriterion, ev, x.rule())
+			return
+		}
+	}
+	if !e.waiting || e.step == toEnd {
+		return
+	}
+	s := &def.steps[e.step]
+	if s.kind != stepWait || s.wait.kind != waitEvent || s.wait.until.event != ev.Type ||
+		ev.OccurredAt < e.waitFrom || !p.holds(s.wait.until.where, e, ev) {
+		return
+	}
+	p.stepDecision(e, gateway.ReasonArrived, ev.ID, ev.Type)
+	p.leave(e, s.next, ev)
+}
+
+// holds evaluates a condition for an enrollment; missing values do not hold.
+func (p *Partition) holds(c *condition, e *enrollment, ev *gateway.Event) bool {
+	return c.eval(p.look(e.c, e.v, e, ev)) == yes
+}
+
+// rule names a listener in a decision.
+func (l *listener) rule() string {
+	switch {
+	case l.where == nil:
+		return l.event
+	case l.event == "":
+		return l.where.text
+	}
+	return l.event + " where " + l.where.text
+}
+
+// hearGoal credits a conversion; it reports whether the enrollment has ended
+// by it. An event that occurred before the entry converts nobody, but shows
+// that the journey has no point any more.
+func (p *Partition) hearGoal(e *enrollment, ev *gateway.Event) bool {
+	g := e.v.def.goal
+	if g == nil || g.event != ev.Type || e.converted || !p.holds(g.where, e, ev) {
+		return false
+	}
+	switch {
+	case ev.OccurredAt >= e.enteredAt && ev.OccurredAt <= g.within.after(e.enteredAt):
+		p.convert(e, ev)
+	case !e.ended() && ev.OccurredAt >= e.since && ev.OccurredAt < e.enteredAt:
+		p.endEnrollment(e, gateway.ReasonExitCriterion, ev, g.rule())
+	default:
+		return false
+	}
+	return true
+}
+
+func (p *Partition) convert(e *enrollment, ev *gateway.Event) {
+	d := gateway.Decision{Kind: gateway.DecisionConversion, Reason: gateway.ReasonGoal, Rule: e.v.def.goal.rule(), EventID: ev.ID}
+	if e.ended() {
+		d.Reason = gateway.ReasonConversionWindow
+	}
+	if m := e.lastTouch(); m != nil {
+		d.Message = m.id
+	}
+	p.decideFor(e, d)
+	next := *e
+	next.converted = true
+	if !e.ended() {
+		p.finish(&next, gateway.ReasonGoal, ev, e.v.def.goal.rule())
+		return
+	}
+	p.put(&next)
+}
+
+// lastTouch returns the latest message of the enrollment that reached him.
+func (e *enrollment) lastTouch() (last *message) {
+	for _, m := range e.c.messages {
+		if m.enrollment == e.id && touched(m) && (last == nil || m.slotAt >= last.slotAt) {
+			last = m
+		}
+	}
+	return last
+}
+
+func touched(m *message) bool {
+	switch m.state {
+	case gateway.MessageHandedOver, gateway.MessageRedelivered, gateway.MessageDelivered, gateway.MessageDisplayed,
+		gateway.MessageOpened, gateway.MessageClicked, gateway.MessageDismissed:
+		return true
+	}
+	return false
+}
+
+// triggerID names what started an enrollment.
+func triggerID(ev *gateway.Event) string {
+	if ev.ID != "" {
+		return ev.ID
+	}
+	id := identify(ev)
+	if id.numbered {
+		return "seq:" + ev.Device.String() + ":" + strconv.FormatUint(uint64(id.boot), 10) + ":" + strconv.FormatUint(id.seq, 10)
+	}
+	return "hash:" + ev.Device.String() + ":" + strconv.FormatUint(id.hash, 16)
+}
+
+// traitValue computes a declared trait of a customer as of now.
+func (p *Partition) traitValue(c *customer, v *version, d gateway.DeviceID, name string) (gateway.Value, bool) {
+	i := v.def.traitIndex(name)
+	if i < 0 {
+		return gateway.Value{}, false
+	}
+	spec, t := &v.def.traits[i], v.traits[i]
+	k := c.counter(t, d)
+	if k == nil {
+		zero := spec.kind == traitCount && c.since >= t.since
+		return gateway.Int(0), zero // nothing counted, and nothing can be missing
+	}
+	switch {
+	case spec.kind == traitFirst:
+		return gateway.Int(int64(k.first)), true
+	case spec.kind == traitLast:
+		return gateway.Int(int64(k.last)), true
+	case !spec.windowed():
+		return gateway.Int(int64(k.n)), true
+	}
+	end := gateway.Instant(-1 << 62)
+	if spec.within > 0 {
+		end = spec.within.before(p.now)
+	}
+	n, sum := k.window.since(end, spec.valued())
+	switch spec.kind {
+	case traitCount:
+		return gateway.Int(int64(n)), true
+	case traitSum:
+		return gateway.Float(float64(sum) / micros), true
+	case traitMean:
+		return gateway.Float(float64(sum) / micros / float64(max(n, 1))), n > 0
+	}
+	return k.window.extreme(end, spec.kind == traitMax)
+}
+
+// extreme returns the least or greatest value after end.
+func (w *window) extreme(end gateway.Instant, greatest bool) (gateway.Value, bool) {
+	found, best := false, int64(0)
+	for _, e := range w.entries(true) {
+		if e.at > end && (!found || e.value > best == greatest) {
+			found, best = true, e.value
+		}
+	}
+	return gateway.Float(float64(best) / micros), found
+}

@@ -1,0 +1,228 @@
+package journey
+
+import (
+	"time"
+
+	"touchpoint/gateway"
+)
+
+// Partition is the state of one partition. One goroutine owns it.
+type Partition struct {
+	cfg Config
+
+	// The state: what a snapshot holds.
+	now       gateway.Instant
+	observed  gateway.Instant
+	customers map[gateway.CustomerID]*customer
+	devices   map[gateway.DeviceID]*device
+	moved     map[gateway.DeviceID]int             // forwarding marks
+	expected  map[gateway.DeviceID][]gateway.Input // held until the device's state comes
+	cursors   map[int]gateway.Forwarded
+	erased    map[gateway.CustomerID]struct{}
+	traits    []*trait
+	journeys  []*journey
+
+	// Derived from state.
+	types    map[string]*eventType
+	messages map[gateway.MessageID]*message
+	heaps    [2]timerHeap
+
+	// Of the run at hand.
+	out    *gateway.Step
+	enc    encoder
+	scope  scope
+	fired  int
+	values []int64
+	zones  map[string]*time.Location
+	ids    []gateway.CustomerID // of a scan, sorted
+}
+
+// NewPartition makes an empty partition.
+func NewPartition(cfg Config) *Partition {
+	p := &Partition{cfg: cfg.WithDefaults(), zones: map[string]*time.Location{}}
+	p.reset()
+	p.scope.init(p)
+	return p
+}
+
+func (p *Partition) reset() {
+	p.now, p.observed = 0, 0
+	p.customers = map[gateway.CustomerID]*customer{}
+	p.devices = map[gateway.DeviceID]*device{}
+	p.moved = map[gateway.DeviceID]int{}
+	p.expected = map[gateway.DeviceID][]gateway.Input{}
+	p.cursors = map[int]gateway.Forwarded{}
+	p.erased = map[gateway.CustomerID]struct{}{}
+	p.traits, p.journeys = nil, nil
+	p.types = map[string]*eventType{}
+	p.messages = map[gateway.MessageID]*message{}
+	p.heaps = [2]timerHeap{}
+	p.ids = nil
+}
+
+// Apply moves time to the record's, fires what fell due, applies the inputs in
+// order and appends to out what was decided and what changed. Several records
+// may go into one step. When out.More is set afterwards, the record itself was
+// not applied yet: commit out and call Apply with the same record again.
+func (p *Partition) Apply(b *gateway.Batch, out *gateway.Step) {
+	p.begin(out)
+	applied := max(b.RecordTime, p.now)
+	if observed := max(p.observed, min(b.Observed, applied)); observed != p.observed {
+		p.setTime(p.now, observed)
+	}
+	if out.More = !p.fireTimers(applied); !out.More {
+		if applied != p.now {
+			p.setTime(applied, p.observed)
+		}
+		for i := range b.Inputs {
+			p.input(&b.Inputs[i])
+		}
+		p.sayUnobserved()
+		out.Applied = append(out.Applied, gateway.Applied{Seq: b.Seq, Inputs: len(b.Inputs), At: applied})
+	}
+	p.end()
+}
+
+// begin takes up out, which may hold the records before.
+func (p *Partition) begin(out *gateway.Step) {
+	if len(out.Applied) == 0 {
+		p.fired = 0
+	}
+	p.out, p.enc.b = out, out.Changes
+	if len(p.enc.b) == 0 {
+		p.enc.byte(formatVersion)
+	}
+	out.Partition = p.cfg.Partition
+}
+
+func (p *Partition) end() {
+	p.out.Changes = p.enc.b
+	p.out.Now, p.out.Observed = p.now, p.observed
+	p.out, p.enc.b = nil, nil
+	p.scope = scope{p: p, maps: p.scope.maps}
+}
+
+// input applies one input and appends its outcome.
+func (p *Partition) input(in *gateway.Input) {
+	outcome := gateway.Outcome{Disposition: gateway.Duplicate}
+	if in.From.Step == 0 || p.advanceCursor(in.From) {
+		outcome = p.dispatch(in)
+	}
+	p.out.Outcomes = append(p.out.Outcomes, outcome)
+}
+
+// advanceCursor reports whether a forwarded input is new and notes it.
+func (p *Partition) advanceCursor(from gateway.Forwarded) bool {
+	last := p.cursors[from.Partition]
+	if from.Step < last.Step || from.Step == last.Step && from.Index <= last.Index && last.Step != 0 {
+		return false
+	}
+	do(p, cursorChange{from})
+	return true
+}
+
+// dispatch sends an input to the code that decides about it.
+func (p *Partition) dispatch(in *gateway.Input) gateway.Outcome {
+	switch c := in.Command.(type) {
+	case nil:
+		if in.Event.Device == 0 {
+			return p.touchpoint(in)
+		}
+		return p.deviceEvent(in)
+	case gateway.Tick:
+		p.fireTimers(p.now + 1)
+	case gateway.UpsertCustomer:
+		return p.upsertCustomer(c)
+	case gateway.SetConsent:
+		return p.setConsent(c)
+	case gateway.BindDevice:
+		return p.bindDevice(in, c)
+	case gateway.UnbindDevice:
+		return p.unbindDevice(in, c)
+	case gateway.ReleaseDevice:
+		return p.releaseDevice(in, c)
+	case gateway.AdmitDevice:
+		return p.admitDevice(c)
+	case gateway.CustomerEvent:
+		return p.customerEvent(c)
+	case gateway.EraseCustomer:
+		return p.eraseCustomer(c)
+	case gateway.PublishJourney:
+		return p.publishJourney(c)
+	case gateway.SetJourneyState:
+		return p.setJourneyState(c)
+	case gateway.TriggerJourney:
+		return p.triggerJourney(c)
+	case gateway.Receipt:
+		return p.receipt(in, c)
+	default:
+		return gateway.Outcome{Disposition: gateway.Refused}
+	}
+	return gateway.Outcome{}
+}
+
+// customer returns the customer, making him when he is new. Only changes call it.
+func (p *Partition) customer(id gateway.CustomerID) *customer {
+	c := p.customers[id]
+	if c == nil {
+		c = &customer{id: id, since: p.now}
+		p.customers[id] = c
+	}
+	return c
+}
+
+// home reports whether a customer lives on this partition.
+func (p *Partition) home(c gateway.CustomerID) bool {
+	return gateway.CustomerSubject(c).Partition(p.cfg.Partitions) == p.cfg.Partition
+}
+
+func (p *Partition) gone(c gateway.CustomerID) bool {
+	_, gone := p.erased[c]
+	return gone
+}
+
+// oldestDay is the first day that the duplicate window touches.
+func (p *Partition) oldestDay() uint16 { return dayOf(p.cfg.DedupWindow.before(p.now)) }
+
+// decide appends a decision record.
+func (p *Partition) decide(d gateway.Decision) {
+	d.At = p.now
+	p.out.Decisions = append(p.out.Decisions, d)
+}
+
+// forward appends an input for another partition.
+func (p *Partition) forward(to int, in gateway.Input) {
+	in.From = gateway.Forwarded{}
+	p.out.Forwards = append(p.out.Forwards, gateway.Forward{To: to, Input: in})
+}
+
+// zone returns a customer's time zone: his own, else the project's, else UTC.
+// An unknown name means that the next one applies.
+func (p *Partition) zone(c *customer) *time.Location {
+	for _, name := range []string{c.zone, p.cfg.Zone} {
+		if name == "" {
+			continue
+		}
+		loc, found := p.zones[name]
+		if !found {
+			loc = loadZone(name)
+			p.zones[name] = loc
+		}
+		if loc != nil {
+			return loc
+		}
+	}
+	return time.UTC
+}
+
+// Unfinished yields every message that delivery has still to do with, in the
+// order of their ids.
+func (p *Partition) Unfinished(yield func(gateway.Message)) {
+	for _, id := range sortedIDs(p.customers) {
+		for _, m := range p.customers[id].messages {
+			if m.full != nil {
+				yield(*m.full)
+			}
+		}
+	}
+}

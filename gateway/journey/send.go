@@ -1,0 +1,324 @@
+package journey
+
+import (
+	"slices"
+
+	"touchpoint/gateway"
+)
+
+// The channels that the core knows something about: a product shows messages
+// on the device itself, a stream needs no address.
+const (
+	productChannel = "product"
+	streamChannel  = "stream"
+)
+
+// choice is what a send decides: a channel, or the reason against all of them.
+type choice struct {
+	channel  string
+	fallback []string
+	device   gateway.DeviceID
+	reason   gateway.Reason
+	rule     string
+	until    gateway.Instant // quiet hours end, for reason held
+	notAfter gateway.Instant
+}
+
+// send visits a send step. It returns false when the message is held back by
+// quiet hours and the enrollment stays at the step.
+func (p *Partition) send(e *enrollment, s *step, ev *gateway.Event) bool {
+	first := e.holdFrom
+	if first == 0 {
+		first = p.now
+	}
+	life := s.send.expiresAfter
+	if life == 0 {
+		life = p.cfg.ExpiresAfter
+	}
+	expires := life.after(first)
+	d := gateway.Decision{Kind: gateway.DecisionSend, Step: s.id}
+	if ev != nil {
+		d.EventID = ev.ID
+	}
+	ch := p.choose(e, s, expires)
+	d.Reason, d.Rule = ch.reason, ch.rule
+	if ch.reason == gateway.ReasonHeld {
+		p.decideFor(e, d)
+		e.waiting, e.due, e.holdFrom, e.changedAt = true, ch.until, first, p.now
+		return false
+	}
+	if ch.channel != "" {
+		d.Message = p.message(e, s, &ch, ev, expires)
+	}
+	p.decideFor(e, d)
+	e.holdFrom = 0
+	return true
+}
+
+// choose picks the first channel of the customer's order that he consented to,
+// that reaches him and that no cap closes, and looks at the quiet hours there.
+// When none is left, the reason is that of the check which got furthest.
+func (p *Partition) choose(e *enrollment, s *step, expires gateway.Instant) (ch choice) {
+	ch.device = p.deviceOf(e)
+	if p.now >= expires {
+		ch.reason = gateway.ReasonExpired
+		return ch
+	}
+	depth := 0
+	for _, name := range p.channelOrder(e.c, s) {
+		reason, rule, passed := p.channelChecks(e, name, ch.device)
+		switch {
+		case reason == "" && ch.channel == "":
+			ch.channel = name
+		case reason == "" || reason == gateway.ReasonCapped && ch.channel != "":
+			ch.fallback = append(ch.fallback, name)
+		case ch.channel == "" && (ch.reason == "" || passed > depth):
+			ch.reason, ch.rule, depth = reason, rule, passed
+		}
+	}
+	if ch.channel == "" {
+		if ch.reason == "" {
+			ch.reason, ch.rule = gateway.ReasonUnreachable, "no channel"
+		}
+		return ch
+	}
+	ch.reason, ch.rule = gateway.ReasonSent, ch.channel
+	if e.arm == armHoldout {
+		ch.reason, ch.rule = gateway.ReasonHoldout, ch.channel
+	}
+	p.quiet(e, s, &ch, expires)
+	return ch
+}
+
+// channelOrder is the customer's order cut to the channels of the step; of a
+// customer without one the step's order, else the project's.
+func (p *Partition) channelOrder(c *customer, s *step) []string {
+	if len(c.channels) == 0 {
+		if len(s.send.channels) > 0 {
+			return s.send.channels
+		}
+		return p.cfg.Channels
+	}
+	if len(s.send.channels) == 0 {
+		return c.channels
+	}
+	var out []string
+	for _, ch := range c.channels {
+		if slices.Contains(s.send.channels, ch) {
+			out = append(out, ch)
+		}
+	}
+	return out
+}
+
+// channelChecks returns the reason against a channel and how many checks passed
+// before it.
+func (p *Partition) channelChecks(e *enrollment, channel string, d gateway.DeviceID) (reason gateway.Reason, rule string, passed int) {
+	def := e.v.def
+	if reason = consentFor(e.c, def.Purpose, channel); reason != "" {
+		return reason, string(def.Purpose) + " on " + channel, 0
+	}
+	switch channel {
+	case productChannel:
+		if d == 0 {
+			return gateway.ReasonUnreachable, "no device", 1
+		}
+	case streamChannel:
+	default:
+		if !slices.Contains(e.c.reachable, channel) {
+			return gateway.ReasonUnreachable, "no address for " + channel, 1
+		}
+	}
+	if rule, capped := p.capped(e.c, def, channel); capped {
+		return gateway.ReasonCapped, rule, 2
+	}
+	return "", "", 3
+}
+
+// deviceOf returns the device that a message is shown on: the enrollment's, if
+// the customer still has it, else his first.
+func (p *Partition) deviceOf(e *enrollment) gateway.DeviceID {
+	if slices.Contains(e.c.devices, e.device) || len(e.c.devices) == 0 {
+		if len(e.c.devices) == 0 {
+			return 0
+		}
+		return e.device
+	}
+	if e.device != 0 {
+		return 0 // it left him; another device of his is another matter
+	}
+	return e.c.devices[0]
+}
+
+// consentFor returns the reason against a purpose on a channel. The entry of
+// the channel counts before the one of all channels; without any, a service
+// message is allowed and a marketing one is not. Safety needs none.
+func consentFor(c *customer, purpose gateway.Purpose, channel string) gateway.Reason {
+	if purpose == gateway.PurposeSafety {
+		return ""
+	}
+	granted := purpose == gateway.PurposeService
+	specific := false
+	for i := range c.consents {
+		k := &c.consents[i]
+		if k.Purpose == purpose && (k.Channel == channel || k.Channel == "" && !specific) {
+			granted = k.Granted
+			specific = specific || k.Channel == channel
+		}
+	}
+	switch {
+	case granted:
+		return ""
+	case purpose == gateway.PurposeService:
+		return gateway.ReasonObjected
+	}
+	return gateway.ReasonNoConsent
+}
+
+// entryConsent lets a customer in whom the journey may reach on at least one
+// of its channels.
+func (p *Partition) entryConsent(def *Definition, c *customer) (gateway.Reason, string) {
+	channels := def.Channels
+	if len(channels) == 0 {
+		channels = p.cfg.Channels
+	}
+	reason := gateway.Reason("")
+	for _, ch := range channels {
+		if reason = consentFor(c, def.Purpose, ch); reason == "" {
+			return "", ""
+		}
+	}
+	return reason, string(def.Purpose)
+}
+
+// capped reports whether a cap closes the channel and names the rule.
+func (p *Partition) capped(c *customer, def *Definition, channel string) (string, bool) {
+	if !def.obeys || c.test {
+		return "", false
+	}
+	for i := range p.cfg.Caps {
+		r := &p.cfg.Caps[i]
+		if !r.covers(channel, def.Purpose) {
+			continue
+		}
+		from := r.Per.before(p.now)
+		if r.Calendar != "" {
+			from = calendarStart(p.now, p.zone(c), r.Calendar) - 1
+		}
+		if c.slotsUsed(from, r) >= r.Max {
+			return r.Name, true
+		}
+	}
+	if c.capCount > 0 && c.slotsUsed(c.capWindow.before(p.now), nil) >= c.capCount {
+		return "customer", true
+	}
+	return "", false
+}
+
+func (r *CapRule) covers(channel string, purpose gateway.Purpose) bool {
+	return (len(r.Channels) == 0 || slices.Contains(r.Channels, channel)) &&
+		(len(r.Purposes) == 0 || slices.Contains(r.Purposes, purpose))
+}
+
+// slotsUsed counts the messages that hold a slot of the rule (nil = any): those
+// not yet shown, however old, and those shown after from.
+func (c *customer) slotsUsed(from gateway.Instant, r *CapRule) (n int) {
+	for _, m := range c.messages {
+		if r != nil && !r.covers(m.channel, m.purpose) {
+			continue
+		}
+		if m.slot == slotReserved || m.slot == slotCommitted && m.slotAt > from {
+			n++
+		}
+	}
+	return n
+}
+
+// quiet looks at the quiet hours of the project, the journey and the step; all
+// hold. It turns the choice into held, discarded or expired where they forbid.
+func (p *Partition) quiet(e *enrollment, s *step, ch *choice, expires gateway.Instant) {
+	ch.notAfter = expires
+	if e.v.def.Purpose == gateway.PurposeSafety {
+		return
+	}
+	zone := p.zone(e.c)
+	until, discard := p.now, false
+	layers := [][]QuietHours{p.cfg.QuietHours, e.v.def.quiet, s.send.quiet}
+	for moved := true; moved; { // the end of one interval may lie in another
+		moved = false
+		for _, layer := range layers {
+			for i := range layer {
+				q := &layer[i]
+				if len(q.Channels) > 0 && !slices.Contains(q.Channels, ch.channel) {
+					continue
+				}
+				if end, hit := q.hit(until, zone); hit && end > until && end < expires+dayMillis {
+					discard = discard || q.OnHit == "discard"
+					until, moved = end, true
+				}
+				if start := q.nextStart(p.now, zone); start != 0 {
+					ch.notAfter = min(ch.notAfter, start)
+				}
+			}
+		}
+	}
+	switch {
+	case until == p.now:
+	case discard:
+		*ch = choice{reason: gateway.ReasonQuietHours, rule: "discard"}
+	case until >= expires:
+		*ch = choice{reason: gateway.ReasonExpired, rule: "quiet until " + until.String()}
+	default:
+		*ch = choice{reason: gateway.ReasonHeld, rule: "quiet until " + until.String(), until: until}
+	}
+}
+
+// message makes the message of a send step and returns its id.
+func (p *Partition) message(e *enrollment, s *step, ch *choice, ev *gateway.Event, expires gateway.Instant) gateway.MessageID {
+	e.visits++
+	full := gateway.Message{
+		ID: gateway.NewMessageID(e.id, s.id, e.visits), Enrollment: e.id, Journey: e.v.journey.name, Version: e.v.number,
+		Step: s.id, Visit: e.visits, Customer: e.c.id, Device: ch.device, Product: p.productOf(ch.device),
+		Channel: ch.channel, Fallback: ch.fallback, Purpose: e.v.def.Purpose, Template: s.send.template, Locale: e.c.locale,
+		Values: p.messageValues(e), Holdout: e.arm == armHoldout, DecidedAt: p.now, NotBefore: p.now,
+		NotAfter: ch.notAfter, ExpiresAt: expires, State: gateway.MessageDecided,
+	}
+	if ev != nil { // else a timer led here
+		full.Cause, full.CauseReceivedAt = clone(ev.ID), ev.ReceivedAt
+	}
+	m := message{id: full.ID, enrollment: e.id, journey: e.v.journey, step: s.id, device: ch.device, channel: ch.channel,
+		purpose: full.Purpose, state: gateway.MessageDecided, slotAt: p.now, full: &full}
+	if e.v.def.counts && !e.c.test && !full.Holdout {
+		m.slot = slotReserved
+	}
+	do(p, messageChange{e.c.id, m})
+	p.out.Messages = append(p.out.Messages, full)
+	return full.ID
+}
+
+// messageValues lists the open values for the templates, by name.
+func (p *Partition) messageValues(e *enrollment) gateway.Properties {
+	values := make(gateway.Properties, 0, len(e.props)+len(e.v.def.traits)+3)
+	for _, v := range e.props {
+		if v.Value.Kind() != gateway.KindSealed {
+			values = append(values, gateway.Property{Key: "event." + v.Key, Value: v.Value})
+		}
+	}
+	for i := range e.v.def.traits {
+		if name := e.v.def.traits[i].name; name != "" {
+			if v, ok := p.traitValue(e.c, e.v, e.device, name); ok {
+				values = append(values, gateway.Property{Key: "trait." + name, Value: v})
+			}
+		}
+	}
+	if e.product != "" {
+		values = append(values, gateway.Property{Key: "product", Value: gateway.String(e.product)})
+	}
+	for _, name := range []string{"locale", "country"} {
+		if v, ok := e.c.field(name); ok {
+			values = append(values, gateway.Property{Key: "customer." + name, Value: v})
+		}
+	}
+	values.Sort()
+	return values
+}

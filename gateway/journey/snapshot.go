@@ -1,0 +1,266 @@
+package journey
+
+import (
+	"touchpoint/gateway"
+)
+
+// A snapshot holds, after the version byte: time; definitions with the counters
+// they define; customers; devices; moves; cursors; tombstones. Everything is in
+// rising order of ids, so that equal states have equal snapshots.
+
+// AppendSnapshot appends the state to dst.
+func (p *Partition) AppendSnapshot(dst []byte) []byte {
+	e := encoder{b: dst}
+	e.byte(formatVersion)
+	e.at(p.now)
+	e.at(p.observed)
+	p.encodeJourneys(&e)
+	ids := sortedIDs(p.customers)
+	e.uint(uint64(len(ids)))
+	for _, id := range ids {
+		e.customer(p.customers[id], p.oldestDay())
+	}
+	devices := sortedIDs(p.devices)
+	e.uint(uint64(len(devices)))
+	for _, id := range devices {
+		e.device(p.devices[id], p.oldestDay())
+	}
+	p.encodeMoves(&e)
+	return e.b
+}
+
+func (p *Partition) encodeJourneys(e *encoder) {
+	e.uint(uint64(len(p.traits)))
+	for _, t := range p.traits {
+		e.at(t.since)
+	}
+	e.uint(uint64(len(p.journeys)))
+	for _, j := range p.journeys {
+		e.string(j.name)
+		e.uint(uint64(len(j.versions)))
+		for _, v := range j.versions {
+			e.uint(uint64(v.number))
+			e.bytes(v.text)
+			e.bool(v.existing)
+			e.string(v.migrate)
+			e.uint(uint64(len(v.traits)))
+			for _, t := range v.traits {
+				e.uint(uint64(t.id))
+			}
+		}
+		j.put().encodeBody(e)
+	}
+}
+
+func (p *Partition) encodeMoves(e *encoder) {
+	moved := sortedIDs(p.moved)
+	e.uint(uint64(len(moved)))
+	for _, id := range moved {
+		e.fixed(uint64(id))
+		e.uint(uint64(p.moved[id]))
+	}
+	expected := sortedIDs(p.expected)
+	e.uint(uint64(len(expected)))
+	for _, id := range expected {
+		e.fixed(uint64(id))
+		e.uint(uint64(len(p.expected[id])))
+		for i := range p.expected[id] {
+			e.input(&p.expected[id][i])
+		}
+	}
+	sources := sortedIDs(p.cursors)
+	e.uint(uint64(len(sources)))
+	for _, s := range sources {
+		e.uint(uint64(s))
+		e.uint(p.cursors[s].Step)
+		e.uint(uint64(p.cursors[s].Index))
+	}
+	gone := sortedIDs(p.erased)
+	e.uint(uint64(len(gone)))
+	for _, id := range gone {
+		e.fixed(uint64(id))
+	}
+}
+
+// customer encodes all that is known of one customer.
+func (e *encoder) customer(c *customer, oldest uint16) {
+	e.profile(c)
+	e.uint(uint64(len(c.counters)))
+	for i := range c.counters {
+		e.counter(&c.counters[i])
+	}
+	e.uint(uint64(len(c.marks)))
+	for i := range c.marks {
+		e.mark(&c.marks[i])
+	}
+	e.uint(uint64(len(c.enrollments)))
+	for _, v := range c.enrollments {
+		e.enrollment(v)
+	}
+	e.uint(uint64(len(c.messages)))
+	for _, m := range c.messages {
+		e.message(m)
+	}
+	e.bool(c.seen != nil)
+	if c.seen != nil {
+		e.seen(c.seen, oldest)
+	}
+}
+
+// Restore replaces the state by that of a snapshot. A broken snapshot leaves
+// the partition empty.
+func (p *Partition) Restore(data []byte) error {
+	p.reset()
+	d := decoder{b: data}
+	if d.byte() != formatVersion {
+		return gateway.Errorf(gateway.Internal, "journey: the snapshot was written by a later version or is broken")
+	}
+	p.now, p.observed = d.at(), d.at()
+	d.journeys(p)
+	for range d.length(20) {
+		d.customer(p)
+	}
+	for range d.length(10) {
+		if d.bad {
+			break
+		}
+		admitChange{d.device()}.apply(p)
+	}
+	d.moves(p)
+	if err := d.err("snapshot"); err != nil {
+		p.reset()
+		return err
+	}
+	for _, j := range p.journeys {
+		p.schedule(j)
+	}
+	return nil
+}
+
+func (d *decoder) journeys(p *Partition) {
+	since := make([]gateway.Instant, d.length(1))
+	for i := range since {
+		since[i] = d.at()
+	}
+	p.traits = make([]*trait, len(since))
+	for range d.length(2) {
+		d.oneJourney(p, since)
+		if d.bad {
+			return
+		}
+	}
+	for _, t := range p.traits { // every counter is one of a version
+		if t == nil {
+			d.fail()
+			return
+		}
+		et := p.eventType(t.spec.event)
+		et.traits = append(et.traits, t)
+	}
+	p.indexTriggers()
+}
+
+func (d *decoder) oneJourney(p *Partition, since []gateway.Instant) {
+	j := &journey{index: len(p.journeys), name: d.string()}
+	p.journeys = append(p.journeys, j)
+	for range d.length(3) {
+		v := &version{journey: j, number: uint32(d.uint()), text: d.bytes(), existing: d.bool(), migrate: d.string()}
+		def, err := Compile(v.text, Env{})
+		n := d.length(1)
+		if d.bad || err != nil || n != len(def.traits) {
+			d.fail()
+			return
+		}
+		v.def = def
+		for i := range n {
+			id := d.uint()
+			if id >= uint64(len(p.traits)) {
+				d.fail()
+				return
+			}
+			if p.traits[id] == nil {
+				p.traits[id] = &trait{id: int(id), key: traitKey(&def.traits[i]), spec: def.traits[i], since: since[id]}
+			}
+			v.traits = append(v.traits, p.traits[id])
+		}
+		j.versions = append(j.versions, v)
+	}
+	c := d.journeyBody()
+	if n := len(j.versions); d.bad || len(c.states) != n || c.active >= n || c.active < -1 {
+		d.fail()
+		return
+	}
+	j.state, j.changes, j.scan = c.state, c.changes, c.scan
+	if c.active >= 0 {
+		j.active = j.versions[c.active]
+	}
+	for i, v := range j.versions {
+		v.state = c.states[i]
+	}
+}
+
+func (d *decoder) customer(p *Partition) {
+	if d.bad {
+		return
+	}
+	c := d.profile()
+	cust := &c
+	p.customers[c.id] = cust
+	cust.counters = make([]counter, 0, d.length(10))
+	for range cap(cust.counters) {
+		k := d.counter(p)
+		if d.bad {
+			return
+		}
+		if k.trait.spec.silence > 0 {
+			k.timer = &silence{c: cust, trait: k.trait}
+		}
+		cust.counters = append(cust.counters, k)
+	}
+	for range d.length(5) {
+		cust.marks = append(cust.marks, d.mark(p))
+	}
+	for range d.length(30) {
+		e := d.enrollment(p)
+		if d.bad {
+			return
+		}
+		enrollmentChange{c.id, e}.apply(p)
+	}
+	for range d.length(40) {
+		m := d.message(p)
+		if d.bad {
+			return
+		}
+		messageChange{c.id, m}.apply(p)
+	}
+	if d.bool() {
+		s := d.seen()
+		cust.seen = &s
+	}
+	for i := range cust.counters {
+		if k := &cust.counters[i]; k.timer != nil {
+			p.schedule(k.timer)
+		}
+	}
+}
+
+func (d *decoder) moves(p *Partition) {
+	for range d.length(9) {
+		p.moved[gateway.DeviceID(d.fixed())] = int(d.uint())
+	}
+	for range d.length(9) {
+		id := gateway.DeviceID(d.fixed())
+		p.expected[id] = nil
+		for range d.length(2) {
+			p.expected[id] = append(p.expected[id], d.input())
+		}
+	}
+	for range d.length(3) {
+		f := gateway.Forwarded{Partition: int(d.uint()), Step: d.uint(), Index: uint32(d.uint())}
+		p.cursors[f.Partition] = f
+	}
+	for range d.length(8) {
+		p.erased[gateway.CustomerID(d.fixed())] = struct{}{}
+	}
+}

@@ -1,0 +1,326 @@
+package journey
+
+import (
+	"slices"
+	"strconv"
+
+	"touchpoint/gateway"
+)
+
+// customer is what a partition knows of one customer.
+type customer struct {
+	id         gateway.CustomerID
+	since      gateway.Instant // first known; traits older than that are complete
+	locale     string
+	zone       string
+	country    string
+	channels   []string
+	reachable  []string
+	attributes gateway.Properties
+	consents   []gateway.Consent
+	test       bool
+	capCount   int
+	capWindow  Duration
+
+	devices     []gateway.DeviceID // that he has now, here
+	counters    []counter          // by trait, then device
+	marks       []mark             // by journey
+	enrollments []*enrollment
+	messages    []*message
+	seen        *seen // of touchpoints that came without a device
+}
+
+// field returns an attribute or one of the fixed fields.
+func (c *customer) field(key string) (gateway.Value, bool) {
+	switch key {
+	case "locale":
+		return gateway.String(c.locale), c.locale != ""
+	case "time_zone":
+		return gateway.String(c.zone), c.zone != ""
+	case "country":
+		return gateway.String(c.country), c.country != ""
+	case "test":
+		return gateway.Bool(c.test), true
+	}
+	return known(c.attributes, key)
+}
+
+// counter is a trait of one customer (and device, for a trait per device).
+type counter struct {
+	trait  *trait
+	device gateway.DeviceID
+	flags  counterFlags
+	n      uint32 // events ever counted
+	first  gateway.Instant
+	last   gateway.Instant
+	window window
+	timer  *silence // of an absence trigger
+}
+
+type counterFlags uint8
+
+const (
+	latched    counterFlags = 1 << iota // the trigger fired (and its condition still holds)
+	pending                             // it would have fired while the journey was paused
+	unobserved                          // a decision says that intake is incomplete
+)
+
+// mark remembers a customer's history with one journey.
+type mark struct {
+	journey  *journey
+	arm      arm8
+	entries  uint32
+	active   int32 // enrollments that run
+	exitedAt gateway.Instant
+	keys     []apiKey // idempotency keys of TriggerJourney
+}
+
+type apiKey struct {
+	hash       uint64
+	at         gateway.Instant
+	enrollment gateway.EnrollmentID
+}
+
+// arm8 is the holdout arm, stored at the first assignment.
+type arm8 uint8
+
+const (
+	armNone arm8 = iota
+	armTreated
+	armHoldout
+)
+
+func (a arm8) String() string { return [...]string{"", "treated", "holdout"}[a] }
+
+// enrollment is one run of a customer through a journey.
+type enrollment struct {
+	id        gateway.EnrollmentID
+	c         *customer
+	v         *version
+	device    gateway.DeviceID
+	product   string
+	key       string
+	step      int  // where it stands; toEnd when it ended
+	waiting   bool // the step was begun and waits for due or an event
+	absence   bool // due stands for an event that did not come
+	arm       arm8
+	converted bool
+	visits    uint32
+	split     string // name of the latest split's arm
+	enteredAt gateway.Instant
+	changedAt gateway.Instant
+	since     gateway.Instant // exits count events from here on
+	due       gateway.Instant // timer: wait over, or, when ended, forget it
+	waitFrom  gateway.Instant // the wait began
+	holdFrom  gateway.Instant // a send step waits for the end of quiet hours since
+	endedAt   gateway.Instant
+	endReason gateway.Reason
+	props     gateway.Properties
+	queued    queued
+}
+
+func (e *enrollment) ended() bool { return e.endedAt != 0 }
+
+func (e *enrollment) armName() string {
+	if e.split != "" {
+		return e.split
+	}
+	return e.arm.String()
+}
+
+// message is one decided send. full is dropped when delivery has nothing left
+// to do; the rest stays for caps, later receipts and goals.
+type message struct {
+	id         gateway.MessageID
+	c          *customer
+	enrollment gateway.EnrollmentID
+	journey    *journey
+	step       string
+	device     gateway.DeviceID
+	channel    string
+	purpose    gateway.Purpose
+	state      gateway.MessageState
+	slot       slot
+	slotAt     gateway.Instant // decided, later displayed
+	due        gateway.Instant // timer: decide anew, or forget
+	full       *gateway.Message
+	queued     queued
+}
+
+// slot is a message's place under the caps.
+type slot uint8
+
+const (
+	slotNone      slot = iota // counts under no cap (holdout, test, counts: false)
+	slotReserved              // decided: counts however long ago
+	slotCommitted             // shown: counts at slotAt
+	slotReleased              // failed or expired unseen
+)
+
+// finished reports whether delivery has nothing left to do.
+func (m *message) finished() bool { return m.full == nil }
+
+// device is what the partition that holds a device knows of it.
+type device struct {
+	id      gateway.DeviceID
+	product string
+	owners  []ownership // by from, latest last; without gaps only where owned
+	seen    seen
+	owner   *customer // of the latest interval, if he lives here; derived
+}
+
+type ownership struct {
+	customer gateway.CustomerID
+	role     string
+	from, to gateway.Instant // to 0 = open
+}
+
+// ownerAt returns who had the device at t, 0 when nobody did.
+func (d *device) ownerAt(t gateway.Instant) gateway.CustomerID {
+	for i := len(d.owners) - 1; i >= 0; i-- {
+		if o := &d.owners[i]; o.from <= t {
+			if o.to != 0 && t >= o.to {
+				return 0
+			}
+			return o.customer
+		}
+	}
+	return 0
+}
+
+// present returns who has the device now.
+func (d *device) present() gateway.CustomerID {
+	if n := len(d.owners); n > 0 && d.owners[n-1].to == 0 {
+		return d.owners[n-1].customer
+	}
+	return 0
+}
+
+// trait is a counter's definition on this partition. Ids never change.
+type trait struct {
+	id    int
+	key   string // canonical text of what it counts
+	spec  traitSpec
+	since gateway.Instant
+}
+
+// eventType indexes by name who cares for events of that type.
+type eventType struct {
+	traits   []*trait
+	journeys []*version // active versions whose trigger it is
+	unless   []*trait   // counters whose trigger it blocks
+}
+
+// journey is one journey with its versions.
+type journey struct {
+	index    int
+	name     string
+	state    gateway.JourneyState // of the active version
+	versions []*version
+	active   *version
+	changes  []pendingChange // published or switched, not yet effective
+	scan     scan
+	queued   queued
+	parked   []timed // timers that fell due in a pause; derived
+}
+
+// version is one published definition.
+type version struct {
+	journey  *journey
+	number   uint32
+	def      *Definition
+	text     []byte
+	traits   []*trait // beside def.traits
+	running  int      // enrollments that have not ended; derived
+	state    gateway.JourneyState
+	existing bool
+	migrate  string // what happens to enrollments of the version before
+}
+
+// pendingChange is a command whose effective time has not come.
+type pendingChange struct {
+	at      gateway.Instant
+	version uint32               // to activate, or
+	state   gateway.JourneyState // to switch to
+}
+
+// scan goes over the customers in portions: those who met the entry before
+// the journey was published or resumed, or the enrollments to migrate.
+type scan struct {
+	kind scanKind
+	next gateway.CustomerID
+	due  gateway.Instant
+}
+
+type scanKind uint8
+
+const (
+	scanNone scanKind = iota
+	scanEntry
+	scanMigrate
+)
+
+func (j *journey) version(number uint32) *version {
+	i := slices.IndexFunc(j.versions, func(v *version) bool { return v.number == number })
+	if i < 0 {
+		return nil
+	}
+	return j.versions[i]
+}
+
+// mark returns the customer's mark for j, a fresh one when there is none.
+func (c *customer) mark(j *journey) mark {
+	for i := range c.marks {
+		if c.marks[i].journey == j {
+			return c.marks[i]
+		}
+	}
+	return mark{journey: j}
+}
+
+// counter returns the customer's counter of a trait, nil when nothing was counted.
+func (c *customer) counter(t *trait, d gateway.DeviceID) *counter {
+	if !t.spec.perDev {
+		d = 0
+	}
+	for i := range c.counters { // a handful: a scan beats a search
+		if k := &c.counters[i]; k.trait == t && k.device == d {
+			return k
+		}
+	}
+	return nil
+}
+
+func (c *customer) enrollment(id gateway.EnrollmentID) *enrollment {
+	for _, e := range c.enrollments {
+		if e.id == id {
+			return e
+		}
+	}
+	return nil
+}
+
+// traitKey is the identity of a counter.
+func traitKey(t *traitSpec) string {
+	where := ""
+	if t.where != nil {
+		where = t.where.text
+	}
+	kind := byte('t') // first, last, count for ever: the same counter
+	switch {
+	case t.valued():
+		kind = 'v'
+	case t.windowed():
+		kind = 'w'
+	}
+	b := []byte{kind, '|'}
+	for _, part := range []string{t.owner, t.event, t.property, where} {
+		b = strconv.AppendQuote(b, part)
+		b = append(b, '|')
+	}
+	for _, n := range []int64{int64(t.within), int64(t.limit), int64(t.silence), int64(boolInt(t.perDev))} {
+		b = strconv.AppendInt(b, n, 10)
+		b = append(b, '|')
+	}
+	return string(b)
+}

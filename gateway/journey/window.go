@@ -1,0 +1,203 @@
+package journey
+
+import (
+	"encoding/binary"
+	"slices"
+
+	"touchpoint/gateway"
+)
+
+// window is a sliding window of times (and values, for sums), sorted by time
+// and delta-coded: about four bytes per event. It counts exactly; a limit keeps
+// only the newest entries where no more are asked for ("at least N").
+type window struct {
+	buf   []byte // (delta of time, value)… from head on; the first delta is of `first`
+	head  int32
+	n     int32
+	first gateway.Instant // time of the oldest entry
+	last  gateway.Instant // time of the newest entry
+	sum   int64           // in millionths
+}
+
+// maxWindow bounds a window that no threshold bounds; beyond, the oldest leave
+// and counts say "at least".
+const maxWindow = 1 << 16
+
+// micros is the unit of sums: adding floats in another order would give
+// another sum, adding integers does not.
+const micros = 1e6
+
+// toMicros rounds f to millionths, cut to ±9.2e12.
+func toMicros(f float64) int64 {
+	f *= micros
+	switch {
+	case f != f:
+		return 0
+	case f > 1<<62:
+		return 1 << 62
+	case f < -(1 << 62):
+		return -(1 << 62)
+	case f < 0:
+		return int64(f - 0.5)
+	}
+	return int64(f + 0.5)
+}
+
+// add inserts an entry at its place in time.
+func (w *window) add(at gateway.Instant, value int64, valued bool) {
+	if w.n > 0 && at < w.last {
+		w.insert(at, value, valued)
+		return
+	}
+	if w.n == 0 {
+		w.buf, w.head, w.first = w.buf[:0], 0, at
+		w.last = at
+	}
+	w.append(at-w.last, value, valued)
+	w.last = at
+	w.n++
+	w.sum += value
+}
+
+func (w *window) append(delta gateway.Instant, value int64, valued bool) {
+	w.buf = binary.AppendUvarint(w.buf, uint64(delta))
+	if valued {
+		w.buf = binary.AppendVarint(w.buf, value)
+	}
+}
+
+// insert rewrites the window; late events are the rare case.
+func (w *window) insert(at gateway.Instant, value int64, valued bool) {
+	entries := w.entries(valued)
+	i, _ := slices.BinarySearchFunc(entries, at, func(e windowEntry, t gateway.Instant) int {
+		if e.at <= t {
+			return -1
+		}
+		return 1
+	})
+	entries = slices.Insert(entries, i, windowEntry{at, value})
+	*w = window{buf: make([]byte, 0, len(w.buf)+12)}
+	for _, e := range entries {
+		w.add(e.at, e.value, valued)
+	}
+}
+
+type windowEntry struct {
+	at    gateway.Instant
+	value int64
+}
+
+// entries decodes the window.
+func (w *window) entries(valued bool) []windowEntry {
+	out := make([]windowEntry, 0, w.n+1)
+	at, pos := w.first, int(w.head)
+	for i := range w.n {
+		delta, value, size := w.read(pos, valued)
+		if i > 0 {
+			at += delta
+		}
+		pos += size
+		out = append(out, windowEntry{at, value})
+	}
+	return out
+}
+
+// read decodes the entry at pos.
+func (w *window) read(pos int, valued bool) (delta gateway.Instant, value int64, size int) {
+	v, n := binary.Uvarint(w.buf[pos:])
+	if valued {
+		var m int
+		value, m = binary.Varint(w.buf[pos+n:])
+		n += m
+	}
+	return gateway.Instant(v), value, n
+}
+
+// dropOldest removes the oldest entry.
+func (w *window) dropOldest(valued bool) {
+	_, value, size := w.read(int(w.head), valued)
+	w.head += int32(size)
+	w.sum -= value
+	w.n--
+	if w.n == 0 {
+		*w = window{buf: w.buf[:0]}
+		return
+	}
+	delta, _, _ := w.read(int(w.head), valued)
+	w.first += delta
+	if int(w.head) > 64 && int(w.head)*2 > len(w.buf) {
+		w.buf = w.buf[:copy(w.buf, w.buf[w.head:])]
+		w.head = 0
+	}
+}
+
+// expire removes the entries at or before end: a window of length T at now
+// holds the times in (now-T, now].
+func (w *window) expire(end gateway.Instant, valued bool) {
+	for w.n > 0 && w.first <= end {
+		w.dropOldest(valued)
+	}
+}
+
+// trim keeps the newest limit entries.
+func (w *window) trim(limit int32, valued bool) {
+	for w.n > limit {
+		w.dropOldest(valued)
+	}
+}
+
+// since counts and sums the entries after end without changing the window.
+func (w *window) since(end gateway.Instant, valued bool) (n int32, sum int64) {
+	n, sum = w.n, w.sum
+	at, pos := w.first, int(w.head)
+	for i := int32(0); i < w.n; i++ {
+		delta, value, size := w.read(pos, valued)
+		if i > 0 {
+			at += delta
+		}
+		if at > end {
+			break
+		}
+		pos += size
+		n--
+		sum -= value
+	}
+	return n, sum
+}
+
+func (e *encoder) window(w *window, valued bool) {
+	e.uint(uint64(w.n))
+	if w.n == 0 {
+		return
+	}
+	at := gateway.Instant(0)
+	for _, en := range w.entries(valued) {
+		e.int(int64(en.at - at))
+		at = en.at
+		if valued {
+			e.int(en.value)
+		}
+	}
+}
+
+func (d *decoder) window(valued bool) (w window) {
+	at := gateway.Instant(0)
+	for i := range d.length(1) {
+		delta := gateway.Instant(d.int())
+		if i > 0 && delta < 0 {
+			d.fail()
+			return w
+		}
+		at += delta
+		value := int64(0)
+		if valued {
+			value = d.int()
+		}
+		if d.bad || at < w.last && i > 0 {
+			d.fail()
+			return w
+		}
+		w.add(at, value, valued)
+	}
+	return w
+}
