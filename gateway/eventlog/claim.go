@@ -41,15 +41,16 @@ type claimEntry struct {
 
 // Claim is the ownership of a partition.
 type Claim struct {
-	// Partition is what is owned, Epoch the number of its owner: it goes into
-	// every step that the owner writes.
-	Partition int
-	Epoch     uint64
-
-	l    *Log
-	lost chan struct{}
-	once sync.Once
+	l         *Log
+	partition int
+	epoch     uint64
+	lost      chan struct{}
+	once      sync.Once
 }
+
+// Epoch is the number of the partition's owner; it goes into every step that
+// the owner writes.
+func (c *Claim) Epoch() uint64 { return c.epoch }
 
 // Lost is closed when the partition is, or is about to be, another process's:
 // stop, drop the state, call Release, and claim again.
@@ -100,7 +101,7 @@ func (l *Log) sawClaim(e Entry) {
 			return
 		}
 		c.table[p] = claimEntry{claim, e.Revision}
-		if own := c.owned[p]; own != nil && own.Epoch != 0 && claim.Epoch > own.Epoch {
+		if own := c.owned[p]; own != nil && own.epoch != 0 && claim.Epoch > own.epoch {
 			own.lose()
 		}
 	}
@@ -154,7 +155,7 @@ func (l *Log) tryClaim(ctx context.Context, p int) (*Claim, <-chan struct{}, err
 		c.mu.Unlock()
 		return nil, changed, nil
 	}
-	claim := &Claim{Partition: p, l: l, lost: make(chan struct{})}
+	claim := &Claim{partition: p, l: l, lost: make(chan struct{})}
 	c.owned[p] = claim // counts towards the share from now on
 	c.mu.Unlock()
 
@@ -173,7 +174,7 @@ func (l *Log) tryClaim(ctx context.Context, p int) (*Claim, <-chan struct{}, err
 		}
 		return nil, nil, err
 	}
-	claim.Epoch = next.Epoch
+	claim.epoch = next.Epoch
 	if rev > c.table[p].rev {
 		c.table[p] = claimEntry{next, rev}
 	} else {
@@ -211,27 +212,27 @@ func (c *Claim) Release(ctx context.Context) error {
 	c.lose()
 	all := &c.l.claims
 	all.mu.Lock()
-	if all.owned[c.Partition] != c {
+	if all.owned[c.partition] != c {
 		all.mu.Unlock()
 		return nil
 	}
-	have := all.table[c.Partition]
+	have := all.table[c.partition]
 	all.mu.Unlock()
 	var err error
-	if have.Owner == c.l.o.Owner && have.Epoch == c.Epoch {
-		left := wire.Claim{Epoch: c.Epoch}
+	if have.Owner == c.l.o.Owner && have.Epoch == c.epoch {
+		left := wire.Claim{Epoch: c.epoch}
 		var rev uint64
-		rev, err = all.bucket.write(ctx, claimPrefix+strconv.Itoa(c.Partition), wire.AppendClaim(nil, &left), have.rev)
+		rev, err = all.bucket.write(ctx, claimPrefix+strconv.Itoa(c.partition), wire.AppendClaim(nil, &left), have.rev)
 		if err == nil {
-			c.l.sawClaim(Entry{Key: claimPrefix + strconv.Itoa(c.Partition), Value: wire.AppendClaim(nil, &left), Revision: rev})
+			c.l.sawClaim(Entry{Key: claimPrefix + strconv.Itoa(c.partition), Value: wire.AppendClaim(nil, &left), Revision: rev})
 		} else if gateway.KindOf(err) == gateway.Conflict {
 			err = nil // it is another's already
 		}
 	}
 	all.mu.Lock()
 	defer all.mu.Unlock()
-	if all.owned[c.Partition] == c {
-		delete(all.owned, c.Partition)
+	if all.owned[c.partition] == c {
+		delete(all.owned, c.partition)
 	}
 	return err
 }
@@ -247,7 +248,7 @@ func (l *Log) releaseAll(ctx context.Context) {
 	l.claims.mu.Unlock()
 	for _, c := range own {
 		if err := c.Release(ctx); err != nil {
-			l.log.Warn("log: a claim stays until its lease ends", "partition", c.Partition, "error", err)
+			l.log.Warn("log: a claim stays until its lease ends", "partition", c.partition, "error", err)
 		}
 	}
 	l.stop()

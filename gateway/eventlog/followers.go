@@ -189,7 +189,7 @@ func (l *Log) checkStart(ctx context.Context, partition int, from uint64, steps 
 		return readError(what, err)
 	}
 	if info.State.LastSeq < from {
-		return gateway.Errorf(gateway.Internal, "%s of partition %d end at record %d, but record %d was read before: the log has lost records; restore from a backup", what, partition, info.State.LastSeq, from)
+		return lostRecords(stream, info.State.LastSeq, from)
 	}
 	return nil
 }

@@ -37,6 +37,7 @@ type Log struct {
 	mu      sync.Mutex
 	buckets map[string]*Bucket
 	handles map[string]jetstream.Stream
+	readers map[*follower]struct{}
 	follow  followers
 	claims  claims
 
@@ -58,7 +59,10 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	l := &Log{o: o, names: names{o.Name, o.Streams}, log: o.Logger, buckets: map[string]*Bucket{}, handles: map[string]jetstream.Stream{}, parts: make([]partition, o.Partitions)}
+	l := &Log{
+		o: o, names: names{o.Name, o.Streams}, log: o.Logger, parts: make([]partition, o.Partitions),
+		buckets: map[string]*Bucket{}, handles: map[string]jetstream.Stream{}, readers: map[*follower]struct{}{},
+	}
 	l.ids.init()
 	l.running, l.stop = context.WithCancel(context.Background())
 	if err := l.open(ctx); err != nil {
@@ -79,7 +83,7 @@ func (l *Log) open(ctx context.Context) (err error) {
 	}
 	err = l.retry(ctx, func() error {
 		if l.nc == nil {
-			if l.nc, err = connect(&l.o, l.server, "log"); err != nil {
+			if l.nc, err = connect(&l.o, l.server); err != nil {
 				l.nc = nil
 				return err
 			}
@@ -99,6 +103,10 @@ func (l *Log) open(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	l.nc.SetReconnectHandler(func(*nats.Conn) {
+		l.log.Info("log: connected again")
+		go l.recheck()
+	})
 	l.wg.Add(1)
 	go l.watchFill()
 	return nil

@@ -3,6 +3,7 @@ package eventlog
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -29,6 +30,7 @@ type follower struct {
 	seen   uint64 // sequence of the last delivery
 	ch     chan delivery
 	cc     jetstream.ConsumeContext
+	got    atomic.Uint64 // sequence of the last message that arrived
 	closed chan struct{}
 	once   sync.Once
 	mu     sync.Mutex
@@ -41,6 +43,7 @@ func (l *Log) newFollower(ctx context.Context, stream, subject string, from uint
 		l: l, stream: stream, seen: from, ch: make(chan delivery, readAhead),
 		closed: make(chan struct{}), failed: make(chan struct{}),
 	}
+	f.got.Store(from)
 	err := l.retry(ctx, func() error {
 		c, err := l.js.OrderedConsumer(ctx, stream, jetstream.OrderedConsumerConfig{
 			FilterSubjects: []string{subject}, DeliverPolicy: jetstream.DeliverByStartSequencePolicy,
@@ -57,6 +60,9 @@ func (l *Log) newFollower(ctx context.Context, stream, subject string, from uint
 	if err != nil {
 		return nil, readError("reading "+stream, err)
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.readers[f] = struct{}{}
 	return f, nil
 }
 
@@ -68,16 +74,55 @@ func (f *follower) receive(m jetstream.Msg) {
 		f.fail(gateway.Errorf(gateway.Internal, "reading %s: %w", f.stream, err))
 		return
 	}
+	f.got.Store(meta.Sequence.Stream)
 	select {
 	case f.ch <- delivery{meta.Sequence.Stream, m.Data()}:
 	case <-f.closed:
 	}
 }
 
-// trouble is told about what the consumer recovers from by itself. One thing it
-// would not notice: a server that came back without records that it had.
+// trouble is told about what the consumer recovers from by itself.
 func (f *follower) trouble(_ jetstream.ConsumeContext, err error) {
 	f.l.log.Debug("log: reader recovers", "stream", f.stream, "error", err)
+}
+
+// recheck runs after each reconnection. A server that came back without records
+// that it had would number new ones like the lost, and the reader would never
+// see them.
+func (l *Log) recheck() {
+	l.mu.Lock()
+	readers := make([]*follower, 0, len(l.readers))
+	for f := range l.readers {
+		readers = append(readers, f)
+	}
+	l.mu.Unlock()
+	ends := map[string]uint64{}
+	for _, f := range readers {
+		if _, ok := ends[f.stream]; !ok {
+			err := l.retry(l.running, func() error {
+				h, err := l.handle(l.running, f.stream)
+				if err != nil {
+					return err
+				}
+				info, err := h.Info(l.running)
+				if err == nil {
+					ends[f.stream] = info.State.LastSeq
+				}
+				return err
+			})
+			if err != nil {
+				return // the log is closed
+			}
+		}
+		if end, got := ends[f.stream], f.got.Load(); end < got {
+			err := f.fail(lostRecords(f.stream, end, got))
+			l.log.Error("log: the server came back without records that it had", "stream", f.stream, "error", err)
+		}
+	}
+}
+
+func lostRecords(what string, end, had uint64) error {
+	return gateway.Errorf(gateway.Internal, "%s ends at record %d, but record %d was read before: the log has lost records; restore from a backup", what, end, had)
 }
 
 func (f *follower) next(ctx context.Context) (delivery, error) {
@@ -141,6 +186,9 @@ func (f *follower) close() {
 	f.once.Do(func() {
 		close(f.closed)
 		f.cc.Stop()
+		f.l.mu.Lock()
+		defer f.l.mu.Unlock()
+		delete(f.l.readers, f)
 	})
 }
 

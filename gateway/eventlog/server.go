@@ -45,21 +45,20 @@ func startServer(o *Options) (*server.Server, error) {
 // connect opens a connection, to the embedded server if there is one. A
 // connection never buffers while it is broken: an append then fails at once,
 // instead of being sent at some later time.
-func connect(o *Options, s *server.Server, name string) (*nats.Conn, error) {
+func connect(o *Options, s *server.Server) (*nats.Conn, error) {
 	opts := []nats.Option{
-		nats.Name(o.Name + " " + o.Owner + " " + name),
+		nats.Name(o.Name + " " + o.Owner),
 		nats.MaxReconnects(-1), nats.ReconnectBufSize(-1),
 		nats.ReconnectWait(200 * time.Millisecond), nats.ReconnectJitter(50*time.Millisecond, 50*time.Millisecond),
 		nats.PingInterval(5 * time.Second), nats.MaxPingsOutstanding(2),
 		nats.NoCallbacksAfterClientClose(),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			if err != nil {
-				o.Logger.Warn("log: connection lost", "connection", name, "error", err)
+				o.Logger.Warn("log: connection lost", "error", err)
 			}
 		}),
-		nats.ReconnectHandler(func(*nats.Conn) { o.Logger.Info("log: connected again", "connection", name) }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			o.Logger.Warn("log: connection reports", "connection", name, "error", err)
+			o.Logger.Warn("log: connection reports", "error", err)
 		}),
 	}
 	url := strings.Join(o.URLs, ",")
