@@ -185,5 +185,5 @@ func (c *toyCore) Unfinished(yield func(gateway.Message)) {
 }
 
 func event(d gateway.DeviceID, typ string, arg uint64) gateway.Input {
-	return gateway.Input{Event: gateway.Event{Device: d, Type: typ, Seq: arg}}
+	return gateway.Input{Event: gateway.Event{Device: d, Type: typ, Seq: arg, HasSeq: true}}
 }
