@@ -26,16 +26,8 @@ func (l realLog) ReadSteps(ctx context.Context, p int, after uint64) (StepReader
 	return l.Log.ReadSteps(ctx, p, after)
 }
 
-type realClaim struct{ *eventlog.Claim }
-
-func (c realClaim) Epoch() uint64 { return c.Claim.Epoch }
-
 func (l realLog) Claim(ctx context.Context, p int) (Claim, error) {
-	c, err := l.Log.Claim(ctx, p)
-	if err != nil {
-		return nil, err
-	}
-	return realClaim{c}, nil
+	return l.Log.Claim(ctx, p)
 }
 
 func (l realLog) SaveSnapshot(ctx context.Context, s Snapshot) error {
