@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -171,18 +173,18 @@ func (c *client) recorded(r *pb.RecordEventsResponse) {
 }
 
 // filterFlags choose events.
-type filterFlags struct{ device, customer, product, from, to string }
+type filterFlags struct{ device, customer, kind, from, to string }
 
 func (f *filterFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.device, "device", "", "only this device, PRODUCT/SERIAL")
 	cmd.Flags().StringVar(&f.customer, "customer", "", "only this customer")
-	cmd.Flags().StringVar(&f.product, "product", "", "only this model")
+	cmd.Flags().StringVar(&f.kind, "type", "", "only this type, such as brew_finished")
 	cmd.Flags().StringVar(&f.from, "from", "", "not before this time, or this long ago (24h, 7d)")
 	cmd.Flags().StringVar(&f.to, "to", "", "before this time")
 }
 
-func (f *filterFlags) filter(cmd *cobra.Command, c *client, types []string) (*pb.EventFilter, error) {
-	out := &pb.EventFilter{Customer: customerArg(f.customer), Product: f.product, Types: types}
+func (f *filterFlags) filter(cmd *cobra.Command, c *client) (*pb.EventFilter, error) {
+	out := &pb.EventFilter{Customer: customerArg(f.customer), Type: f.kind}
 	var err error
 	if out.Device, err = deviceArg(f.device); err != nil {
 		return nil, err
@@ -199,11 +201,11 @@ func eventList(c *client) *cobra.Command {
 	var f filterFlags
 	var page pageFlags
 	cmd := &cobra.Command{
-		Use: "list [TYPE…]", Short: "Show stored events, oldest first",
-		Example: "  touchpoint event list brew_finished --device barista-3/SN-000042 --from 7d",
-		RunE: func(cmd *cobra.Command, args []string) error {
+		Use: "list", Short: "Show stored events, oldest first", Args: exactArgs(0),
+		Example: "  touchpoint event list --type brew_finished --device barista-3/SN-000042 --from 7d",
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			var err error
-			if req.Filter, err = f.filter(cmd, c, args); err != nil {
+			if req.Filter, err = f.filter(cmd, c); err != nil {
 				return err
 			}
 			if req.AtLeast, err = page.positions(); err != nil {
@@ -233,6 +235,7 @@ func eventList(c *client) *cobra.Command {
 		},
 	}
 	f.add(cmd)
+	cmd.Flags().BoolVar(&req.NewestFirst, "newest", false, "newest first")
 	page.add(cmd, 50)
 	return cmd
 }
@@ -241,15 +244,15 @@ func eventAggregate(c *client) *cobra.Command {
 	req := &pb.AggregateEventsRequest{}
 	var f filterFlags
 	var page pageFlags
-	var window, types string
+	var window, by string
 	cmd := &cobra.Command{
-		Use: "aggregate FUNCTION [PROPERTY]", Short: "Compute count, sum, mean, min, max or last per window of time",
+		Use: "aggregate FUNCTION [PROPERTY]", Short: "Compute count, sum, mean, min or max per window of time",
 		Args:    minArgs(1),
 		Example: "  touchpoint event aggregate sum water_ml --type brew_finished --from 30d --window 1d",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var ok bool
 			if req.Function, ok = enum[pb.AggregateFunction](pb.AggregateFunction_value, "AGGREGATE_FUNCTION_", args[0]); !ok || len(args) > 2 {
-				return usageError{cmd, "FUNCTION is count, sum, mean, min, max or last"}
+				return usageError{cmd, "FUNCTION is count, sum, mean, min or max"}
 			}
 			if len(args) == 2 {
 				req.Property = args[1]
@@ -257,12 +260,15 @@ func eventAggregate(c *client) *cobra.Command {
 			if f.to == "" {
 				f.to = "0s" // now, by the gateway's clock
 			}
-			var kinds []string
-			if types != "" {
-				kinds = splitList(types)
+			for _, name := range splitList(by) {
+				group, ok := enum[pb.EventGroup](pb.EventGroup_value, "EVENT_GROUP_", name)
+				if !ok {
+					return usageError{cmd, fmt.Sprintf("--by %q: device, customer, type or product", name)}
+				}
+				req.GroupBy = append(req.GroupBy, group)
 			}
 			var err error
-			if req.Filter, err = f.filter(cmd, c, kinds); err != nil {
+			if req.Filter, err = f.filter(cmd, c); err != nil {
 				return err
 			}
 			if window != "" {
@@ -283,16 +289,18 @@ func eventAggregate(c *client) *cobra.Command {
 			defer cancel()
 			resp, err := api.AggregateEvents(ctx, req)
 			return show(c, resp, err, func(r *pb.AggregateEventsResponse) {
-				t := c.table("no events", "FROM", "VALUE", "EVENTS")
+				t := c.table("no events", "FROM", "VALUE", "EVENTS", "OF")
 				for _, w := range r.Windows {
-					t.row(when(w.Start), fmt.Sprintf("%g", w.Value), w.Count)
+					of := strings.Join(slices.DeleteFunc([]string{device(w.Device), w.CustomerId, w.Type, w.Product},
+						func(s string) bool { return s == "" }), " ")
+					t.row(when(w.Start), fmt.Sprintf("%g", w.Value), w.Count, of)
 				}
 				t.flush()
 			})
 		},
 	}
 	f.add(cmd)
-	cmd.Flags().StringVar(&types, "type", "", "only these types, separated by commas")
+	cmd.Flags().StringVar(&by, "by", "", "keep numbers apart by device, customer, type, product (separated by commas)")
 	cmd.Flags().StringVar(&window, "window", "", "length of a window, such as 1h or 1d; empty for one over all")
 	page.addAtLeast(cmd)
 	return cmd

@@ -158,7 +158,7 @@ func journeyPublish(c *client) *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			req.Name = args[0]
 			var ok bool
-			if req.Existing, ok = enum[pb.ExistingPolicy](pb.ExistingPolicy_value, "EXISTING_POLICY_", existing); !ok {
+			if req.Existing, ok = enum[pb.ExistingPolicy](pb.ExistingPolicy_value, "EXISTING_POLICY_", existing); !ok && existing != "" {
 				return usageError{cmd, fmt.Sprintf("--existing %q: ignore or enroll", existing)}
 			}
 			if req.Running, ok = enum[pb.RunningPolicy](pb.RunningPolicy_value, "RUNNING_POLICY_", running); !ok {
@@ -176,7 +176,7 @@ func journeyPublish(c *client) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&existing, "existing", "ignore", "who meets the entry already: ignore or enroll")
+	cmd.Flags().StringVar(&existing, "existing", "", "who meets the entry already: ignore or enroll; empty as the definition says")
 	cmd.Flags().StringVar(&running, "running", "pin", "who runs on the version before: pin, migrate or restart")
 	cmd.Flags().Uint64Var(&req.Revision, "revision", 0, "the draft that is meant; refused when another one is there")
 	return cmd

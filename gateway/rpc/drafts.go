@@ -142,7 +142,7 @@ func (d draftStore) text(ctx context.Context, name string, version uint32) (stri
 
 // names lists all journeys in order.
 func (d draftStore) names(ctx context.Context) ([]string, error) {
-	keys, err := d.bucket.Keys(ctx)
+	keys, err := d.bucket.Keys(ctx, "j.")
 	if err != nil {
 		return nil, err
 	}

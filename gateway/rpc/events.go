@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
@@ -195,8 +196,7 @@ func payloadHash(in *pb.EventInput) uint64 {
 // ListEvents reads a page of the history.
 func (s *eventService) ListEvents(ctx context.Context, req *pb.ListEventsRequest) (*pb.ListEventsResponse, error) {
 	var c checker
-	q := s.filter(&c, req.GetFilter())
-	q.Limit = c.pageSize(req.PageSize)
+	q := EventQuery{EventFilter: c.filter(req.GetFilter()), NewestFirst: req.NewestFirst, Limit: c.pageSize(req.PageSize)}
 	at := c.positions(req.AtLeast, s.Partitions)
 	if err := c.err(); err != nil {
 		return nil, err
@@ -205,7 +205,7 @@ func (s *eventService) ListEvents(ctx context.Context, req *pb.ListEventsRequest
 	if q.Cursor, err = s.cursor(req, req.PageToken); err != nil {
 		return nil, err
 	}
-	if err := s.resolveFilter(ctx, req.GetFilter(), &q); err != nil {
+	if err := s.resolveFilter(ctx, req.GetFilter(), &q.EventFilter); err != nil {
 		return nil, err
 	}
 	if err := s.await(ctx, s.History, at); err != nil {
@@ -222,23 +222,19 @@ func (s *eventService) ListEvents(ctx context.Context, req *pb.ListEventsRequest
 	return resp, nil
 }
 
-func (s *eventService) filter(c *checker, f *pb.EventFilter) EventQuery {
+// filter checks a filter; whom it names is resolved later.
+func (c *checker) filter(f *pb.EventFilter) EventFilter {
 	c.device("filter.device", f.GetDevice(), false)
 	c.customer("filter.customer", f.GetCustomer(), false)
-	if c.count("filter.types", len(f.GetTypes()), 0, maxFilter) {
-		for i, t := range f.GetTypes() {
-			c.eventType(fmt.Sprintf("filter.types[%d]", i), t)
-		}
+	if f.GetType() != "" {
+		c.eventType("filter.type", f.Type)
 	}
-	if f.GetProduct() != "" {
-		c.level("filter.product", f.Product)
-	}
-	q := EventQuery{Types: f.GetTypes(), Product: f.GetProduct()}
-	q.From, q.To = c.interval("filter.", f.GetFrom(), f.GetTo())
-	return q
+	out := EventFilter{Type: f.GetType()}
+	out.From, out.To = c.interval("filter.", f.GetFrom(), f.GetTo())
+	return out
 }
 
-func (s *eventService) resolveFilter(ctx context.Context, f *pb.EventFilter, q *EventQuery) (err error) {
+func (s *eventService) resolveFilter(ctx context.Context, f *pb.EventFilter, q *EventFilter) (err error) {
 	if q.Device, err = s.findDevice(ctx, "filter.device", f.GetDevice()); err != nil {
 		return err
 	}
@@ -249,9 +245,9 @@ func (s *eventService) resolveFilter(ctx context.Context, f *pb.EventFilter, q *
 func (s *eventService) eventMessage(ctx context.Context, row EventRow) *pb.Event {
 	e := row.Event
 	m := &pb.Event{
-		Id: e.ID, Type: e.Type, Device: s.deviceRef(ctx, e.Device), CustomerId: e.Customer.String(),
+		Id: e.ID, Type: e.Type, Device: s.deviceRef(ctx, e.Device), CustomerId: row.Customer.String(),
 		OccurredAt: stamp(e.OccurredAt), ReceivedAt: stamp(e.ReceivedAt), AppliedAt: stamp(row.AppliedAt),
-		Boot: e.Boot, Properties: propertyMap(e.Properties), Position: position(row.Position),
+		Boot: e.Boot, Properties: propertyMap(e.Properties), Position: position(row.Position), TooOld: row.TooOld,
 	}
 	if e.HasSeq {
 		m.Seq = &e.Seq
@@ -265,18 +261,24 @@ var aggregateNames = map[pb.AggregateFunction]string{
 	pb.AggregateFunction_AGGREGATE_FUNCTION_MEAN:  "mean",
 	pb.AggregateFunction_AGGREGATE_FUNCTION_MIN:   "min",
 	pb.AggregateFunction_AGGREGATE_FUNCTION_MAX:   "max",
-	pb.AggregateFunction_AGGREGATE_FUNCTION_LAST:  "last",
+}
+
+var groupNames = map[pb.EventGroup]string{
+	pb.EventGroup_EVENT_GROUP_DEVICE:   "device",
+	pb.EventGroup_EVENT_GROUP_CUSTOMER: "customer",
+	pb.EventGroup_EVENT_GROUP_TYPE:     "type",
+	pb.EventGroup_EVENT_GROUP_PRODUCT:  "product",
 }
 
 // AggregateEvents computes numbers over windows.
 func (s *eventService) AggregateEvents(ctx context.Context, req *pb.AggregateEventsRequest) (*pb.AggregateEventsResponse, error) {
 	var c checker
-	q := s.aggregateQuery(&c, req)
+	q := c.aggregate(req)
 	at := c.positions(req.AtLeast, s.Partitions)
 	if err := c.err(); err != nil {
 		return nil, err
 	}
-	if err := s.resolveFilter(ctx, req.GetFilter(), &q.EventQuery); err != nil {
+	if err := s.resolveFilter(ctx, req.GetFilter(), &q.EventFilter); err != nil {
 		return nil, err
 	}
 	if err := s.await(ctx, s.History, at); err != nil {
@@ -288,23 +290,31 @@ func (s *eventService) AggregateEvents(ctx context.Context, req *pb.AggregateEve
 	}
 	resp := &pb.AggregateEventsResponse{}
 	for _, w := range windows {
-		resp.Windows = append(resp.Windows, &pb.AggregateWindow{Start: stamp(w.Start), Value: w.Value, Count: w.Count})
+		resp.Windows = append(resp.Windows, &pb.AggregateWindow{Start: stamp(w.Start), Value: w.Value, Count: w.Count,
+			Device: s.deviceRef(ctx, w.Device), CustomerId: w.Customer.String(), Type: w.Type, Product: w.Product})
 	}
 	return resp, nil
 }
 
-func (s *eventService) aggregateQuery(c *checker, req *pb.AggregateEventsRequest) AggregateQuery {
-	q := AggregateQuery{EventQuery: s.filter(c, req.GetFilter()), Property: req.Property}
+func (c *checker) aggregate(req *pb.AggregateEventsRequest) AggregateQuery {
+	q := AggregateQuery{EventFilter: c.filter(req.GetFilter()), Property: req.Property}
 	name, ok := aggregateNames[req.Function]
 	if !ok {
-		c.fail("function", "is required: COUNT, SUM, MEAN, MIN, MAX or LAST")
+		c.fail("function", "is required: COUNT, SUM, MEAN, MIN or MAX")
 	}
 	q.Function = name
-	switch {
-	case name == "count" && req.Property != "":
-		c.fail("property", "must be empty for COUNT, which counts events")
-	case ok && name != "count":
+	if ok && name != "count" {
 		c.required("property", req.Property, maxPropertyKey)
+	} else {
+		c.text("property", req.Property, maxPropertyKey)
+	}
+	for i, g := range req.GroupBy {
+		group, ok := groupNames[g]
+		if !ok || slices.Contains(q.Groups, group) {
+			c.fail(fmt.Sprintf("group_by[%d]", i), "must be DEVICE, CUSTOMER, TYPE or PRODUCT, each once")
+			continue
+		}
+		q.Groups = append(q.Groups, group)
 	}
 	if q.From == 0 {
 		c.fail("filter.from", "is required")

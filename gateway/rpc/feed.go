@@ -27,25 +27,21 @@ type watcher struct {
 // NewFeed returns a feed without watchers.
 func NewFeed() *Feed { return &Feed{watchers: make(map[*watcher]struct{})} }
 
-// Publish reports the changes of a step that the read model has followed.
-func (f *Feed) Publish(s *gateway.Step) {
+// Decided reports a message that became visible in the read model.
+func (f *Feed) Decided(m *gateway.Message) {
+	state := m.State
+	if state == gateway.MessageUnknown {
+		state = gateway.MessageDecided
+	}
+	f.Changed(gateway.MessageUpdate{Message: m.ID, Customer: m.Customer, Device: m.Device, Journey: m.Journey,
+		Channel: m.Channel, State: state, At: m.DecidedAt})
+}
+
+// Changed reports a change that became visible in the read model.
+func (f *Feed) Changed(u gateway.MessageUpdate) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if len(f.watchers) == 0 {
-		return
-	}
-	for i := range s.Messages {
-		m := &s.Messages[i]
-		state := m.State
-		if state == gateway.MessageUnknown {
-			state = gateway.MessageDecided
-		}
-		f.send(gateway.MessageUpdate{Message: m.ID, Customer: m.Customer, Device: m.Device, Journey: m.Journey,
-			Channel: m.Channel, State: state, At: m.DecidedAt})
-	}
-	for _, u := range s.Updates {
-		f.send(u)
-	}
+	f.send(u)
 }
 
 func (f *Feed) send(u gateway.MessageUpdate) {

@@ -36,6 +36,7 @@ func (s *journeyService) definition(def *pb.JourneyDefinition) (text string, inf
 	}
 	info, err = s.Compile([]byte(text))
 	if err != nil {
+		info = head(text)
 		gerr := invalidError(err)
 		if gerr == nil {
 			return "", info, nil, err
@@ -48,6 +49,19 @@ func (s *journeyService) definition(def *pb.JourneyDefinition) (text string, inf
 		faults = gerr
 	}
 	return text, info, faults, nil
+}
+
+// head reads name and purpose of a definition that does not compile, so that
+// the draft can be kept all the same.
+func head(text string) JourneyInfo {
+	var h struct {
+		Name    string `yaml:"name"`
+		Purpose string `yaml:"purpose"`
+	}
+	if yaml.Unmarshal([]byte(text), &h) != nil {
+		return JourneyInfo{}
+	}
+	return JourneyInfo{Name: h.Name, Purpose: gateway.Purpose(h.Purpose)}
 }
 
 func definitionText(def *pb.JourneyDefinition) (string, error) {

@@ -130,39 +130,52 @@ type History interface {
 	Aggregate(ctx context.Context, q AggregateQuery) ([]AggregateWindow, error)
 }
 
-// EventQuery chooses events, oldest first; zero fields choose all. From is
-// inclusive, To exclusive, by time of occurrence.
-type EventQuery struct {
+// EventFilter chooses events; zero fields choose all. From is inclusive, To
+// exclusive, by time of occurrence.
+type EventFilter struct {
 	Device   gateway.DeviceID
 	Customer gateway.CustomerID
-	Product  string
-	Types    []string
+	Type     string
 	From, To gateway.Instant
-	Limit    int
-	Cursor   string
+}
+
+// EventQuery asks for a page of events.
+type EventQuery struct {
+	EventFilter
+	NewestFirst bool
+	Limit       int
+	Cursor      string
 }
 
 // EventRow is a stored event.
 type EventRow struct {
 	Event     gateway.Event
+	Customer  gateway.CustomerID // whom it is credited to
 	AppliedAt gateway.Instant
+	TooOld    bool
 	Position  gateway.Position
 }
 
-// AggregateQuery computes Function of Property per window; Window 0 means one
-// window over all. Function is one of count, sum, mean, min, max, last.
+// AggregateQuery computes Function of Property per window and group; Window 0
+// means one window over all. Function is one of count, sum, mean, min, max;
+// Groups are of device, customer, type, product.
 type AggregateQuery struct {
-	EventQuery
+	EventFilter
 	Function string
 	Property string
 	Window   time.Duration
+	Groups   []string
 }
 
-// AggregateWindow is one window that holds events.
+// AggregateWindow is one window, and group, that holds events.
 type AggregateWindow struct {
-	Start gateway.Instant
-	Value float64
-	Count int64
+	Start    gateway.Instant
+	Value    float64
+	Count    int64
+	Device   gateway.DeviceID
+	Customer gateway.CustomerID
+	Type     string
+	Product  string
 }
 
 // Bucket is a small table with compare-and-set; journeys live in one. Get of an
@@ -172,7 +185,7 @@ type Bucket interface {
 	Get(ctx context.Context, key string) (value []byte, revision uint64, err error)
 	Create(ctx context.Context, key string, value []byte) (revision uint64, err error)
 	Update(ctx context.Context, key string, value []byte, revision uint64) (uint64, error)
-	Keys(ctx context.Context) ([]string, error)
+	Keys(ctx context.Context, prefix string) ([]string, error)
 }
 
 // JourneyInfo is what the services need to know of a definition.
@@ -181,8 +194,7 @@ type JourneyInfo struct {
 	Purpose gateway.Purpose
 }
 
-// Compile checks a definition. Its error is Invalid with a violation per fault;
-// Info is filled as far as it could be read.
+// Compile checks a definition. Its error is Invalid with a violation per fault.
 type Compile func(yaml []byte) (JourneyInfo, error)
 
 // Consents is delivery's own table of consents.

@@ -11,7 +11,7 @@ import (
 )
 
 var existingNames = map[pb.ExistingPolicy]string{
-	pb.ExistingPolicy_EXISTING_POLICY_UNSPECIFIED: "ignore",
+	pb.ExistingPolicy_EXISTING_POLICY_UNSPECIFIED: "", // as the definition says
 	pb.ExistingPolicy_EXISTING_POLICY_IGNORE:      "ignore",
 	pb.ExistingPolicy_EXISTING_POLICY_ENROLL:      "enroll",
 }

@@ -98,8 +98,6 @@ const (
 	AggregateFunction_AGGREGATE_FUNCTION_MIN AggregateFunction = 4
 	// The greatest value of a property.
 	AggregateFunction_AGGREGATE_FUNCTION_MAX AggregateFunction = 5
-	// The last value of a property by time of occurrence.
-	AggregateFunction_AGGREGATE_FUNCTION_LAST AggregateFunction = 6
 )
 
 // Enum value maps for AggregateFunction.
@@ -111,7 +109,6 @@ var (
 		3: "AGGREGATE_FUNCTION_MEAN",
 		4: "AGGREGATE_FUNCTION_MIN",
 		5: "AGGREGATE_FUNCTION_MAX",
-		6: "AGGREGATE_FUNCTION_LAST",
 	}
 	AggregateFunction_value = map[string]int32{
 		"AGGREGATE_FUNCTION_UNSPECIFIED": 0,
@@ -120,7 +117,6 @@ var (
 		"AGGREGATE_FUNCTION_MEAN":        3,
 		"AGGREGATE_FUNCTION_MIN":         4,
 		"AGGREGATE_FUNCTION_MAX":         5,
-		"AGGREGATE_FUNCTION_LAST":        6,
 	}
 )
 
@@ -149,6 +145,67 @@ func (x AggregateFunction) Number() protoreflect.EnumNumber {
 // Deprecated: Use AggregateFunction.Descriptor instead.
 func (AggregateFunction) EnumDescriptor() ([]byte, []int) {
 	return file_touchpoint_v1_events_proto_rawDescGZIP(), []int{1}
+}
+
+// EventGroup is a property of events by which numbers are kept apart.
+type EventGroup int32
+
+const (
+	// Never sent.
+	EventGroup_EVENT_GROUP_UNSPECIFIED EventGroup = 0
+	// One number per device.
+	EventGroup_EVENT_GROUP_DEVICE EventGroup = 1
+	// One number per customer.
+	EventGroup_EVENT_GROUP_CUSTOMER EventGroup = 2
+	// One number per type.
+	EventGroup_EVENT_GROUP_TYPE EventGroup = 3
+	// One number per model.
+	EventGroup_EVENT_GROUP_PRODUCT EventGroup = 4
+)
+
+// Enum value maps for EventGroup.
+var (
+	EventGroup_name = map[int32]string{
+		0: "EVENT_GROUP_UNSPECIFIED",
+		1: "EVENT_GROUP_DEVICE",
+		2: "EVENT_GROUP_CUSTOMER",
+		3: "EVENT_GROUP_TYPE",
+		4: "EVENT_GROUP_PRODUCT",
+	}
+	EventGroup_value = map[string]int32{
+		"EVENT_GROUP_UNSPECIFIED": 0,
+		"EVENT_GROUP_DEVICE":      1,
+		"EVENT_GROUP_CUSTOMER":    2,
+		"EVENT_GROUP_TYPE":        3,
+		"EVENT_GROUP_PRODUCT":     4,
+	}
+)
+
+func (x EventGroup) Enum() *EventGroup {
+	p := new(EventGroup)
+	*p = x
+	return p
+}
+
+func (x EventGroup) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (EventGroup) Descriptor() protoreflect.EnumDescriptor {
+	return file_touchpoint_v1_events_proto_enumTypes[2].Descriptor()
+}
+
+func (EventGroup) Type() protoreflect.EnumType {
+	return &file_touchpoint_v1_events_proto_enumTypes[2]
+}
+
+func (x EventGroup) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use EventGroup.Descriptor instead.
+func (EventGroup) EnumDescriptor() ([]byte, []int) {
+	return file_touchpoint_v1_events_proto_rawDescGZIP(), []int{2}
 }
 
 // EventInput is an event as its sender gives it.
@@ -547,15 +604,13 @@ type EventFilter struct {
 	Device *DeviceRef `protobuf:"bytes,1,opt,name=device,proto3" json:"device,omitempty"`
 	// Only events credited to this customer.
 	Customer *CustomerRef `protobuf:"bytes,2,opt,name=customer,proto3" json:"customer,omitempty"`
-	// Only events of these types, at most 20. Example: ["brew_finished"].
-	Types []string `protobuf:"bytes,3,rep,name=types,proto3" json:"types,omitempty"`
+	// Only events of this type. Example: "brew_finished".
+	Type string `protobuf:"bytes,3,opt,name=type,proto3" json:"type,omitempty"`
 	// Only events that occurred at or after this time.
 	// Example: "2026-05-01T00:00:00Z".
 	From *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=from,proto3" json:"from,omitempty"`
 	// Only events that occurred before this time. Example: "2026-05-08T00:00:00Z".
-	To *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=to,proto3" json:"to,omitempty"`
-	// Only events of this model. Example: "barista-3".
-	Product       string `protobuf:"bytes,6,opt,name=product,proto3" json:"product,omitempty"`
+	To            *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=to,proto3" json:"to,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -604,11 +659,11 @@ func (x *EventFilter) GetCustomer() *CustomerRef {
 	return nil
 }
 
-func (x *EventFilter) GetTypes() []string {
+func (x *EventFilter) GetType() string {
 	if x != nil {
-		return x.Types
+		return x.Type
 	}
-	return nil
+	return ""
 }
 
 func (x *EventFilter) GetFrom() *timestamppb.Timestamp {
@@ -625,13 +680,6 @@ func (x *EventFilter) GetTo() *timestamppb.Timestamp {
 	return nil
 }
 
-func (x *EventFilter) GetProduct() string {
-	if x != nil {
-		return x.Product
-	}
-	return ""
-}
-
 // ListEventsRequest asks for a page of events.
 type ListEventsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -642,7 +690,9 @@ type ListEventsRequest struct {
 	// `next_page_token` of the page before; the filter must be the same.
 	PageToken string `protobuf:"bytes,3,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Wait until these positions are visible.
-	AtLeast       []*Position `protobuf:"bytes,4,rep,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
+	AtLeast []*Position `protobuf:"bytes,4,rep,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
+	// Newest first instead of oldest first.
+	NewestFirst   bool `protobuf:"varint,5,opt,name=newest_first,json=newestFirst,proto3" json:"newest_first,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -703,6 +753,13 @@ func (x *ListEventsRequest) GetAtLeast() []*Position {
 		return x.AtLeast
 	}
 	return nil
+}
+
+func (x *ListEventsRequest) GetNewestFirst() bool {
+	if x != nil {
+		return x.NewestFirst
+	}
+	return false
 }
 
 // ListEventsResponse is one page of events.
@@ -785,7 +842,10 @@ type Event struct {
 	// Its properties; a sealed one shows as the text "[sealed]".
 	Properties map[string]*PropertyValue `protobuf:"bytes,10,rep,name=properties,proto3" json:"properties,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Where it is stored in the event log.
-	Position      *Position `protobuf:"bytes,11,opt,name=position,proto3" json:"position,omitempty"`
+	Position *Position `protobuf:"bytes,11,opt,name=position,proto3" json:"position,omitempty"`
+	// Older than the duplicate window when it came: in the history, but no journey
+	// saw it.
+	TooOld        bool `protobuf:"varint,12,opt,name=too_old,json=tooOld,proto3" json:"too_old,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -897,6 +957,13 @@ func (x *Event) GetPosition() *Position {
 	return nil
 }
 
+func (x *Event) GetTooOld() bool {
+	if x != nil {
+		return x.TooOld
+	}
+	return false
+}
+
 // AggregateEventsRequest asks for numbers over time.
 type AggregateEventsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -904,13 +971,17 @@ type AggregateEventsRequest struct {
 	Filter *EventFilter `protobuf:"bytes,1,opt,name=filter,proto3" json:"filter,omitempty"`
 	// How to compute the number.
 	Function AggregateFunction `protobuf:"varint,2,opt,name=function,proto3,enum=touchpoint.v1.AggregateFunction" json:"function,omitempty"`
-	// The property to compute it of; required but for COUNT. Example: "water_ml".
+	// The property to compute it of; required but for COUNT, which counts all
+	// events, or those that have the property. Example: "water_ml".
 	Property string `protobuf:"bytes,3,opt,name=property,proto3" json:"property,omitempty"`
 	// Length of a window, at least one second; at most 10,000 windows fit between
-	// `from` and `to`. Absent: one window over all. Example: "86400s".
+	// `from` and `to`. Windows begin at multiples of their length since 1970, UTC.
+	// Absent: one window over all. Example: "86400s".
 	Window *durationpb.Duration `protobuf:"bytes,4,opt,name=window,proto3" json:"window,omitempty"`
 	// Wait until these positions are visible.
-	AtLeast       []*Position `protobuf:"bytes,5,rep,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
+	AtLeast []*Position `protobuf:"bytes,5,rep,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
+	// Keep numbers apart by these. Example: ["EVENT_GROUP_PRODUCT"].
+	GroupBy       []EventGroup `protobuf:"varint,6,rep,packed,name=group_by,json=groupBy,proto3,enum=touchpoint.v1.EventGroup" json:"group_by,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -980,10 +1051,17 @@ func (x *AggregateEventsRequest) GetAtLeast() []*Position {
 	return nil
 }
 
-// AggregateEventsResponse holds a number per window.
+func (x *AggregateEventsRequest) GetGroupBy() []EventGroup {
+	if x != nil {
+		return x.GroupBy
+	}
+	return nil
+}
+
+// AggregateEventsResponse holds a number per window and group.
 type AggregateEventsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The windows that hold events, oldest first.
+	// The windows that hold events, oldest first, then by group.
 	Windows       []*AggregateWindow `protobuf:"bytes,1,rep,name=windows,proto3" json:"windows,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1029,12 +1107,20 @@ func (x *AggregateEventsResponse) GetWindows() []*AggregateWindow {
 // AggregateWindow is one window of time and its number.
 type AggregateWindow struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Begin of the window. Example: "2026-05-01T00:00:00Z".
+	// Begin of the window; absent for one over all. Example: "2026-05-01T00:00:00Z".
 	Start *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`
 	// The number, in the unit of the property. Example: 418.
 	Value float64 `protobuf:"fixed64,2,opt,name=value,proto3" json:"value,omitempty"`
 	// How many events it was computed of. Example: 11.
-	Count         int64 `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
+	Count int64 `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
+	// The device, when grouped by it.
+	Device *DeviceRef `protobuf:"bytes,4,opt,name=device,proto3" json:"device,omitempty"`
+	// Internal id of the customer, when grouped by it. Example: "c_00k2v8m1q4w3e".
+	CustomerId string `protobuf:"bytes,5,opt,name=customer_id,json=customerId,proto3" json:"customer_id,omitempty"`
+	// The type, when grouped by it. Example: "brew_finished".
+	Type string `protobuf:"bytes,6,opt,name=type,proto3" json:"type,omitempty"`
+	// The model, when grouped by it. Example: "barista-3".
+	Product       string `protobuf:"bytes,7,opt,name=product,proto3" json:"product,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1090,6 +1176,34 @@ func (x *AggregateWindow) GetCount() int64 {
 	return 0
 }
 
+func (x *AggregateWindow) GetDevice() *DeviceRef {
+	if x != nil {
+		return x.Device
+	}
+	return nil
+}
+
+func (x *AggregateWindow) GetCustomerId() string {
+	if x != nil {
+		return x.CustomerId
+	}
+	return ""
+}
+
+func (x *AggregateWindow) GetType() string {
+	if x != nil {
+		return x.Type
+	}
+	return ""
+}
+
+func (x *AggregateWindow) GetProduct() string {
+	if x != nil {
+		return x.Product
+	}
+	return ""
+}
+
 var File_touchpoint_v1_events_proto protoreflect.FileDescriptor
 
 const file_touchpoint_v1_events_proto_rawDesc = "" +
@@ -1128,23 +1242,23 @@ const file_touchpoint_v1_events_proto_rawDesc = "" +
 	"\n" +
 	"violations\x18\x03 \x03(\v2\x1d.touchpoint.v1.FieldViolationR\n" +
 	"violations\x12\x14\n" +
-	"\x05error\x18\x04 \x01(\tR\x05error\"\x83\x02\n" +
+	"\x05error\x18\x04 \x01(\tR\x05error\"\xe7\x01\n" +
 	"\vEventFilter\x120\n" +
 	"\x06device\x18\x01 \x01(\v2\x18.touchpoint.v1.DeviceRefR\x06device\x126\n" +
-	"\bcustomer\x18\x02 \x01(\v2\x1a.touchpoint.v1.CustomerRefR\bcustomer\x12\x14\n" +
-	"\x05types\x18\x03 \x03(\tR\x05types\x12.\n" +
+	"\bcustomer\x18\x02 \x01(\v2\x1a.touchpoint.v1.CustomerRefR\bcustomer\x12\x12\n" +
+	"\x04type\x18\x03 \x01(\tR\x04type\x12.\n" +
 	"\x04from\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x04from\x12*\n" +
-	"\x02to\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x02to\x12\x18\n" +
-	"\aproduct\x18\x06 \x01(\tR\aproduct\"\xb7\x01\n" +
+	"\x02to\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x02to\"\xda\x01\n" +
 	"\x11ListEventsRequest\x122\n" +
 	"\x06filter\x18\x01 \x01(\v2\x1a.touchpoint.v1.EventFilterR\x06filter\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
 	"page_token\x18\x03 \x01(\tR\tpageToken\x122\n" +
-	"\bat_least\x18\x04 \x03(\v2\x17.touchpoint.v1.PositionR\aatLeast\"j\n" +
+	"\bat_least\x18\x04 \x03(\v2\x17.touchpoint.v1.PositionR\aatLeast\x12!\n" +
+	"\fnewest_first\x18\x05 \x01(\bR\vnewestFirst\"j\n" +
 	"\x12ListEventsResponse\x12,\n" +
 	"\x06events\x18\x01 \x03(\v2\x14.touchpoint.v1.EventR\x06events\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xbe\x04\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xd7\x04\n" +
 	"\x05Event\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04type\x18\x02 \x01(\tR\x04type\x120\n" +
@@ -1163,36 +1277,49 @@ const file_touchpoint_v1_events_proto_rawDesc = "" +
 	"properties\x18\n" +
 	" \x03(\v2$.touchpoint.v1.Event.PropertiesEntryR\n" +
 	"properties\x123\n" +
-	"\bposition\x18\v \x01(\v2\x17.touchpoint.v1.PositionR\bposition\x1a[\n" +
+	"\bposition\x18\v \x01(\v2\x17.touchpoint.v1.PositionR\bposition\x12\x17\n" +
+	"\atoo_old\x18\f \x01(\bR\x06tooOld\x1a[\n" +
 	"\x0fPropertiesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x122\n" +
 	"\x05value\x18\x02 \x01(\v2\x1c.touchpoint.v1.PropertyValueR\x05value:\x028\x01B\x06\n" +
-	"\x04_seq\"\x8d\x02\n" +
+	"\x04_seq\"\xc3\x02\n" +
 	"\x16AggregateEventsRequest\x122\n" +
 	"\x06filter\x18\x01 \x01(\v2\x1a.touchpoint.v1.EventFilterR\x06filter\x12<\n" +
 	"\bfunction\x18\x02 \x01(\x0e2 .touchpoint.v1.AggregateFunctionR\bfunction\x12\x1a\n" +
 	"\bproperty\x18\x03 \x01(\tR\bproperty\x121\n" +
 	"\x06window\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\x06window\x122\n" +
-	"\bat_least\x18\x05 \x03(\v2\x17.touchpoint.v1.PositionR\aatLeast\"S\n" +
+	"\bat_least\x18\x05 \x03(\v2\x17.touchpoint.v1.PositionR\aatLeast\x124\n" +
+	"\bgroup_by\x18\x06 \x03(\x0e2\x19.touchpoint.v1.EventGroupR\agroupBy\"S\n" +
 	"\x17AggregateEventsResponse\x128\n" +
-	"\awindows\x18\x01 \x03(\v2\x1e.touchpoint.v1.AggregateWindowR\awindows\"o\n" +
+	"\awindows\x18\x01 \x03(\v2\x1e.touchpoint.v1.AggregateWindowR\awindows\"\xf0\x01\n" +
 	"\x0fAggregateWindow\x120\n" +
 	"\x05start\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05start\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x01R\x05value\x12\x14\n" +
-	"\x05count\x18\x03 \x01(\x03R\x05count*v\n" +
+	"\x05count\x18\x03 \x01(\x03R\x05count\x120\n" +
+	"\x06device\x18\x04 \x01(\v2\x18.touchpoint.v1.DeviceRefR\x06device\x12\x1f\n" +
+	"\vcustomer_id\x18\x05 \x01(\tR\n" +
+	"customerId\x12\x12\n" +
+	"\x04type\x18\x06 \x01(\tR\x04type\x12\x18\n" +
+	"\aproduct\x18\a \x01(\tR\aproduct*v\n" +
 	"\vEventStatus\x12\x1c\n" +
 	"\x18EVENT_STATUS_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13EVENT_STATUS_STORED\x10\x01\x12\x18\n" +
 	"\x14EVENT_STATUS_INVALID\x10\x02\x12\x16\n" +
-	"\x12EVENT_STATUS_RETRY\x10\x03*\xe3\x01\n" +
+	"\x12EVENT_STATUS_RETRY\x10\x03*\xc6\x01\n" +
 	"\x11AggregateFunction\x12\"\n" +
 	"\x1eAGGREGATE_FUNCTION_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18AGGREGATE_FUNCTION_COUNT\x10\x01\x12\x1a\n" +
 	"\x16AGGREGATE_FUNCTION_SUM\x10\x02\x12\x1b\n" +
 	"\x17AGGREGATE_FUNCTION_MEAN\x10\x03\x12\x1a\n" +
 	"\x16AGGREGATE_FUNCTION_MIN\x10\x04\x12\x1a\n" +
-	"\x16AGGREGATE_FUNCTION_MAX\x10\x05\x12\x1b\n" +
-	"\x17AGGREGATE_FUNCTION_LAST\x10\x062\x89\x03\n" +
+	"\x16AGGREGATE_FUNCTION_MAX\x10\x05*\x8a\x01\n" +
+	"\n" +
+	"EventGroup\x12\x1b\n" +
+	"\x17EVENT_GROUP_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12EVENT_GROUP_DEVICE\x10\x01\x12\x18\n" +
+	"\x14EVENT_GROUP_CUSTOMER\x10\x02\x12\x14\n" +
+	"\x10EVENT_GROUP_TYPE\x10\x03\x12\x17\n" +
+	"\x13EVENT_GROUP_PRODUCT\x10\x042\x89\x03\n" +
 	"\fEventService\x12W\n" +
 	"\fRecordEvents\x12\".touchpoint.v1.RecordEventsRequest\x1a#.touchpoint.v1.RecordEventsResponse\x12k\n" +
 	"\x12RecordEventsStream\x12(.touchpoint.v1.RecordEventsStreamRequest\x1a).touchpoint.v1.RecordEventsStreamResponse(\x01\x12Q\n" +
@@ -1212,81 +1339,84 @@ func file_touchpoint_v1_events_proto_rawDescGZIP() []byte {
 	return file_touchpoint_v1_events_proto_rawDescData
 }
 
-var file_touchpoint_v1_events_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_touchpoint_v1_events_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
 var file_touchpoint_v1_events_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_touchpoint_v1_events_proto_goTypes = []any{
 	(EventStatus)(0),                   // 0: touchpoint.v1.EventStatus
 	(AggregateFunction)(0),             // 1: touchpoint.v1.AggregateFunction
-	(*EventInput)(nil),                 // 2: touchpoint.v1.EventInput
-	(*RecordEventsRequest)(nil),        // 3: touchpoint.v1.RecordEventsRequest
-	(*RecordEventsResponse)(nil),       // 4: touchpoint.v1.RecordEventsResponse
-	(*RecordEventsStreamRequest)(nil),  // 5: touchpoint.v1.RecordEventsStreamRequest
-	(*RecordEventsStreamResponse)(nil), // 6: touchpoint.v1.RecordEventsStreamResponse
-	(*EventResult)(nil),                // 7: touchpoint.v1.EventResult
-	(*EventFilter)(nil),                // 8: touchpoint.v1.EventFilter
-	(*ListEventsRequest)(nil),          // 9: touchpoint.v1.ListEventsRequest
-	(*ListEventsResponse)(nil),         // 10: touchpoint.v1.ListEventsResponse
-	(*Event)(nil),                      // 11: touchpoint.v1.Event
-	(*AggregateEventsRequest)(nil),     // 12: touchpoint.v1.AggregateEventsRequest
-	(*AggregateEventsResponse)(nil),    // 13: touchpoint.v1.AggregateEventsResponse
-	(*AggregateWindow)(nil),            // 14: touchpoint.v1.AggregateWindow
-	nil,                                // 15: touchpoint.v1.EventInput.PropertiesEntry
-	nil,                                // 16: touchpoint.v1.Event.PropertiesEntry
-	(*DeviceRef)(nil),                  // 17: touchpoint.v1.DeviceRef
-	(*CustomerRef)(nil),                // 18: touchpoint.v1.CustomerRef
-	(*timestamppb.Timestamp)(nil),      // 19: google.protobuf.Timestamp
-	(*Position)(nil),                   // 20: touchpoint.v1.Position
-	(*FieldViolation)(nil),             // 21: touchpoint.v1.FieldViolation
-	(*durationpb.Duration)(nil),        // 22: google.protobuf.Duration
-	(*PropertyValue)(nil),              // 23: touchpoint.v1.PropertyValue
+	(EventGroup)(0),                    // 2: touchpoint.v1.EventGroup
+	(*EventInput)(nil),                 // 3: touchpoint.v1.EventInput
+	(*RecordEventsRequest)(nil),        // 4: touchpoint.v1.RecordEventsRequest
+	(*RecordEventsResponse)(nil),       // 5: touchpoint.v1.RecordEventsResponse
+	(*RecordEventsStreamRequest)(nil),  // 6: touchpoint.v1.RecordEventsStreamRequest
+	(*RecordEventsStreamResponse)(nil), // 7: touchpoint.v1.RecordEventsStreamResponse
+	(*EventResult)(nil),                // 8: touchpoint.v1.EventResult
+	(*EventFilter)(nil),                // 9: touchpoint.v1.EventFilter
+	(*ListEventsRequest)(nil),          // 10: touchpoint.v1.ListEventsRequest
+	(*ListEventsResponse)(nil),         // 11: touchpoint.v1.ListEventsResponse
+	(*Event)(nil),                      // 12: touchpoint.v1.Event
+	(*AggregateEventsRequest)(nil),     // 13: touchpoint.v1.AggregateEventsRequest
+	(*AggregateEventsResponse)(nil),    // 14: touchpoint.v1.AggregateEventsResponse
+	(*AggregateWindow)(nil),            // 15: touchpoint.v1.AggregateWindow
+	nil,                                // 16: touchpoint.v1.EventInput.PropertiesEntry
+	nil,                                // 17: touchpoint.v1.Event.PropertiesEntry
+	(*DeviceRef)(nil),                  // 18: touchpoint.v1.DeviceRef
+	(*CustomerRef)(nil),                // 19: touchpoint.v1.CustomerRef
+	(*timestamppb.Timestamp)(nil),      // 20: google.protobuf.Timestamp
+	(*Position)(nil),                   // 21: touchpoint.v1.Position
+	(*FieldViolation)(nil),             // 22: touchpoint.v1.FieldViolation
+	(*durationpb.Duration)(nil),        // 23: google.protobuf.Duration
+	(*PropertyValue)(nil),              // 24: touchpoint.v1.PropertyValue
 }
 var file_touchpoint_v1_events_proto_depIdxs = []int32{
-	17, // 0: touchpoint.v1.EventInput.device:type_name -> touchpoint.v1.DeviceRef
-	18, // 1: touchpoint.v1.EventInput.customer:type_name -> touchpoint.v1.CustomerRef
-	19, // 2: touchpoint.v1.EventInput.occurred_at:type_name -> google.protobuf.Timestamp
-	15, // 3: touchpoint.v1.EventInput.properties:type_name -> touchpoint.v1.EventInput.PropertiesEntry
-	2,  // 4: touchpoint.v1.RecordEventsRequest.events:type_name -> touchpoint.v1.EventInput
-	7,  // 5: touchpoint.v1.RecordEventsResponse.results:type_name -> touchpoint.v1.EventResult
-	20, // 6: touchpoint.v1.RecordEventsResponse.positions:type_name -> touchpoint.v1.Position
-	2,  // 7: touchpoint.v1.RecordEventsStreamRequest.events:type_name -> touchpoint.v1.EventInput
-	7,  // 8: touchpoint.v1.RecordEventsStreamResponse.results:type_name -> touchpoint.v1.EventResult
-	20, // 9: touchpoint.v1.RecordEventsStreamResponse.positions:type_name -> touchpoint.v1.Position
+	18, // 0: touchpoint.v1.EventInput.device:type_name -> touchpoint.v1.DeviceRef
+	19, // 1: touchpoint.v1.EventInput.customer:type_name -> touchpoint.v1.CustomerRef
+	20, // 2: touchpoint.v1.EventInput.occurred_at:type_name -> google.protobuf.Timestamp
+	16, // 3: touchpoint.v1.EventInput.properties:type_name -> touchpoint.v1.EventInput.PropertiesEntry
+	3,  // 4: touchpoint.v1.RecordEventsRequest.events:type_name -> touchpoint.v1.EventInput
+	8,  // 5: touchpoint.v1.RecordEventsResponse.results:type_name -> touchpoint.v1.EventResult
+	21, // 6: touchpoint.v1.RecordEventsResponse.positions:type_name -> touchpoint.v1.Position
+	3,  // 7: touchpoint.v1.RecordEventsStreamRequest.events:type_name -> touchpoint.v1.EventInput
+	8,  // 8: touchpoint.v1.RecordEventsStreamResponse.results:type_name -> touchpoint.v1.EventResult
+	21, // 9: touchpoint.v1.RecordEventsStreamResponse.positions:type_name -> touchpoint.v1.Position
 	0,  // 10: touchpoint.v1.EventResult.status:type_name -> touchpoint.v1.EventStatus
-	21, // 11: touchpoint.v1.EventResult.violations:type_name -> touchpoint.v1.FieldViolation
-	17, // 12: touchpoint.v1.EventFilter.device:type_name -> touchpoint.v1.DeviceRef
-	18, // 13: touchpoint.v1.EventFilter.customer:type_name -> touchpoint.v1.CustomerRef
-	19, // 14: touchpoint.v1.EventFilter.from:type_name -> google.protobuf.Timestamp
-	19, // 15: touchpoint.v1.EventFilter.to:type_name -> google.protobuf.Timestamp
-	8,  // 16: touchpoint.v1.ListEventsRequest.filter:type_name -> touchpoint.v1.EventFilter
-	20, // 17: touchpoint.v1.ListEventsRequest.at_least:type_name -> touchpoint.v1.Position
-	11, // 18: touchpoint.v1.ListEventsResponse.events:type_name -> touchpoint.v1.Event
-	17, // 19: touchpoint.v1.Event.device:type_name -> touchpoint.v1.DeviceRef
-	19, // 20: touchpoint.v1.Event.occurred_at:type_name -> google.protobuf.Timestamp
-	19, // 21: touchpoint.v1.Event.received_at:type_name -> google.protobuf.Timestamp
-	19, // 22: touchpoint.v1.Event.applied_at:type_name -> google.protobuf.Timestamp
-	16, // 23: touchpoint.v1.Event.properties:type_name -> touchpoint.v1.Event.PropertiesEntry
-	20, // 24: touchpoint.v1.Event.position:type_name -> touchpoint.v1.Position
-	8,  // 25: touchpoint.v1.AggregateEventsRequest.filter:type_name -> touchpoint.v1.EventFilter
+	22, // 11: touchpoint.v1.EventResult.violations:type_name -> touchpoint.v1.FieldViolation
+	18, // 12: touchpoint.v1.EventFilter.device:type_name -> touchpoint.v1.DeviceRef
+	19, // 13: touchpoint.v1.EventFilter.customer:type_name -> touchpoint.v1.CustomerRef
+	20, // 14: touchpoint.v1.EventFilter.from:type_name -> google.protobuf.Timestamp
+	20, // 15: touchpoint.v1.EventFilter.to:type_name -> google.protobuf.Timestamp
+	9,  // 16: touchpoint.v1.ListEventsRequest.filter:type_name -> touchpoint.v1.EventFilter
+	21, // 17: touchpoint.v1.ListEventsRequest.at_least:type_name -> touchpoint.v1.Position
+	12, // 18: touchpoint.v1.ListEventsResponse.events:type_name -> touchpoint.v1.Event
+	18, // 19: touchpoint.v1.Event.device:type_name -> touchpoint.v1.DeviceRef
+	20, // 20: touchpoint.v1.Event.occurred_at:type_name -> google.protobuf.Timestamp
+	20, // 21: touchpoint.v1.Event.received_at:type_name -> google.protobuf.Timestamp
+	20, // 22: touchpoint.v1.Event.applied_at:type_name -> google.protobuf.Timestamp
+	17, // 23: touchpoint.v1.Event.properties:type_name -> touchpoint.v1.Event.PropertiesEntry
+	21, // 24: touchpoint.v1.Event.position:type_name -> touchpoint.v1.Position
+	9,  // 25: touchpoint.v1.AggregateEventsRequest.filter:type_name -> touchpoint.v1.EventFilter
 	1,  // 26: touchpoint.v1.AggregateEventsRequest.function:type_name -> touchpoint.v1.AggregateFunction
-	22, // 27: touchpoint.v1.AggregateEventsRequest.window:type_name -> google.protobuf.Duration
-	20, // 28: touchpoint.v1.AggregateEventsRequest.at_least:type_name -> touchpoint.v1.Position
-	14, // 29: touchpoint.v1.AggregateEventsResponse.windows:type_name -> touchpoint.v1.AggregateWindow
-	19, // 30: touchpoint.v1.AggregateWindow.start:type_name -> google.protobuf.Timestamp
-	23, // 31: touchpoint.v1.EventInput.PropertiesEntry.value:type_name -> touchpoint.v1.PropertyValue
-	23, // 32: touchpoint.v1.Event.PropertiesEntry.value:type_name -> touchpoint.v1.PropertyValue
-	3,  // 33: touchpoint.v1.EventService.RecordEvents:input_type -> touchpoint.v1.RecordEventsRequest
-	5,  // 34: touchpoint.v1.EventService.RecordEventsStream:input_type -> touchpoint.v1.RecordEventsStreamRequest
-	9,  // 35: touchpoint.v1.EventService.ListEvents:input_type -> touchpoint.v1.ListEventsRequest
-	12, // 36: touchpoint.v1.EventService.AggregateEvents:input_type -> touchpoint.v1.AggregateEventsRequest
-	4,  // 37: touchpoint.v1.EventService.RecordEvents:output_type -> touchpoint.v1.RecordEventsResponse
-	6,  // 38: touchpoint.v1.EventService.RecordEventsStream:output_type -> touchpoint.v1.RecordEventsStreamResponse
-	10, // 39: touchpoint.v1.EventService.ListEvents:output_type -> touchpoint.v1.ListEventsResponse
-	13, // 40: touchpoint.v1.EventService.AggregateEvents:output_type -> touchpoint.v1.AggregateEventsResponse
-	37, // [37:41] is the sub-list for method output_type
-	33, // [33:37] is the sub-list for method input_type
-	33, // [33:33] is the sub-list for extension type_name
-	33, // [33:33] is the sub-list for extension extendee
-	0,  // [0:33] is the sub-list for field type_name
+	23, // 27: touchpoint.v1.AggregateEventsRequest.window:type_name -> google.protobuf.Duration
+	21, // 28: touchpoint.v1.AggregateEventsRequest.at_least:type_name -> touchpoint.v1.Position
+	2,  // 29: touchpoint.v1.AggregateEventsRequest.group_by:type_name -> touchpoint.v1.EventGroup
+	15, // 30: touchpoint.v1.AggregateEventsResponse.windows:type_name -> touchpoint.v1.AggregateWindow
+	20, // 31: touchpoint.v1.AggregateWindow.start:type_name -> google.protobuf.Timestamp
+	18, // 32: touchpoint.v1.AggregateWindow.device:type_name -> touchpoint.v1.DeviceRef
+	24, // 33: touchpoint.v1.EventInput.PropertiesEntry.value:type_name -> touchpoint.v1.PropertyValue
+	24, // 34: touchpoint.v1.Event.PropertiesEntry.value:type_name -> touchpoint.v1.PropertyValue
+	4,  // 35: touchpoint.v1.EventService.RecordEvents:input_type -> touchpoint.v1.RecordEventsRequest
+	6,  // 36: touchpoint.v1.EventService.RecordEventsStream:input_type -> touchpoint.v1.RecordEventsStreamRequest
+	10, // 37: touchpoint.v1.EventService.ListEvents:input_type -> touchpoint.v1.ListEventsRequest
+	13, // 38: touchpoint.v1.EventService.AggregateEvents:input_type -> touchpoint.v1.AggregateEventsRequest
+	5,  // 39: touchpoint.v1.EventService.RecordEvents:output_type -> touchpoint.v1.RecordEventsResponse
+	7,  // 40: touchpoint.v1.EventService.RecordEventsStream:output_type -> touchpoint.v1.RecordEventsStreamResponse
+	11, // 41: touchpoint.v1.EventService.ListEvents:output_type -> touchpoint.v1.ListEventsResponse
+	14, // 42: touchpoint.v1.EventService.AggregateEvents:output_type -> touchpoint.v1.AggregateEventsResponse
+	39, // [39:43] is the sub-list for method output_type
+	35, // [35:39] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_touchpoint_v1_events_proto_init() }
@@ -1302,7 +1432,7 @@ func file_touchpoint_v1_events_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_touchpoint_v1_events_proto_rawDesc), len(file_touchpoint_v1_events_proto_rawDesc)),
-			NumEnums:      2,
+			NumEnums:      3,
 			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,

@@ -99,7 +99,7 @@ func (JourneyState) EnumDescriptor() ([]byte, []int) {
 type ExistingPolicy int32
 
 const (
-	// As EXISTING_POLICY_IGNORE.
+	// As the definition says.
 	ExistingPolicy_EXISTING_POLICY_UNSPECIFIED ExistingPolicy = 0
 	// They enter only when the entry is met anew.
 	ExistingPolicy_EXISTING_POLICY_IGNORE ExistingPolicy = 1
@@ -281,13 +281,13 @@ type isJourneyDefinition_Form interface {
 
 type JourneyDefinition_Yaml struct {
 	// The YAML text; violations name its lines.
-	// Example: "journey: welcome\npurpose: service\n…".
+	// Example: "name: welcome\npurpose: service\n…".
 	Yaml string `protobuf:"bytes,1,opt,name=yaml,proto3,oneof"`
 }
 
 type JourneyDefinition_Structured struct {
 	// The same structure as values; violations name fields.
-	// Example: {"journey": "welcome", "purpose": "service"}.
+	// Example: {"name": "welcome", "purpose": "service"}.
 	Structured *structpb.Struct `protobuf:"bytes,2,opt,name=structured,proto3,oneof"`
 }
 
