@@ -117,6 +117,10 @@ func (t *template) run(values map[string]any) (out string, err error) {
 func (t *template) failure(line int, cause any) error {
 	text := "a filter or comparison cannot use the value that it got"
 	if e, ok := cause.(error); ok {
+		var f expressions.FilterError // does not unwrap by itself
+		if errors.As(e, &f) {
+			e = f.Err
+		}
 		switch {
 		case errors.Is(e, errTooLong):
 			text = fmt.Sprintf("the text gets longer than %d bytes", MaxOutput)
