@@ -80,6 +80,7 @@ type Decoder struct {
 	received gateway.Instant
 	profile  *Product
 	text     string // the payload; texts of the result are parts of it
+	batch    bool   // it is a JSON array
 	src      bytes.Buffer
 	dec      jsontext.Decoder
 	scratch  []byte
@@ -196,11 +197,11 @@ func (d *Decoder) shareProperties(events []gateway.Event) {
 }
 
 // finish completes an event whose fields were read: clock, declared types,
-// order of the properties, identity. at names the event in an error ("" or
-// "[3]."); from is where its properties begin in d.props.
-func (d *Decoder) finish(e *gateway.Event, at string, from int) error {
+// order of the properties, identity. from is where its properties begin in
+// d.props.
+func (d *Decoder) finish(e *gateway.Event, from int) error {
 	if e.Type == "" {
-		return gateway.InvalidField(at+"type", "is missing: name what happened, such as \"brew_finished\"")
+		return gateway.InvalidField("type", "is missing: name what happened, such as \"brew_finished\"")
 	}
 	e.Product = d.profile.Model // the profile's string: an event must not keep its topic alive
 	e.Source = gateway.SourceMQTT
@@ -208,9 +209,9 @@ func (d *Decoder) finish(e *gateway.Event, at string, from int) error {
 	e.OccurredAt = clampClock(e.DeviceTime, d.received)
 	props := gateway.Properties(d.props[from:])
 	if i := sortProperties(props); i >= 0 {
-		return gateway.InvalidField(at+"data."+props[i].Key, "occurs twice (nested names are joined with dots)")
+		return gateway.InvalidField("data."+props[i].Key, "occurs twice (nested names are joined with dots)")
 	}
-	if err := d.profile.coerce(e.Type, at, props); err != nil {
+	if err := d.profile.coerce(e.Type, props); err != nil {
 		return err
 	}
 	if e.ID == "" && !e.HasSeq {

@@ -17,9 +17,10 @@ import (
 // jsonEvents reads one event object or an array of them.
 func (d *Decoder) jsonEvents(payload []byte, events []gateway.Event) ([]gateway.Event, error) {
 	d.open(payload)
-	if d.dec.PeekKind() == '{' {
-		var err error
-		if events, err = d.jsonEvent(events, ""); err != nil {
+	d.batch = d.dec.PeekKind() == '['
+	if !d.batch {
+		events = append(events, gateway.Event{})
+		if err := d.jsonEvent(&events[0]); err != nil {
 			return events, err
 		}
 		return events, d.end()
@@ -28,13 +29,12 @@ func (d *Decoder) jsonEvents(payload []byte, events []gateway.Event) ([]gateway.
 		return events, d.syntax(err)
 	}
 	for d.dec.PeekKind() != ']' {
-		at := "[" + strconv.Itoa(len(events)) + "]."
 		if len(events) == d.limits.Events {
 			return events, gateway.InvalidField("payload", "holds more than %d events", d.limits.Events)
 		}
-		var err error
-		if events, err = d.jsonEvent(events, at); err != nil {
-			return events, err
+		events = append(events, gateway.Event{})
+		if err := d.jsonEvent(&events[len(events)-1]); err != nil {
+			return events, locate(err, len(events)-1)
 		}
 	}
 	if _, err := d.dec.ReadToken(); err != nil {
@@ -43,58 +43,71 @@ func (d *Decoder) jsonEvents(payload []byte, events []gateway.Event) ([]gateway.
 	return events, d.end()
 }
 
-// jsonEvent reads one event object and appends it.
-func (d *Decoder) jsonEvent(events []gateway.Event, at string) ([]gateway.Event, error) {
-	events = append(events, gateway.Event{})
-	e := &events[len(events)-1]
+// locate says in an error which event of a batch it is about.
+func locate(err error, index int) error {
+	var ge *gateway.Error
+	if !errors.As(err, &ge) || len(ge.Violations) == 0 || ge.Violations[0].Field == "payload" {
+		return err
+	}
+	at := "[" + strconv.Itoa(index) + "]"
+	if v := &ge.Violations[0]; v.Field == "event" {
+		v.Field = at
+	} else {
+		v.Field = at + "." + v.Field
+	}
+	return err
+}
+
+// jsonEvent reads one event object.
+func (d *Decoder) jsonEvent(e *gateway.Event) error {
 	from := len(d.props)
 	if kind := d.dec.PeekKind(); kind != '{' {
 		if kind == 0 { // what comes is no JSON at all
 			_, err := d.dec.ReadToken()
-			return events, d.syntax(err)
+			return d.syntax(err)
 		}
-		return events, gateway.InvalidField(strings.TrimSuffix(at, "."), "is %s: an event is an object", kindName(kind))
+		return gateway.InvalidField("event", "is %s: an event is an object", kindName(kind))
 	}
 	if _, err := d.dec.ReadToken(); err != nil {
-		return events, d.syntax(err)
+		return d.syntax(err)
 	}
 	for d.dec.PeekKind() != '}' {
 		name, _, err := d.value()
 		if err != nil {
-			return events, err
+			return err
 		}
-		if err := d.eventField(e, at, name[1:len(name)-1]); err != nil {
-			return events, err
+		if err := d.eventField(e, name[1:len(name)-1]); err != nil {
+			return err
 		}
 	}
 	if _, err := d.dec.ReadToken(); err != nil {
-		return events, d.syntax(err)
+		return d.syntax(err)
 	}
-	return events, d.finish(e, at, from)
+	return d.finish(e, from)
 }
 
-func (d *Decoder) eventField(e *gateway.Event, at, name string) (err error) {
+func (d *Decoder) eventField(e *gateway.Event, name string) (err error) {
 	switch name {
 	case "id":
-		e.ID, err = d.identifier(at+"id", 128)
+		e.ID, err = d.identifier("id", 128)
 	case "type":
-		e.Type, err = d.identifier(at+"type", 64)
+		e.Type, err = d.identifier("type", 64)
 	case "ts":
-		e.DeviceTime, err = d.instant(at + "ts")
+		e.DeviceTime, err = d.instant("ts")
 	case "seq":
-		e.Seq, err = d.unsigned(at+"seq", math.MaxInt64)
+		e.Seq, err = d.unsigned("seq", math.MaxInt64)
 		e.HasSeq = true
 	case "boot":
 		var boot uint64
-		boot, err = d.unsigned(at+"boot", math.MaxUint32)
+		boot, err = d.unsigned("boot", math.MaxUint32)
 		e.Boot = uint32(boot)
 	case "data":
 		if kind := d.dec.PeekKind(); kind != '{' && kind != 0 {
-			return gateway.InvalidField(at+"data", "is %s: must be an object", kindName(kind))
+			return gateway.InvalidField("data", "is %s: must be an object", kindName(kind))
 		}
-		return d.flatten(at, "", len(d.props), 0)
+		return d.flatten("", len(d.props), 0)
 	default:
-		return gateway.InvalidField(at+clip(name), "is no field of an event: use id, ts, type, seq, boot, data")
+		return gateway.InvalidField(clip(name), "is no field of an event: use id, ts, type, seq, boot, data")
 	}
 	return err
 }
@@ -102,13 +115,13 @@ func (d *Decoder) eventField(e *gateway.Event, at, name string) (err error) {
 // flatten reads a value below "data" and appends what it holds to d.props,
 // nested names joined with dots and elements of arrays by their index. Empty
 // objects and arrays leave nothing.
-func (d *Decoder) flatten(at, key string, from, depth int) error {
+func (d *Decoder) flatten(key string, from, depth int) error {
 	kind := d.dec.PeekKind()
 	if kind != '{' && kind != '[' {
-		return d.property(at, key, from)
+		return d.property(key, from)
 	}
 	if depth == d.limits.Depth {
-		return gateway.InvalidField(at+"data."+key, "is nested deeper than %d levels", d.limits.Depth)
+		return gateway.InvalidField("data."+key, "is nested deeper than %d levels", d.limits.Depth)
 	}
 	if _, err := d.dec.ReadToken(); err != nil {
 		return d.syntax(err)
@@ -122,7 +135,7 @@ func (d *Decoder) flatten(at, key string, from, depth int) error {
 		var err error
 		if kind == '{' {
 			if name, err = d.str(); err == nil && name == "" {
-				err = gateway.InvalidField(at+"data", "has a field without a name")
+				err = gateway.InvalidField("data", "has a field without a name")
 			}
 		} else {
 			name = strconv.Itoa(i)
@@ -134,9 +147,9 @@ func (d *Decoder) flatten(at, key string, from, depth int) error {
 			name = key + "." + name
 		}
 		if len(name) > d.limits.KeyBytes {
-			return gateway.InvalidField(at+"data."+clip(name), "has a name of %d bytes: at most %d are allowed", len(name), d.limits.KeyBytes)
+			return gateway.InvalidField("data."+clip(name), "has a name of %d bytes: at most %d are allowed", len(name), d.limits.KeyBytes)
 		}
-		if err := d.flatten(at, name, from, depth+1); err != nil {
+		if err := d.flatten(name, from, depth+1); err != nil {
 			return err
 		}
 	}
@@ -148,13 +161,13 @@ func (d *Decoder) flatten(at, key string, from, depth int) error {
 }
 
 // property reads a scalar and appends it under key.
-func (d *Decoder) property(at, key string, from int) error {
+func (d *Decoder) property(key string, from int) error {
 	text, kind, err := d.value()
 	if err != nil {
 		return err
 	}
 	if len(d.props)-from == d.limits.Properties {
-		return gateway.InvalidField(at+"data", "holds more than %d values", d.limits.Properties)
+		return gateway.InvalidField("data", "holds more than %d values", d.limits.Properties)
 	}
 	v := gateway.Null()
 	switch kind {
@@ -163,12 +176,12 @@ func (d *Decoder) property(at, key string, from int) error {
 	case '0':
 		var ok bool
 		if v, ok = number(text); !ok {
-			return gateway.InvalidField(at+"data."+key, "is a number out of range")
+			return gateway.InvalidField("data."+key, "is a number out of range")
 		}
 	case '"':
 		s := d.unquote(text)
 		if len(s) > d.limits.StringBytes {
-			return gateway.InvalidField(at+"data."+key, "has %d bytes: at most %d are allowed", len(s), d.limits.StringBytes)
+			return gateway.InvalidField("data."+key, "has %d bytes: at most %d are allowed", len(s), d.limits.StringBytes)
 		}
 		v = gateway.String(s)
 	}
@@ -179,7 +192,7 @@ func (d *Decoder) property(at, key string, from int) error {
 // number converts a JSON number: an integer when it is written as one and fits,
 // else a float.
 func number(text string) (gateway.Value, bool) {
-	if !strings.ContainsAny(text, ".eE") {
+	if whole(text) {
 		if i, err := strconv.ParseInt(text, 10, 64); err == nil {
 			return gateway.Int(i), true
 		}
@@ -188,8 +201,18 @@ func number(text string) (gateway.Value, bool) {
 	return gateway.Float(f), err == nil
 }
 
+func whole(number string) bool {
+	for i := range len(number) {
+		if c := number[i]; c == '.' || c == 'e' || c == 'E' {
+			return false
+		}
+	}
+	return true
+}
+
 // open sets the JSON reader to a new text.
 func (d *Decoder) open(payload []byte) {
+	d.batch = false
 	d.src.Reset()
 	d.src.Write(payload)
 	d.dec.Reset(&d.src)
@@ -291,13 +314,14 @@ func (d *Decoder) unsigned(field string, limit uint64) (uint64, error) {
 	return n, nil
 }
 
-// syntax says what is wrong with the text, and where, without quoting it.
+// syntax says what is wrong with the text, and where, without quoting it. In a
+// batch the field is given within its event.
 func (d *Decoder) syntax(err error) error {
 	field, offset := "payload", d.dec.InputOffset()
 	var se *jsontext.SyntacticError
 	if errors.As(err, &se) {
 		offset = se.ByteOffset
-		if p := pointerPath(se.JSONPointer); p != "" {
+		if p := pointerPath(se.JSONPointer, d.batch); p != "" {
 			field = p
 		}
 	}
@@ -312,18 +336,22 @@ func (d *Decoder) syntax(err error) error {
 	return gateway.InvalidField(field, "is not valid JSON at byte %d", offset)
 }
 
-// pointerPath turns "/3/data/x" into "[3].data.x".
-func pointerPath(p jsontext.Pointer) string {
+// pointerPath turns "/data/x" into "data.x"; in a batch the first part is the
+// index of the event, which locate adds.
+func pointerPath(p jsontext.Pointer, batch bool) string {
 	var b strings.Builder
 	for t := range p.Tokens() {
-		if b.Len() == 0 && t != "" && strings.Trim(t, "0123456789") == "" {
-			b.WriteString("[" + t + "]")
+		if batch {
+			batch = false
 			continue
 		}
 		if b.Len() > 0 {
 			b.WriteByte('.')
 		}
 		b.WriteString(clip(t))
+	}
+	if b.Len() == 0 && p != "" {
+		return "event"
 	}
 	return b.String()
 }

@@ -69,14 +69,14 @@ func (p *Product) IsPersonal(key string) bool {
 
 // coerce checks declared fields and gives them their declared type: a float
 // that was written as 92 stays a float, so that the time series keeps one type.
-func (p *Product) coerce(typ, at string, props gateway.Properties) error {
+func (p *Product) coerce(typ string, props gateway.Properties) error {
 	if p.Events == nil {
 		return nil
 	}
 	declared, ok := p.Events[typ]
 	if !ok {
 		if p.Strict {
-			return gateway.InvalidField(at+"type", "is no event type that product %q declares", p.Model)
+			return gateway.InvalidField("type", "is no event type that product %q declares", p.Model)
 		}
 		return nil
 	}
@@ -84,13 +84,13 @@ func (p *Product) coerce(typ, at string, props gateway.Properties) error {
 		want, ok := declared.Fields[props[i].Key]
 		if !ok {
 			if p.Strict {
-				return gateway.InvalidField(at+"data."+clip(props[i].Key), "is no field that product %q declares for this event type", p.Model)
+				return gateway.InvalidField("data."+clip(props[i].Key), "is no field that product %q declares for this event type", p.Model)
 			}
 			continue
 		}
 		v, ok := want.convert(props[i].Value)
 		if !ok {
-			return gateway.InvalidField(at+"data."+props[i].Key, "is %s: product %q declares it as %s", valueName(props[i].Value), p.Model, want)
+			return gateway.InvalidField("data."+props[i].Key, "is %s: product %q declares it as %s", valueName(props[i].Value), p.Model, want)
 		}
 		props[i].Value = v
 	}
