@@ -46,14 +46,14 @@ type EventServiceClient interface {
 	// come; the stream is slowed down when the log is slower than the client.
 	// Each message of the stream looks like a RecordEvents request.
 	RecordEventsStream(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[RecordEventsStreamRequest, RecordEventsStreamResponse], error)
-	// ListEvents reads stored events, oldest first.
+	// ListEvents reads stored events in the order of their occurrence.
 	//
 	//	{"filter": {"device": {"product": "barista-3", "serial": "SN-000042"},
-	//	  "types": ["brew_finished"], "from": "2026-05-01T00:00:00Z"}, "page_size": 100}
+	//	  "type": "brew_finished", "from": "2026-05-01T00:00:00Z"}, "page_size": 100}
 	ListEvents(ctx context.Context, in *ListEventsRequest, opts ...grpc.CallOption) (*ListEventsResponse, error)
 	// AggregateEvents computes one number per window of time.
 	//
-	//	{"filter": {"types": ["brew_finished"], "from": "2026-05-01T00:00:00Z",
+	//	{"filter": {"type": "brew_finished", "from": "2026-05-01T00:00:00Z",
 	//	  "to": "2026-05-08T00:00:00Z"}, "function": "AGGREGATE_FUNCTION_SUM",
 	//	  "property": "water_ml", "window": "86400s"}
 	AggregateEvents(ctx context.Context, in *AggregateEventsRequest, opts ...grpc.CallOption) (*AggregateEventsResponse, error)
@@ -129,14 +129,14 @@ type EventServiceServer interface {
 	// come; the stream is slowed down when the log is slower than the client.
 	// Each message of the stream looks like a RecordEvents request.
 	RecordEventsStream(grpc.ClientStreamingServer[RecordEventsStreamRequest, RecordEventsStreamResponse]) error
-	// ListEvents reads stored events, oldest first.
+	// ListEvents reads stored events in the order of their occurrence.
 	//
 	//	{"filter": {"device": {"product": "barista-3", "serial": "SN-000042"},
-	//	  "types": ["brew_finished"], "from": "2026-05-01T00:00:00Z"}, "page_size": 100}
+	//	  "type": "brew_finished", "from": "2026-05-01T00:00:00Z"}, "page_size": 100}
 	ListEvents(context.Context, *ListEventsRequest) (*ListEventsResponse, error)
 	// AggregateEvents computes one number per window of time.
 	//
-	//	{"filter": {"types": ["brew_finished"], "from": "2026-05-01T00:00:00Z",
+	//	{"filter": {"type": "brew_finished", "from": "2026-05-01T00:00:00Z",
 	//	  "to": "2026-05-08T00:00:00Z"}, "function": "AGGREGATE_FUNCTION_SUM",
 	//	  "property": "water_ml", "window": "86400s"}
 	AggregateEvents(context.Context, *AggregateEventsRequest) (*AggregateEventsResponse, error)

@@ -41,17 +41,17 @@ const (
 type JourneyServiceClient interface {
 	// CreateJourney stores a new draft under the name that its definition gives.
 	//
-	//	{"definition": {"yaml": "journey: welcome\npurpose: service\n…"}}
+	//	{"definition": {"yaml": "name: welcome\npurpose: service\n…"}}
 	CreateJourney(ctx context.Context, in *CreateJourneyRequest, opts ...grpc.CallOption) (*CreateJourneyResponse, error)
 	// UpdateJourney replaces the draft of a journey. A published version stays as
 	// it is until the draft is published.
 	//
-	//	{"definition": {"yaml": "journey: welcome\n…"}, "revision": "3"}
+	//	{"definition": {"yaml": "name: welcome\n…"}, "revision": "3"}
 	UpdateJourney(ctx context.Context, in *UpdateJourneyRequest, opts ...grpc.CallOption) (*UpdateJourneyResponse, error)
 	// ValidateJourney checks a definition without storing it. Faults come in the
 	// answer, not as an error.
 	//
-	//	{"definition": {"yaml": "journey: welcome\n…"}}
+	//	{"definition": {"yaml": "name: welcome\n…"}}
 	ValidateJourney(ctx context.Context, in *ValidateJourneyRequest, opts ...grpc.CallOption) (*ValidateJourneyResponse, error)
 	// PublishJourney makes the draft the next version and answers when every
 	// partition has stored it. A draft that does not validate is refused with
@@ -192,17 +192,17 @@ func (c *journeyServiceClient) TriggerJourney(ctx context.Context, in *TriggerJo
 type JourneyServiceServer interface {
 	// CreateJourney stores a new draft under the name that its definition gives.
 	//
-	//	{"definition": {"yaml": "journey: welcome\npurpose: service\n…"}}
+	//	{"definition": {"yaml": "name: welcome\npurpose: service\n…"}}
 	CreateJourney(context.Context, *CreateJourneyRequest) (*CreateJourneyResponse, error)
 	// UpdateJourney replaces the draft of a journey. A published version stays as
 	// it is until the draft is published.
 	//
-	//	{"definition": {"yaml": "journey: welcome\n…"}, "revision": "3"}
+	//	{"definition": {"yaml": "name: welcome\n…"}, "revision": "3"}
 	UpdateJourney(context.Context, *UpdateJourneyRequest) (*UpdateJourneyResponse, error)
 	// ValidateJourney checks a definition without storing it. Faults come in the
 	// answer, not as an error.
 	//
-	//	{"definition": {"yaml": "journey: welcome\n…"}}
+	//	{"definition": {"yaml": "name: welcome\n…"}}
 	ValidateJourney(context.Context, *ValidateJourneyRequest) (*ValidateJourneyResponse, error)
 	// PublishJourney makes the draft the next version and answers when every
 	// partition has stored it. A draft that does not validate is refused with
