@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -192,23 +193,42 @@ func TestDeviceHotPathDoesNotAllocate(t *testing.T) {
 }
 
 func BenchmarkDeviceHit(b *testing.B) {
-	ctx := context.Background()
-	v := open(b, newMemoryStore())
-	serials := make([]string, 100_000)
-	for i := range serials {
-		serials[i] = fmt.Sprintf("SN%08d", i)
-		if _, err := v.Device(ctx, "cm-100", serials[i]); err != nil {
-			if err = v.Sync(ctx); err != nil {
-				b.Fatal(err)
+	for _, devices := range []int{2_000, 1_000_000} {
+		b.Run(fmt.Sprint("devices=", devices), func(b *testing.B) {
+			ctx := context.Background()
+			v := open(b, newMemoryStore())
+			serials := make([]string, devices)
+			for i := range serials {
+				serials[i] = fmt.Sprintf("SN%012d", i)
 			}
-		}
+			before := heap()
+			for _, serial := range serials {
+				if _, err := v.Device(ctx, "cm-100", serial); err != nil {
+					if err = errors.Join(v.Sync(ctx), second(v.Device(ctx, "cm-100", serial))); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+			_ = v.Sync(ctx)
+			v.store.(*memoryStore).values = nil // what counts is the vault's own
+			b.ReportMetric(float64(heap()-before)/float64(devices), "B/device")
+			b.ReportAllocs()
+			i := 0
+			for b.Loop() {
+				_, _ = v.Device(ctx, "cm-100", serials[i%len(serials)])
+				i += 7919
+			}
+		})
 	}
-	b.ReportAllocs()
-	i := 0
-	for b.Loop() {
-		_, _ = v.Device(ctx, "cm-100", serials[i%len(serials)])
-		i += 7919
-	}
+}
+
+func second(_ gateway.DeviceID, err error) error { return err }
+
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }
 
 func BenchmarkDeviceFirstSeen(b *testing.B) {
