@@ -16,6 +16,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	"touchpoint/gateway"
+	"touchpoint/gateway/journey"
 )
 
 // Config is everything that `touchpoint serve` can be told. The zero value of
@@ -29,31 +30,36 @@ type Config struct {
 	// Partitions is fixed when the data directory is created.
 	Partitions int `yaml:"partitions"`
 
-	MQTT     MQTTConfig      `yaml:"mqtt"`
-	Log      LogConfig       `yaml:"log"`
-	History  HistoryConfig   `yaml:"history"`
-	GRPC     ListenConfig    `yaml:"grpc"`
-	HTTP     ListenConfig    `yaml:"http"`
-	Auth     AuthConfig      `yaml:"auth"`
-	Clock    ClockConfig     `yaml:"clock"`
-	Rules    RulesConfig     `yaml:"rules"`
+	MQTT    MQTTConfig    `yaml:"mqtt"`
+	Log     LogConfig     `yaml:"log"`
+	History HistoryConfig `yaml:"history"`
+	GRPC    ListenConfig  `yaml:"grpc"`
+	HTTP    ListenConfig  `yaml:"http"`
+	Auth    AuthConfig    `yaml:"auth"`
+	Clock   ClockConfig   `yaml:"clock"`
+	// Rules are the project's rules for all journeys: caps, quiet hours, holdout.
+	Rules    journey.Config  `yaml:"rules"`
 	Webhooks []WebhookConfig `yaml:"webhooks"`
 	Vault    VaultConfig     `yaml:"vault"`
-	Products ProductsConfig  `yaml:"products"`
+	// Products names a file of product profiles; without one every model is
+	// taken as it comes.
+	Products string `yaml:"products"`
 }
 
 // MQTTConfig chooses the embedded broker (no brokers given) or external ones.
 type MQTTConfig struct {
-	Listen      string        `yaml:"listen"`
-	Brokers     []string      `yaml:"brokers"`
-	Username    string        `yaml:"username"`
-	Password    string        `yaml:"password"`
-	TLS         TLSConfig     `yaml:"tls"`
-	ShareGroup  string        `yaml:"share_group"`
-	Connections int           `yaml:"connections"`
-	Users       []MQTTUser    `yaml:"users"`
-	Grace       time.Duration `yaml:"grace"`
-	Presence    time.Duration `yaml:"presence"`
+	Listen      string    `yaml:"listen"`
+	Brokers     []string  `yaml:"brokers"`
+	Username    string    `yaml:"username"`
+	Password    string    `yaml:"password"`
+	TLS         TLSConfig `yaml:"tls"`
+	ShareGroup  string    `yaml:"share_group"`
+	Connections int       `yaml:"connections"`
+	// Window is how many messages the broker sends unacknowledged (0 = 20).
+	Window   int           `yaml:"window"`
+	Users    []MQTTUser    `yaml:"users"`
+	Grace    time.Duration `yaml:"grace"`
+	Presence time.Duration `yaml:"presence"`
 }
 
 // MQTTUser may connect to the embedded broker.
@@ -124,35 +130,6 @@ type ClockConfig struct {
 	Origin time.Time `yaml:"origin"` // start of virtual time
 }
 
-// RulesConfig are the project's rules for all journeys.
-type RulesConfig struct {
-	TimeZone string             `yaml:"time_zone"`
-	Locale   string             `yaml:"locale"`
-	Caps     []CapConfig        `yaml:"caps"`
-	Quiet    []QuietHoursConfig `yaml:"quiet_hours"`
-	Holdout  *int               `yaml:"holdout_percent"`
-	Dedup    time.Duration      `yaml:"duplicate_window"`
-}
-
-// CapConfig allows at most Count messages per Window.
-type CapConfig struct {
-	Name     string        `yaml:"name"`
-	Channels []string      `yaml:"channels"`
-	Tag      string        `yaml:"tag"`
-	Count    int           `yaml:"count"`
-	Window   time.Duration `yaml:"window"`
-	Kind     string        `yaml:"kind"` // "rolling" or "local_calendar"
-}
-
-// QuietHoursConfig is a local interval without messages on some channels.
-type QuietHoursConfig struct {
-	Channels []string `yaml:"channels"`
-	From     string   `yaml:"from"` // "21:00"
-	To       string   `yaml:"to"`
-	Days     []string `yaml:"days"`
-	OnHit    string   `yaml:"on_hit"` // "hold" or "discard"
-}
-
 // WebhookConfig is one endpoint of the webhook channel.
 type WebhookConfig struct {
 	Name   string `yaml:"name"`
@@ -166,12 +143,6 @@ type VaultConfig struct {
 	MasterKeyEnv  string `yaml:"master_key_env"`
 }
 
-// ProductsConfig names profile files and whether unknown models are refused.
-type ProductsConfig struct {
-	Files  []string `yaml:"files"`
-	Strict bool     `yaml:"strict"`
-}
-
 // Default returns the settings of a gateway with everything embedded.
 func Default() Config {
 	return Config{
@@ -181,7 +152,7 @@ func Default() Config {
 		GRPC:  ListenConfig{Listen: "127.0.0.1:7070"},
 		HTTP:  ListenConfig{Listen: "127.0.0.1:7080"},
 		Clock: ClockConfig{Mode: "wall"},
-		Rules: RulesConfig{TimeZone: "Europe/Berlin", Locale: "en", Dedup: 8 * 24 * time.Hour},
+		Rules: journey.Config{Zone: "Europe/Berlin"},
 	}
 }
 
@@ -235,7 +206,9 @@ func (c *Config) Validate() error {
 	c.MQTT.validate(&v)
 	c.Log.validate(&v)
 	c.History.validate(&v)
-	c.Rules.validate(&v)
+	if err := c.Rules.WithDefaults().Validate(); err != nil {
+		v.wrap("rules", err)
+	}
 	c.validateListeners(&v)
 	switch c.Clock.Mode {
 	case "wall":
@@ -312,27 +285,6 @@ func (h *HistoryConfig) validate(v *violations) {
 	v.check((i.Token == "") != (i.TokenFile == ""), "history.influx.token", "exactly one of token and token_file")
 }
 
-func (r *RulesConfig) validate(v *violations) {
-	_, err := time.LoadLocation(r.TimeZone)
-	v.check(err == nil && r.TimeZone != "", "rules.time_zone", "%q is no zone of the tz database, such as Europe/Berlin", r.TimeZone)
-	for i, c := range r.Caps {
-		key := fmt.Sprintf("rules.caps[%d]", i)
-		v.check(c.Count > 0, key+".count", "must be at least 1")
-		v.check(c.Window > 0, key+".window", "must be positive, such as 168h")
-		v.check(c.Kind == "" || c.Kind == "rolling" || c.Kind == "local_calendar", key+".kind", "%q: allowed are rolling and local_calendar", c.Kind)
-	}
-	for i, q := range r.Quiet {
-		key := fmt.Sprintf("rules.quiet_hours[%d]", i)
-		for name, hm := range map[string]string{"from": q.From, "to": q.To} {
-			_, err := time.Parse("15:04", hm)
-			v.check(err == nil, key+"."+name, "%q: a local time such as 21:30", hm)
-		}
-		v.check(q.OnHit == "" || q.OnHit == "hold" || q.OnHit == "discard", key+".on_hit", "%q: allowed are hold and discard", q.OnHit)
-	}
-	v.check(r.Holdout == nil || *r.Holdout >= 0 && *r.Holdout <= 50, "rules.holdout_percent", "allowed are 0 to 50")
-	v.check(r.Dedup >= time.Hour, "rules.duplicate_window", "%v: at least 1h", r.Dedup)
-}
-
 func (c *Config) validateListeners(v *violations) {
 	v.checkListen("grpc.listen", c.GRPC.Listen)
 	v.checkListen("http.listen", c.HTTP.Listen)
@@ -362,6 +314,19 @@ type violations []gateway.Violation
 
 func (v *violations) add(field, format string, args ...any) {
 	*v = append(*v, gateway.Violation{Field: field, Text: fmt.Sprintf(format, args...)})
+}
+
+// wrap takes over the violations of a part under its key.
+func (v *violations) wrap(key string, err error) {
+	var e *gateway.Error
+	if !errors.As(err, &e) || len(e.Violations) == 0 {
+		v.add(key, "%v", err)
+		return
+	}
+	for _, one := range e.Violations {
+		one.Field = key + "." + one.Field
+		*v = append(*v, one)
+	}
 }
 
 func (v *violations) check(ok bool, field, format string, args ...any) {

@@ -1,0 +1,46 @@
+package app
+
+import (
+	"context"
+
+	"touchpoint/gateway"
+	"touchpoint/gateway/deliver"
+	"touchpoint/gateway/deliver/stream"
+	"touchpoint/gateway/deliver/webhook"
+)
+
+// routes are the channels by the names that journeys call them: the product
+// itself, the stream for services, and each webhook of the configuration.
+func (g *Gateway) routes(ctx context.Context) ([]deliver.Route, error) {
+	var err error
+	g.stream, err = stream.New(ctx, stream.Options{
+		JetStream: g.store.JetStream(), Name: g.cfg.Name, Vault: g.vault, Clock: g.clock, Submit: g.intake,
+		Replicas: g.cfg.Log.Replicas, Logger: g.log,
+		Allowed: func(c gateway.CustomerID, p gateway.Purpose, channel string) bool {
+			return g.delivery.Allowed(c, p, channel)
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	routes := []deliver.Route{{Name: "product", Channel: g.product}, {Name: "stream", Channel: g.stream}}
+	for _, w := range g.cfg.Webhooks {
+		c, err := webhook.New(webhook.Options{
+			URL: w.URL, Secrets: []gateway.Personal{gateway.Personal(w.Secret)}, Source: g.cfg.Name, Names: g.vault, Logger: g.log,
+		})
+		if err != nil {
+			return nil, err
+		}
+		routes = append(routes, deliver.Route{Name: w.Name, Channel: c})
+	}
+	return routes, nil
+}
+
+// channels are the names that customers, consents and journeys may use.
+func (g *Gateway) channels() []string {
+	names := []string{"product", "stream"}
+	for _, w := range g.cfg.Webhooks {
+		names = append(names, w.Name)
+	}
+	return names
+}

@@ -1,0 +1,151 @@
+package app
+
+import (
+	"context"
+	"os"
+	"strings"
+	"time"
+
+	"touchpoint/gateway"
+	"touchpoint/gateway/directory"
+	"touchpoint/gateway/eventlog"
+	"touchpoint/gateway/history"
+	"touchpoint/gateway/rpc"
+	"touchpoint/gateway/vault"
+)
+
+// directorySteps shows the log as the read model wants it.
+type directorySteps struct{ *eventlog.Log }
+
+func (l directorySteps) ReadSteps(ctx context.Context, partition int, after uint64) (directory.StepReader, error) {
+	return l.Log.ReadSteps(ctx, partition, after)
+}
+
+func (g *Gateway) openDirectory(ctx context.Context) error {
+	d, err := directory.Open(ctx, directory.Options{
+		Path: g.cfg.path("directory.db"), Partitions: g.cfg.Partitions, Steps: directorySteps{g.store}, Registry: g.store, Logger: g.log,
+	})
+	if err != nil {
+		return err
+	}
+	g.directory = d
+	g.onClose("read model", d.Close)
+	return nil
+}
+
+func (g *Gateway) masterKeySource() vault.MasterKeySource {
+	s := vault.MasterKeySource{Path: g.cfg.Vault.MasterKeyFile, Dir: g.cfg.Data}
+	if g.cfg.Vault.MasterKeyEnv != "" {
+		s.Env = os.Getenv(g.cfg.Vault.MasterKeyEnv)
+	}
+	return s
+}
+
+// follower fills the history from the logs.
+type follower interface {
+	Await(ctx context.Context, at []gateway.Position) error
+}
+
+type noFollower struct{}
+
+func (noFollower) Await(context.Context, []gateway.Position) error { return nil }
+
+func (g *Gateway) openHistory(ctx context.Context) error {
+	store, err := history.OpenSQLite(ctx, history.SQLiteOptions{Path: g.cfg.path("history.db")})
+	if err != nil {
+		return err
+	}
+	g.history, g.follower = store, noFollower{}
+	g.onClose("history", store.Close)
+	return nil
+}
+
+func (g *Gateway) historyGuarantee() string { return "history: embedded" }
+
+// startFollowers sets going what follows the log in the background.
+func (g *Gateway) startFollowers(context.Context) error {
+	changes := g.directory.Subscribe(4096)
+	g.wg.Go(func() { g.announce(changes) })
+	g.onClose("announcements", func(context.Context) error { changes.Close(); return nil })
+	g.wg.Go(g.keepHouse)
+	return nil
+}
+
+// announce tells watchers of the API what became visible.
+func (g *Gateway) announce(changes *directory.Subscription) {
+	for c := range changes.Changes {
+		switch {
+		case c.Message != nil:
+			g.rpc.Feed().Decided(c.Message)
+		case c.Update != nil:
+			g.rpc.Feed().Changed(*c.Update)
+		}
+	}
+}
+
+// keepHouse trims the logs and drops the keys of old dead letters.
+func (g *Gateway) keepHouse() {
+	every := time.NewTicker(time.Minute)
+	defer every.Stop()
+	for {
+		select {
+		case <-g.background.Done():
+			return
+		case <-every.C:
+		}
+		if _, err := g.store.Trim(g.background, eventlog.Retention{Keep: g.cfg.Log.Keep}); err != nil && g.background.Err() == nil {
+			g.log.Warn("the logs could not be trimmed; trying again", "error", err)
+		}
+		if err := g.vault.ExpireRotating(g.background, g.clock.Now()); err != nil && g.background.Err() == nil {
+			g.log.Warn("old keys of dead letters could not be dropped; trying again", "error", err)
+		}
+	}
+}
+
+// series is the history behind the API.
+type series struct{ g *Gateway }
+
+func (s series) Await(ctx context.Context, at []gateway.Position) error { return s.g.follower.Await(ctx, at) }
+
+func (s series) Events(ctx context.Context, q rpc.EventQuery) (rpc.Page[rpc.EventRow], error) {
+	page, err := s.g.history.Events(ctx, history.Query{
+		Filter: history.Filter(q.EventFilter), OldestFirst: !q.NewestFirst, Limit: q.Limit, Page: q.Cursor,
+	})
+	out := rpc.Page[rpc.EventRow]{Next: page.Next}
+	for i := range page.Points {
+		p := &page.Points[i]
+		out.Items = append(out.Items, rpc.EventRow{
+			Event: p.Event, Customer: p.Customer, AppliedAt: p.AppliedAt, TooOld: p.TooOld,
+			Position: gateway.Position{Partition: p.Place.Partition, Seq: p.Place.Seq},
+		})
+	}
+	return out, err
+}
+
+func (s series) Aggregate(ctx context.Context, q rpc.AggregateQuery) ([]rpc.AggregateWindow, error) {
+	a := history.Aggregation{
+		Filter: history.Filter(q.EventFilter), Function: history.Function(q.Function), Field: q.Property, Window: q.Window,
+	}
+	for _, name := range q.Groups {
+		a.Groups = append(a.Groups, history.Group(name))
+	}
+	rows, err := s.g.history.Aggregate(ctx, a)
+	out := make([]rpc.AggregateWindow, 0, len(rows))
+	for _, r := range rows {
+		out = append(out, rpc.AggregateWindow{
+			Start: r.Start, Value: r.Value, Count: r.Points, Device: r.Device, Customer: r.Customer, Type: r.Type, Product: r.Product,
+		})
+	}
+	return out, err
+}
+
+func readToken(c *InfluxConfig) (string, error) {
+	if c.TokenFile == "" {
+		return c.Token, nil
+	}
+	text, err := os.ReadFile(c.TokenFile)
+	if err != nil {
+		return "", gateway.Errorf(gateway.Invalid, "history.influx.token_file: %w", err)
+	}
+	return strings.TrimSpace(string(text)), nil
+}
