@@ -3,10 +3,10 @@ package directory
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"time"
 
 	"touchpoint/gateway"
+	"touchpoint/internal/sqlite"
 )
 
 // writer is the one goroutine that writes.
@@ -65,7 +65,7 @@ func (w *writer) load(ctx context.Context) error {
 // transaction, and returns what changed for the subscribers.
 func (w *writer) commit(ctx context.Context, steps []*gateway.Step) ([]Change, error) {
 	a := applier{w: w, counts: map[countKey]int64{}, record: !w.d.feed.empty()}
-	err := w.d.db.Tx(ctx, func(tx *sql.Tx) error {
+	err := w.d.db.Tx(ctx, func(tx *sqlite.Tx) error {
 		a.ctx, a.tx = ctx, tx
 		for _, s := range steps {
 			a.step(s)
@@ -73,7 +73,7 @@ func (w *writer) commit(ctx context.Context, steps []*gateway.Step) ([]Change, e
 		a.saveCounts()
 		a.prune()
 		if a.err == nil {
-			a.err = w.totals.save(ctx, tx)
+			a.err = w.totals.save(tx)
 		}
 		for p, m := range w.marks {
 			if m != (mark{}) {
@@ -101,7 +101,7 @@ func (w *writer) commit(ctx context.Context, steps []*gateway.Step) ([]Change, e
 type applier struct {
 	w       *writer
 	ctx     context.Context
-	tx      *sql.Tx
+	tx      *sqlite.Tx
 	err     error
 	counts  map[countKey]int64
 	record  bool
@@ -119,7 +119,7 @@ type countKey struct {
 
 func (a *applier) exec(text string, args ...any) {
 	if a.err == nil {
-		_, a.err = a.tx.ExecContext(a.ctx, text, args...)
+		_, a.err = a.tx.Exec(text, args...)
 	}
 }
 
@@ -128,12 +128,9 @@ func (a *applier) row(text string, args []any, into ...any) bool {
 	if a.err != nil {
 		return false
 	}
-	err := a.tx.QueryRowContext(a.ctx, text, args...).Scan(into...)
-	if errors.Is(err, sql.ErrNoRows) {
-		return false
-	}
+	ok, err := a.tx.Row(text, args, into...)
 	a.err = err
-	return err == nil
+	return ok
 }
 
 func (a *applier) changed(c Change) {
@@ -254,7 +251,7 @@ func (a *applier) message(partition int, m *gateway.Message) {
 	if a.err != nil {
 		return
 	}
-	res, err := a.tx.ExecContext(a.ctx, `INSERT INTO message (id, enrollment, journey, version, step, visit, customer, device,
+	res, err := a.tx.Exec(`INSERT INTO message (id, enrollment, journey, version, step, visit, customer, device,
 		product, channel, fallback, purpose, template, locale, vals, holdout, decided_at, not_before, not_after, expires_at,
 		cause, cause_at, state, state_at, detail)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '') ON CONFLICT (id) DO NOTHING`,

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 
 	"touchpoint/gateway"
+	"touchpoint/internal/sqlite"
 )
 
 // Totals count what the gateway did since the log began. The dispositions are
@@ -63,9 +64,9 @@ func (t *Totals) load(ctx context.Context, q querier) error {
 	})
 }
 
-func (t *Totals) save(ctx context.Context, tx *sql.Tx) error {
+func (t *Totals) save(tx *sqlite.Tx) error {
 	for name, n := range t.fields() {
-		if _, err := tx.ExecContext(ctx, `INSERT INTO total (name, n) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET n = ?2`,
+		if _, err := tx.Exec(`INSERT INTO total (name, n) VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET n = ?2`,
 			name, *n); err != nil {
 			return err
 		}

@@ -96,9 +96,6 @@ type SQLite struct {
 	retention time.Duration
 
 	mu       sync.Mutex // of everything below: one Append or Delete at a time
-	insert   *sql.Stmt
-	index    *sql.Stmt
-	credit   *sql.Stmt
 	segment  segment
 	last     map[int]Place // the last point of each partition
 	credited map[pair]struct{}
@@ -134,23 +131,8 @@ func OpenSQLite(ctx context.Context, o SQLiteOptions) (*SQLite, error) {
 }
 
 // load reads what Append keeps in memory: the open segment and the last places.
-func (s *SQLite) load(ctx context.Context) (err error) {
-	if s.insert, err = s.db.Write.PrepareContext(ctx, `INSERT INTO block (segment, partition, types, first_time, last_time,
-		first_applied, last_applied, data) VALUES (?, ?, ?, ?, ?, ?, ?, ?)`); err != nil {
-		return err
-	}
-	if s.index, err = s.db.Write.PrepareContext(ctx, `INSERT OR IGNORE INTO subject (segment, subject, block)
-		SELECT ?1, value, ?2 FROM json_each(?3)`); err != nil {
-		return err
-	}
-	if s.credit, err = s.db.Write.PrepareContext(ctx, `INSERT OR IGNORE INTO credit (customer, subject) VALUES (?, ?)`); err != nil {
-		return err
-	}
-	return s.reload(ctx)
-}
-
-// reload forgets what a failed transaction may have left in memory.
-func (s *SQLite) reload(ctx context.Context) error {
+// After a failed transaction it forgets what that left there.
+func (s *SQLite) load(ctx context.Context) error {
 	clear(s.credited)
 	s.segment = segment{}
 	g := &s.segment

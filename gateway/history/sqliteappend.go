@@ -7,6 +7,14 @@ import (
 	"slices"
 
 	"touchpoint/gateway"
+	"touchpoint/internal/sqlite"
+)
+
+const (
+	insertBlock = `INSERT INTO block (segment, partition, types, first_time, last_time, first_applied, last_applied, data)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
+	insertSubjects = `INSERT OR IGNORE INTO subject (segment, subject, block) SELECT ?1, value, ?2 FROM json_each(?3)`
+	insertCredit   = `INSERT OR IGNORE INTO credit (customer, subject) VALUES (?, ?)`
 )
 
 // Append implements Store. The batch is one transaction, positions included.
@@ -14,22 +22,22 @@ func (s *SQLite) Append(ctx context.Context, b *Batch) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.group.sort(b.Points)
-	err := s.db.Tx(ctx, func(tx *sql.Tx) error {
+	err := s.db.Tx(ctx, func(tx *sqlite.Tx) error {
 		for _, part := range s.group.parts {
-			if err := s.appendPart(ctx, tx, b.Points, part.partition, part.points); err != nil {
+			if err := s.appendPart(tx, b.Points, part.partition, part.points); err != nil {
 				return err
 			}
 		}
-		if err := s.saveSegment(ctx, tx); err != nil {
+		if err := s.saveSegment(tx); err != nil {
 			return err
 		}
-		if err := s.prune(ctx, tx); err != nil {
+		if err := s.prune(tx); err != nil {
 			return err
 		}
-		return s.savePositions(ctx, tx, b.Positions)
+		return s.savePositions(tx, b.Positions)
 	})
 	if err != nil {
-		if rerr := s.reload(context.WithoutCancel(ctx)); rerr != nil {
+		if rerr := s.load(context.WithoutCancel(ctx)); rerr != nil {
 			err = fmt.Errorf("%w (and reading back: %v)", err, rerr)
 		}
 		return fmt.Errorf("history: append: %w", err)
@@ -39,7 +47,7 @@ func (s *SQLite) Append(ctx context.Context, b *Batch) error {
 
 // appendPart writes the points of one partition in blocks, leaving out those
 // that are there already.
-func (s *SQLite) appendPart(ctx context.Context, tx *sql.Tx, points []Point, partition int, order []int) error {
+func (s *SQLite) appendPart(tx *sqlite.Tx, points []Point, partition int, order []int) error {
 	last, known := s.last[partition]
 	for len(order) > 0 {
 		s.writer.reset()
@@ -53,13 +61,13 @@ func (s *SQLite) appendPart(ctx context.Context, tx *sql.Tx, points []Point, par
 			last, known = p.Place, true
 			s.writer.add(p)
 			m.add(p)
-			if err := s.saveCredit(ctx, tx, p); err != nil {
+			if err := s.saveCredit(tx, p); err != nil {
 				return err
 			}
 		}
 		order = order[n:]
 		if s.writer.count > 0 {
-			if err := s.saveBlock(ctx, tx, partition, &m); err != nil {
+			if err := s.saveBlock(tx, partition, &m); err != nil {
 				return err
 			}
 			s.last[partition] = last
@@ -93,16 +101,16 @@ func (m *blockMeta) add(p *Point) {
 	m.subjects = append(m.subjects, subjectOf(p))
 }
 
-func (s *SQLite) saveBlock(ctx context.Context, tx *sql.Tx, partition int, m *blockMeta) error {
+func (s *SQLite) saveBlock(tx *sqlite.Tx, partition int, m *blockMeta) error {
 	g := &s.segment
 	if g.id == 0 || g.full(m.lastApplied) {
-		if err := s.saveSegment(ctx, tx); err != nil {
+		if err := s.saveSegment(tx); err != nil {
 			return err
 		}
 		*g = segment{id: g.id + 1}
 	}
 	s.data = s.writer.appendTo(s.data[:0])
-	res, err := tx.StmtContext(ctx, s.insert).ExecContext(ctx, g.id, partition, m.types, m.firstTime, m.lastTime,
+	res, err := tx.Exec(insertBlock, g.id, partition, m.types, m.firstTime, m.lastTime,
 		m.firstApplied, m.lastApplied, s.data)
 	if err != nil {
 		return err
@@ -136,12 +144,12 @@ func (s *SQLite) saveBlock(ctx context.Context, tx *sql.Tx, partition int, m *bl
 		}
 	}
 	s.json = append(s.json, ']')
-	_, err = tx.StmtContext(ctx, s.index).ExecContext(ctx, g.id, id, string(s.json))
+	_, err = tx.Exec(insertSubjects, g.id, id, string(s.json))
 	return err
 }
 
 // saveCredit remembers that the customer has points on the subject.
-func (s *SQLite) saveCredit(ctx context.Context, tx *sql.Tx, p *Point) error {
+func (s *SQLite) saveCredit(tx *sqlite.Tx, p *Point) error {
 	if p.Customer == 0 {
 		return nil
 	}
@@ -149,7 +157,7 @@ func (s *SQLite) saveCredit(ctx context.Context, tx *sql.Tx, p *Point) error {
 	if _, ok := s.credited[c]; ok {
 		return nil
 	}
-	if _, err := tx.StmtContext(ctx, s.credit).ExecContext(ctx, int64(c.customer), int64(c.subject)); err != nil {
+	if _, err := tx.Exec(insertCredit, int64(c.customer), int64(c.subject)); err != nil {
 		return err
 	}
 	if len(s.credited) >= maxCredited {
@@ -159,25 +167,25 @@ func (s *SQLite) saveCredit(ctx context.Context, tx *sql.Tx, p *Point) error {
 	return nil
 }
 
-func (s *SQLite) saveSegment(ctx context.Context, tx *sql.Tx) error {
+func (s *SQLite) saveSegment(tx *sqlite.Tx) error {
 	g := &s.segment
 	if g.points == 0 {
 		return nil
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO segment (id, points, first_time, last_time, first_applied, last_applied)
+	_, err := tx.Exec(`INSERT INTO segment (id, points, first_time, last_time, first_applied, last_applied)
 		VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO UPDATE SET points = ?2, first_time = ?3, last_time = ?4,
 		first_applied = ?5, last_applied = ?6`,
 		g.id, g.points, g.firstTime, g.lastTime, g.firstApplied, g.lastApplied)
 	return err
 }
 
-func (s *SQLite) savePositions(ctx context.Context, tx *sql.Tx, list []Position) error {
+func (s *SQLite) savePositions(tx *sqlite.Tx, list []Position) error {
 	for _, part := range s.group.parts {
 		p, has := s.last[part.partition]
 		if len(part.points) == 0 || !has || slices.ContainsFunc(list, func(l Position) bool { return l.Partition == part.partition }) {
 			continue
 		}
-		_, err := tx.ExecContext(ctx, `INSERT INTO position (partition, step_seq, event_seq, inputs, open, seq, idx, late)
+		_, err := tx.Exec(`INSERT INTO position (partition, step_seq, event_seq, inputs, open, seq, idx, late)
 			VALUES (?1, 0, 0, 0, 0, ?2, ?3, ?4) ON CONFLICT (partition) DO UPDATE SET seq = ?2, idx = ?3, late = ?4`,
 			part.partition, int64(p.Seq), p.Index, p.Late)
 		if err != nil {
@@ -186,7 +194,7 @@ func (s *SQLite) savePositions(ctx context.Context, tx *sql.Tx, list []Position)
 	}
 	for _, p := range list {
 		last := s.last[p.Partition]
-		_, err := tx.ExecContext(ctx, `INSERT INTO position (partition, step_seq, event_seq, inputs, open, seq, idx, late)
+		_, err := tx.Exec(`INSERT INTO position (partition, step_seq, event_seq, inputs, open, seq, idx, late)
 			VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (partition) DO UPDATE SET step_seq = ?2, event_seq = ?3,
 			inputs = ?4, open = ?5, seq = ?6, idx = ?7, late = ?8`,
 			p.Partition, int64(p.StepSeq), int64(p.EventSeq), p.Inputs, p.Open, int64(last.Seq), last.Index, last.Late)
@@ -198,25 +206,22 @@ func (s *SQLite) savePositions(ctx context.Context, tx *sql.Tx, list []Position)
 }
 
 // prune drops the segments that are older than the retention.
-func (s *SQLite) prune(ctx context.Context, tx *sql.Tx) error {
+func (s *SQLite) prune(tx *sqlite.Tx) error {
 	if s.retention == 0 || s.segment.points == 0 {
 		return nil
 	}
 	limit := s.segment.lastApplied - s.retention.Milliseconds()
 	for {
 		var id int64
-		err := tx.QueryRowContext(ctx, `SELECT id FROM segment WHERE last_applied < ? AND id < ? ORDER BY id LIMIT 1`,
-			limit, s.segment.id).Scan(&id)
-		if err == sql.ErrNoRows {
-			return nil
-		}
-		if err != nil {
+		ok, err := tx.Row(`SELECT id FROM segment WHERE last_applied < ? AND id < ? ORDER BY id LIMIT 1`,
+			[]any{limit, s.segment.id}, &id)
+		if err != nil || !ok {
 			return err
 		}
 		for _, text := range []string{
 			`DELETE FROM block WHERE segment = ?`, `DELETE FROM subject WHERE segment = ?`, `DELETE FROM segment WHERE id = ?`,
 		} {
-			if _, err := tx.ExecContext(ctx, text, id); err != nil {
+			if _, err := tx.Exec(text, id); err != nil {
 				return err
 			}
 		}

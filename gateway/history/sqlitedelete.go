@@ -2,26 +2,26 @@ package history
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 
 	"touchpoint/gateway"
+	"touchpoint/internal/sqlite"
 )
 
 // DeleteDevice implements Store.
 func (s *SQLite) DeleteDevice(ctx context.Context, d gateway.DeviceID) error {
-	return s.delete(ctx, func(tx *sql.Tx) error {
+	return s.delete(ctx, func(tx *sqlite.Tx) error {
 		if err := s.erase(ctx, tx, uint64(d), func(p *Point) bool { return p.Event.Device == d }); err != nil {
 			return err
 		}
-		_, err := tx.ExecContext(ctx, `DELETE FROM credit WHERE subject = ?`, int64(d))
+		_, err := tx.Exec(`DELETE FROM credit WHERE subject = ?`, int64(d))
 		return err
 	})
 }
 
 // DeleteCustomer implements Store.
 func (s *SQLite) DeleteCustomer(ctx context.Context, c gateway.CustomerID) error {
-	return s.delete(ctx, func(tx *sql.Tx) error {
+	return s.delete(ctx, func(tx *sqlite.Tx) error {
 		subjects, err := s.subjectsOf(ctx, tx, c)
 		if err != nil {
 			return err
@@ -31,14 +31,14 @@ func (s *SQLite) DeleteCustomer(ctx context.Context, c gateway.CustomerID) error
 				return err
 			}
 		}
-		_, err = tx.ExecContext(ctx, `DELETE FROM credit WHERE customer = ?`, int64(c))
+		_, err = tx.Exec(`DELETE FROM credit WHERE customer = ?`, int64(c))
 		return err
 	})
 }
 
 // delete runs fn in a transaction and then empties the write-ahead log, which
 // would otherwise hold the deleted points for a while.
-func (s *SQLite) delete(ctx context.Context, fn func(*sql.Tx) error) error {
+func (s *SQLite) delete(ctx context.Context, fn func(*sqlite.Tx) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	clear(s.credited)
@@ -52,20 +52,20 @@ func (s *SQLite) delete(ctx context.Context, fn func(*sql.Tx) error) error {
 }
 
 // erase writes the blocks of a subject anew without the points that are gone.
-func (s *SQLite) erase(ctx context.Context, tx *sql.Tx, subject uint64, gone func(*Point) bool) error {
+func (s *SQLite) erase(ctx context.Context, tx *sqlite.Tx, subject uint64, gone func(*Point) bool) error {
 	ids, err := blocksOf(ctx, tx, subject)
 	if err != nil {
 		return err
 	}
 	for _, id := range ids {
-		if err := s.eraseIn(ctx, tx, id, subject, gone); err != nil {
+		if err := s.eraseIn(tx, id, subject, gone); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func blocksOf(ctx context.Context, tx *sql.Tx, subject uint64) ([]int64, error) {
+func blocksOf(ctx context.Context, tx *sqlite.Tx, subject uint64) ([]int64, error) {
 	rows, err := tx.QueryContext(ctx, `SELECT s.block FROM segment g CROSS JOIN subject s
 		ON s.segment = g.id AND s.subject = ?`, int64(subject))
 	if err != nil {
@@ -83,10 +83,10 @@ func blocksOf(ctx context.Context, tx *sql.Tx, subject uint64) ([]int64, error) 
 	return ids, rows.Err()
 }
 
-func (s *SQLite) eraseIn(ctx context.Context, tx *sql.Tx, id int64, subject uint64, gone func(*Point) bool) error {
+func (s *SQLite) eraseIn(tx *sqlite.Tx, id int64, subject uint64, gone func(*Point) bool) error {
 	var partition int
 	var data []byte
-	if err := tx.QueryRowContext(ctx, `SELECT partition, data FROM block WHERE id = ?`, id).Scan(&partition, &data); err != nil {
+	if _, err := tx.Row(`SELECT partition, data FROM block WHERE id = ?`, []any{id}, &partition, &data); err != nil {
 		return err
 	}
 	var reader blockReader
@@ -110,16 +110,16 @@ func (s *SQLite) eraseIn(ctx context.Context, tx *sql.Tx, id int64, subject uint
 		}
 	}
 	if !subjectLeft {
-		if _, err := tx.ExecContext(ctx, `DELETE FROM subject WHERE segment = (SELECT segment FROM block WHERE id = ?1)
+		if _, err := tx.Exec(`DELETE FROM subject WHERE segment = (SELECT segment FROM block WHERE id = ?1)
 			AND subject = ?2 AND block = ?1`, id, int64(subject)); err != nil {
 			return err
 		}
 	}
 	if s.writer.count == 0 {
-		_, err := tx.ExecContext(ctx, `DELETE FROM block WHERE id = ?`, id)
+		_, err := tx.Exec(`DELETE FROM block WHERE id = ?`, id)
 		return err
 	}
 	s.data = s.writer.appendTo(s.data[:0])
-	_, err := tx.ExecContext(ctx, `UPDATE block SET data = ? WHERE id = ?`, s.data, id)
+	_, err := tx.Exec(`UPDATE block SET data = ? WHERE id = ?`, s.data, id)
 	return err
 }

@@ -27,6 +27,9 @@ type DB struct {
 	// Read has several connections that cannot write.
 	Read *sql.DB
 	path string
+
+	prepared map[string]*sql.Stmt
+	wanted   []string
 }
 
 // Options say how a database is opened.
@@ -52,7 +55,7 @@ func Open(ctx context.Context, o Options) (*DB, error) {
 	if err := os.MkdirAll(filepath.Dir(o.Path), 0o700); err != nil {
 		return nil, gateway.Errorf(gateway.Unavailable, "database directory: %w", err)
 	}
-	db := &DB{path: o.Path}
+	db := &DB{path: o.Path, prepared: map[string]*sql.Stmt{}}
 	var err error
 	// A commit is on disk when it returns: positions that a trimmer relies on
 	// must not go back after a power cut. Content that is deleted is
@@ -95,11 +98,11 @@ func (db *DB) migrate(ctx context.Context, schema []string) error {
 			db.path, have, len(schema))
 	}
 	for v := have; v < len(schema); v++ {
-		err := db.Tx(ctx, func(tx *sql.Tx) error {
-			if _, err := tx.ExecContext(ctx, schema[v]); err != nil {
+		err := db.Tx(ctx, func(tx *Tx) error {
+			if _, err := tx.tx.ExecContext(ctx, schema[v]); err != nil {
 				return err
 			}
-			_, err := tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", v+1))
+			_, err := tx.tx.ExecContext(ctx, fmt.Sprintf("PRAGMA user_version = %d", v+1))
 			return err
 		})
 		if err != nil {
@@ -107,18 +110,6 @@ func (db *DB) migrate(ctx context.Context, schema []string) error {
 		}
 	}
 	return nil
-}
-
-// Tx runs fn in a transaction of the writing connection.
-func (db *DB) Tx(ctx context.Context, fn func(*sql.Tx) error) error {
-	tx, err := db.Write.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	if err := fn(tx); err != nil {
-		return errors.Join(err, tx.Rollback())
-	}
-	return tx.Commit()
 }
 
 // Checkpoint moves the write-ahead log into the database and empties it, so
