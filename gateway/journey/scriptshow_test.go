@@ -1,0 +1,204 @@
+package journey
+
+import (
+	"fmt"
+	"strings"
+
+	"touchpoint/gateway"
+)
+
+// report writes what came of a step.
+func (s *story) report(st *gateway.Step) {
+	at := ""
+	if s.partitions > 1 {
+		at = fmt.Sprintf(" @%d", st.Partition)
+	}
+	say := func(format string, args ...any) { s.out = append(s.out, fmt.Sprintf(format, args...)+at) }
+	for _, o := range st.Outcomes {
+		switch o.Disposition {
+		case gateway.Duplicate:
+			say("duplicate")
+		case gateway.TooOld:
+			say("too old: history only")
+		case gateway.Held:
+			say("held until the device's state is here")
+		case gateway.Passed:
+			say("passed on")
+		case gateway.Refused:
+			say("refused")
+		}
+	}
+	for _, l := range st.Late {
+		say("held %s applied for %s", l.Event.Type, s.name(uint64(l.Outcome.Customer)))
+	}
+	for _, j := range st.Journeys {
+		if j.Definition == nil {
+			say("%s v%d is %s", j.Journey, j.Version, j.State)
+		}
+	}
+	for _, o := range st.Ownerships {
+		to := "…"
+		if o.To != 0 {
+			to = showTime(o.To)
+		}
+		say("%s has %s as %s from %s to %s", s.name(uint64(o.Customer)), s.name(uint64(o.Device)), o.Role, showTime(o.From), to)
+	}
+	s.reportDecisions(st, say)
+	for _, u := range st.Updates {
+		detail := u.Detail
+		if detail != "" {
+			detail = ": " + detail
+		}
+		say("message %s is %s%s", s.messageName(u.Message), u.State, detail)
+	}
+	for _, c := range st.Erased {
+		say("%s is erased", s.name(uint64(c)))
+	}
+}
+
+func (s *story) reportDecisions(st *gateway.Step, say func(string, ...any)) {
+	for _, m := range st.Messages {
+		s.sent = append(s.sent, m)
+	}
+	for _, d := range st.Decisions {
+		where := d.Journey
+		if d.Step != "" {
+			where += "/" + d.Step
+		}
+		if d.Customer != 0 {
+			where += " for " + s.name(uint64(d.Customer))
+		}
+		text := string(d.Reason)
+		if d.Rule != "" {
+			text += " (" + d.Rule + ")"
+		}
+		for _, v := range d.Values {
+			text += fmt.Sprintf(" %s=%s", v.Key, v.Value)
+		}
+		if d.At != s.w.clock {
+			text += " at " + showTime(d.At)
+		}
+		say("%s %s: %s", d.Kind, where, text)
+		for _, m := range st.Messages {
+			if m.ID == d.Message && d.Kind == gateway.DecisionSend {
+				s.reportMessage(&m, say)
+			}
+		}
+	}
+}
+
+func (s *story) reportMessage(m *gateway.Message, say func(string, ...any)) {
+	to := s.name(uint64(m.Customer))
+	if m.Channel == productChannel {
+		to += "'s " + s.name(uint64(m.Device))
+	}
+	var values []string
+	for _, v := range m.Values {
+		values = append(values, v.Key+"="+v.Value.String())
+	}
+	holdout := ""
+	if m.Holdout {
+		holdout = " (holdout: not handed over)"
+	}
+	until := showTime(m.ExpiresAt)
+	if m.NotAfter != m.ExpiresAt {
+		until = showTime(m.NotAfter) + ", expires " + until
+	}
+	say("→ message %s %q to %s, until %s%s {%s}", s.messageName(m.ID), m.Template, to, until, holdout, strings.Join(values, ", "))
+}
+
+func (s *story) messageName(id gateway.MessageID) string {
+	for i, m := range s.sent {
+		if m.ID == id {
+			return fmt.Sprint("m", i+1)
+		}
+	}
+	return "m?"
+}
+
+func (s *story) cmdShow(a args) error {
+	c := gateway.CustomerID(s.id(a.plain[0]))
+	p := s.world().parts[s.customerPart(c)]
+	cust := p.customers[c]
+	say := func(format string, args ...any) { s.out = append(s.out, fmt.Sprintf(format, args...)) }
+	if cust == nil {
+		say("unknown")
+		return nil
+	}
+	var devices []string
+	for _, d := range cust.devices {
+		devices = append(devices, s.name(uint64(d)))
+	}
+	if len(devices) > 0 {
+		say("has %s", strings.Join(devices, ", "))
+	}
+	for _, v := range cust.attributes {
+		say("attribute %s = %s", v.Key, v.Value)
+	}
+	for _, j := range p.journeys {
+		if j.active == nil {
+			continue
+		}
+		for _, t := range j.active.def.traits {
+			if t.name == "" {
+				continue
+			}
+			device := gateway.DeviceID(0)
+			if t.perDev && len(cust.devices) > 0 {
+				device = cust.devices[0]
+			}
+			if v, ok := p.traitValue(cust, j.active, device, t.name); ok {
+				say("%s trait.%s = %s", j.name, t.name, v)
+			} else {
+				say("%s trait.%s is unknown", j.name, t.name)
+			}
+		}
+	}
+	for _, e := range cust.enrollments {
+		v := e.view()
+		switch {
+		case v.EndedAt != 0:
+			say("%s v%d ended: %s", v.Journey, v.Version, v.EndReason)
+		case v.WaitsUntil != 0:
+			say("%s v%d at %s until %s", v.Journey, v.Version, v.Step, showTime(v.WaitsUntil))
+		default:
+			say("%s v%d at %s", v.Journey, v.Version, v.Step)
+		}
+	}
+	for _, m := range cust.messages {
+		say("message %s is %s", s.messageName(m.id), m.state)
+	}
+	return nil
+}
+
+func (s *story) cmdHome(a args) error {
+	for _, n := range a.plain {
+		id := s.id(n)
+		s.out = append(s.out, fmt.Sprintf("%s: as a customer %d, as a device %d", n,
+			gateway.CustomerSubject(gateway.CustomerID(id)).Partition(s.partitions), gateway.DeviceSubject(gateway.DeviceID(id)).Partition(s.partitions)))
+	}
+	return nil
+}
+
+func (s *story) cmdUnfinished(args) error {
+	for _, p := range s.world().parts {
+		p.Unfinished(func(m gateway.Message) {
+			s.out = append(s.out, fmt.Sprintf("message %s is %s", s.messageName(m.ID), m.State))
+		})
+	}
+	return nil
+}
+
+func (s *story) cmdTimers(args) error {
+	for _, p := range s.world().parts {
+		pure, absence := p.NextTimers()
+		show := func(t gateway.Instant) string {
+			if t == 0 {
+				return "none"
+			}
+			return showTime(t)
+		}
+		s.out = append(s.out, fmt.Sprintf("next %s, absence %s", show(pure), show(absence)))
+	}
+	return nil
+}
