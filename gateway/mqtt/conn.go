@@ -36,7 +36,27 @@ func (c *conn) Read(b []byte) (int, error) {
 	if c.reader == nil {
 		return c.Conn.Read(b)
 	}
-	return c.reader.Read(b)
+	n, err := c.reader.Read(b)
+	if err != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.failed != nil {
+			err = c.failed
+		}
+	}
+	return n, err
+}
+
+// abort makes the reader fail with err. Merely closing would not do: paho takes
+// the error of a connection that was closed on this side for its own doing,
+// and waits.
+func (c *conn) abort(err error) {
+	c.mu.Lock()
+	if c.failed == nil {
+		c.failed = err
+	}
+	c.mu.Unlock()
+	_ = c.Conn.SetReadDeadline(time.Unix(1, 0))
 }
 
 // Write writes what is queued and b, or queues b when the connection is lazy.
@@ -88,8 +108,7 @@ func (c *conn) takePending() []byte {
 	return taken
 }
 
-// flush writes what is queued. A failure closes the connection: its reader
-// sees it.
+// flush writes what is queued. A failure is seen by the reader.
 func (c *conn) flush() {
 	c.writing.Lock()
 	defer c.writing.Unlock()
@@ -98,10 +117,7 @@ func (c *conn) flush() {
 		return
 	}
 	if _, err := c.Conn.Write(c.spare); err != nil {
-		c.mu.Lock()
-		c.failed = err
-		c.mu.Unlock()
-		_ = c.Conn.Close()
+		c.abort(err)
 	}
 }
 

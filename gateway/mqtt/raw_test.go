@@ -45,6 +45,18 @@ func (h *hold) nothing(t testing.TB) {
 	}
 }
 
+// all returns what comes until nothing comes any more.
+func (h *hold) all() (got []message) {
+	for {
+		select {
+		case m := <-h.got:
+			got = append(got, m)
+		case <-time.After(50 * time.Millisecond):
+			return got
+		}
+	}
+}
+
 func isEvents(topic string) bool {
 	return strings.HasPrefix(topic, "touchpoint/v1/") && strings.HasSuffix(topic, "/events")
 }

@@ -130,7 +130,7 @@ func (one *session) restart(why string) {
 	c := one.conn
 	one.mu.Unlock()
 	if c != nil {
-		_ = c.Conn.Close()
+		c.abort(errNotStored)
 	}
 }
 
