@@ -3,6 +3,7 @@ package deliver
 import (
 	"context"
 	"slices"
+	"time"
 
 	"touchpoint/gateway"
 )
@@ -20,69 +21,86 @@ type consent struct {
 	channel string // "" = every channel
 	granted bool
 	at      gateway.Instant
-	// ahead marks a revocation that is in force here before its step is
-	// committed: an older profile must not undo it.
-	ahead bool
+	// until marks a consent that is in force here before a step told of it: an
+	// older profile must not undo it. It ends by itself, since the core may have
+	// found it older than what it knows. 0 for what a step told.
+	until gateway.Instant
 }
+
+// aheadLife is far above the time that a command takes to be a step.
+const aheadLife = 24 * time.Hour
 
 func newConsents() consents {
 	return consents{entries: map[gateway.CustomerID][]consent{}, erased: map[gateway.CustomerID]struct{}{}}
 }
 
-// allows looks for the newest entry that covers the channel. A safety message
-// has its own legal ground.
-func (c *consents) allows(customer gateway.CustomerID, purpose gateway.Purpose, channel string) bool {
+// allows reads the entry of the channel, else the one of every channel. A
+// safety message has its own legal ground.
+func (c *consents) allows(customer gateway.CustomerID, purpose gateway.Purpose, channel string, now gateway.Instant) bool {
 	if _, erased := c.erased[customer]; erased {
 		return false
 	}
 	if purpose == gateway.PurposeSafety {
 		return true
 	}
-	granted, at := true, gateway.Instant(-1)
+	granted, specific := true, false
 	for _, e := range c.entries[customer] {
-		if e.purpose != purpose || e.channel != "" && e.channel != channel {
-			continue
-		}
-		if e.at > at || e.at == at && !e.granted {
-			granted, at = e.granted, e.at
+		switch {
+		case e.purpose != purpose || e.until != 0 && e.until <= now:
+		case e.channel == channel:
+			granted, specific = e.granted, true
+		case e.channel == "" && !specific:
+			granted = e.granted
 		}
 	}
 	return granted
 }
 
-// profile takes over what a step says, but for revocations ahead of it.
+// profile takes over what a step says, and puts on top of it what is ahead.
 func (c *consents) profile(p *gateway.CustomerProfile) {
-	var kept []consent
+	var ahead, es []consent
 	for _, e := range c.entries[p.Customer] {
-		if e.ahead && !slices.ContainsFunc(p.Consents, func(n gateway.Consent) bool { return e.confirmedBy(n) }) {
-			kept = append(kept, e)
+		if e.until != 0 {
+			ahead = append(ahead, e)
 		}
 	}
 	for _, n := range p.Consents {
-		if !slices.ContainsFunc(kept, func(e consent) bool { return e.purpose == n.Purpose && e.channel == n.Channel }) {
-			kept = append(kept, consent{purpose: n.Purpose, channel: n.Channel, granted: n.Granted, at: n.At})
+		es = append(es, consent{purpose: n.Purpose, channel: n.Channel, granted: n.Granted, at: n.At})
+	}
+	for _, a := range ahead {
+		es = a.over(es)
+	}
+	c.keep(p.Customer, es)
+}
+
+// over puts a consent on top of others as the core does: the newer one stays,
+// and one for every channel replaces those of single ones. Of two at the same
+// instant the revocation stays.
+func (e consent) over(es []consent) []consent {
+	var kept []consent
+	for _, o := range es {
+		if o.purpose != e.purpose || o.channel != e.channel && e.channel != "" {
+			kept = append(kept, o)
+		} else if o.at > e.at || o.at == e.at && !o.granted {
+			return es
 		}
 	}
-	c.keep(p.Customer, kept)
+	return append(kept, e)
 }
 
-func (e consent) confirmedBy(n gateway.Consent) bool {
-	return n.Purpose == e.purpose && n.Channel == e.channel && !n.Granted && n.At >= e.at
-}
-
-// set puts one consent in force at once. A grant only lifts a revocation that
-// is ahead; for the rest it waits for its step.
-func (c *consents) set(s gateway.SetConsent) {
-	kept := slices.DeleteFunc(slices.Clone(c.entries[s.Customer]), func(e consent) bool {
-		return e.purpose == s.Purpose && e.channel == s.Channel
-	})
-	// It counts from now on, whatever time its source gave it.
-	at := s.At
-	for _, e := range kept {
-		at = max(at, e.at)
+// set puts one consent in force at once, ahead of its step.
+func (c *consents) set(s gateway.SetConsent, now gateway.Instant) {
+	e := consent{purpose: s.Purpose, channel: s.Channel, granted: s.Granted, at: s.At, until: now.Add(aheadLife)}
+	if e.at == 0 {
+		e.at = now
 	}
-	kept = append(kept, consent{purpose: s.Purpose, channel: s.Channel, granted: s.Granted, at: at, ahead: !s.Granted})
-	c.keep(s.Customer, kept)
+	es := c.entries[s.Customer]
+	if e.granted { // two calls at the same instant: the later one counts
+		es = slices.DeleteFunc(slices.Clone(es), func(o consent) bool {
+			return o.until != 0 && o.at == e.at && o.purpose == e.purpose && o.channel == e.channel
+		})
+	}
+	c.keep(s.Customer, e.over(es))
 }
 
 // keep stores only customers about whom something is denied.
@@ -103,7 +121,7 @@ func (c *consents) keep(customer gateway.CustomerID, es []consent) {
 // was on its way has ended, and what is not displayed yet is being withdrawn.
 func (d *Delivery) SetConsent(ctx context.Context, s gateway.SetConsent) error {
 	d.mu.Lock()
-	d.consents.set(s)
+	d.consents.set(s, d.opts.Clock.Now())
 	var running []chan struct{}
 	if !s.Granted {
 		running = d.recheck(s.Customer)
@@ -126,7 +144,11 @@ func (d *Delivery) Erase(ctx context.Context, customer gateway.CustomerID) error
 func (d *Delivery) Allowed(customer gateway.CustomerID, purpose gateway.Purpose, channel string) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.consents.allows(customer, purpose, channel)
+	return d.allows(customer, purpose, channel)
+}
+
+func (d *Delivery) allows(customer gateway.CustomerID, purpose gateway.Purpose, channel string) bool {
+	return d.consents.allows(customer, purpose, channel, d.opts.Clock.Now())
 }
 
 // recheck stops the attempts of a customer that are no longer allowed and
@@ -135,7 +157,7 @@ func (d *Delivery) recheck(customer gateway.CustomerID) []chan struct{} {
 	var running []chan struct{}
 	for _, it := range slices.Clone(d.box.byCustomer[customer]) {
 		switch {
-		case d.consents.allows(customer, it.m.Purpose, it.route()):
+		case d.allows(customer, it.m.Purpose, it.m.Channel):
 		case it.running:
 			it.recheck = true
 			it.cancel()

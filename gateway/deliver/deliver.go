@@ -175,6 +175,7 @@ func (d *Delivery) Present(device gateway.DeviceID) {
 		if it.running {
 			it.woken = true
 		} else if it.parked {
+			it.fresh = true
 			d.enqueue(it)
 		}
 	}
@@ -194,7 +195,7 @@ func (d *Delivery) Hello(device gateway.DeviceID, shown []gateway.MessageID) {
 }
 
 func (d *Delivery) hello(it *item, shown []gateway.MessageID) {
-	if _, ok := d.lane(it.route()).route.Channel.(PresenceChannel); !ok {
+	if _, ok := d.lane(it.m.Channel).route.Channel.(PresenceChannel); !ok {
 		return
 	}
 	if it.recall != "" {
@@ -207,14 +208,14 @@ func (d *Delivery) hello(it *item, shown []gateway.MessageID) {
 	for _, id := range shown {
 		if id == it.m.ID {
 			// The receipt is lost or still on its way; the device is the one to know.
-			d.record(it, it.route(), gateway.MessageDisplayed, "reported by hello")
+			d.record(it, gateway.MessageDisplayed, "reported by hello")
 			d.remove(it)
 			return
 		}
 	}
 	switch {
 	case it.running:
-		it.woken, it.greeted = true, true
+		it.woken, it.greeted = true, !it.fresh
 	case it.queued:
 		it.again = it.handed
 	case it.handed:

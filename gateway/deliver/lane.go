@@ -35,7 +35,7 @@ func (d *Delivery) enqueue(it *item) {
 	}
 	it.queued = true
 	d.begun()
-	l := d.lane(it.route())
+	l := d.lane(it.m.Channel)
 	l.queue = append(l.queue, it)
 	if l.workers < l.route.Workers {
 		l.workers++

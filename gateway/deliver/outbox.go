@@ -15,7 +15,6 @@ type item struct {
 	m         gateway.Message
 	partition int
 
-	channel int  // 0 = m.Channel, n = m.Fallback[n-1]
 	handed  bool // the channel has it; it is kept until displayed or expired
 	again   bool // hand over once more
 	unknown bool // an earlier hand-over may have happened: not known here
@@ -27,6 +26,7 @@ type item struct {
 	parked          bool // waits for its device
 	woken           bool // its device came while it was running
 	greeted         bool // its device started anew while it was running
+	fresh           bool // goes out because its device just came
 	gone            bool // left the outbox
 	recheck         bool // consent changed while it was running
 
@@ -37,14 +37,6 @@ type item struct {
 	slot   int             // in the schedule
 	cancel context.CancelFunc
 	done   chan struct{} // closed when the running attempt has ended
-}
-
-// route returns the name of the channel that is to take the message.
-func (it *item) route() string {
-	if it.channel == 0 {
-		return it.m.Channel
-	}
-	return it.m.Fallback[it.channel-1]
 }
 
 // deadline is when the message is of no use any more, or not allowed any more.
@@ -136,10 +128,7 @@ func (b *outbox) copyMessage(m *gateway.Message) gateway.Message {
 	c.Product, c.Channel, c.Locale = b.name(m.Product), b.name(m.Channel), b.name(m.Locale)
 	c.Purpose = gateway.Purpose(b.name(string(m.Purpose)))
 	c.Cause = strings.Clone(m.Cause)
-	c.Fallback = nil
-	for _, f := range m.Fallback {
-		c.Fallback = append(c.Fallback, b.name(f))
-	}
+	c.Fallback = nil // the core falls back, with a message of its own
 	c.Values = make(gateway.Properties, len(m.Values))
 	for i, p := range m.Values {
 		c.Values[i] = gateway.Property{Key: b.name(p.Key), Value: copyValue(p.Value)}

@@ -14,7 +14,7 @@ type Outgoing struct {
 	Message   *gateway.Message
 	Content   render.Content
 	Partition int
-	// Channel is the route's name: that of the message, or a fallback.
+	// Channel is the route's name.
 	Channel string
 	// Attempt counts from 1. Again is set when the channel has had the message
 	// before and it was not displayed.

@@ -29,7 +29,7 @@ type attempt struct {
 type verdict struct {
 	what    outcome
 	until   gateway.Instant      // waits
-	state   gateway.MessageState // ends, and the next channel when there is none
+	state   gateway.MessageState // ends
 	detail  string
 	err     error
 	reached bool
@@ -43,7 +43,6 @@ const (
 	waits          // until an instant
 	parks          // until the device is there
 	ends           // with a state
-	moves          // to the next channel; ends when there is none
 	fails          // to be tried again
 	handed
 	recalled
@@ -67,7 +66,7 @@ func (d *Delivery) pipeline() []stage {
 func (d *Delivery) attempt(ctx context.Context, l *lane, it *item) verdict {
 	d.mu.Lock()
 	a := &attempt{it: it, lane: l, handed: it.handed, unknown: it.unknown, out: Outgoing{
-		Message: &it.m, Partition: it.partition, Channel: it.route(),
+		Message: &it.m, Partition: it.partition, Channel: it.m.Channel,
 		Attempt: int(it.attempts) + 1, Again: it.again, Now: d.opts.Clock.Now(),
 	}}
 	recall := it.recall
@@ -96,10 +95,10 @@ func (d *Delivery) settle(it *item, v verdict) {
 }
 
 func (d *Delivery) conclude(it *item, v verdict) {
-	channel := it.route()
 	if v.what == handed {
-		d.recordHandOver(it, channel)
+		d.recordHandOver(it)
 	}
+	defer func() { it.fresh = false }()
 	switch {
 	case it.gone:
 	case v.what == recalled:
@@ -109,9 +108,7 @@ func (d *Delivery) conclude(it *item, v verdict) {
 	case v.what == handed:
 		d.concludeHandOver(it)
 	case v.what == ends:
-		d.finish(it, channel, v.state, v.detail)
-	case v.what == moves:
-		d.moveOn(it, v)
+		d.finish(it, v.state, v.detail)
 	case it.recheck:
 		d.enqueue(it) // consent changed meanwhile: the stages decide
 	case v.what == waits:
@@ -128,8 +125,8 @@ func (d *Delivery) conclude(it *item, v verdict) {
 
 // concludeHandOver keeps what may have to be handed over again and forgets the rest.
 func (d *Delivery) concludeHandOver(it *item) {
-	_, presence := d.lane(it.route()).route.Channel.(PresenceChannel)
-	allowed := d.consents.allows(it.m.Customer, it.m.Purpose, it.route())
+	_, presence := d.lane(it.m.Channel).route.Channel.(PresenceChannel)
+	allowed := d.allows(it.m.Customer, it.m.Purpose, it.m.Channel)
 	again := it.greeted // the device started anew in between: perhaps without the message
 	it.handed, it.again, it.unknown, it.attempts = true, again, false, 0
 	switch {
@@ -144,33 +141,24 @@ func (d *Delivery) concludeHandOver(it *item) {
 	}
 }
 
-func (d *Delivery) recordHandOver(it *item, channel string) {
-	d.recent.add(it.m.ID, channel)
+func (d *Delivery) recordHandOver(it *item) {
+	d.recent.add(it.m.ID, it.m.Channel)
 	state := gateway.MessageHandedOver
-	if it.handed || it.unknown {
+	if it.handed {
 		state = gateway.MessageRedelivered
 	}
-	d.record(it, channel, state, "")
+	d.record(it, state, "")
 }
 
-// finish ends a message and records how.
-func (d *Delivery) finish(it *item, channel string, state gateway.MessageState, detail string) {
-	d.record(it, channel, state, detail)
-	d.remove(it)
-}
-
-// moveOn goes on to the next channel, or ends the message.
-func (d *Delivery) moveOn(it *item, v verdict) {
-	channel := it.route()
-	if it.handed || it.channel >= len(it.m.Fallback) {
-		d.finish(it, channel, v.state, v.detail)
+// finish ends a message and records how. One that is to be decided anew must
+// not be shown any more where it is.
+func (d *Delivery) finish(it *item, state gateway.MessageState, detail string) {
+	d.record(it, state, detail)
+	if state == gateway.MessageMissedWindow && it.handed {
+		d.takeBack(it, string(gateway.ReasonMissedWindow), false)
 		return
 	}
-	it.channel++
-	it.attempts, it.rated, it.unknown = 0, false, false
-	d.stats.Fallbacks++
-	d.record(it, channel, gateway.MessageAttempted, "gave up, next is "+it.route()+": "+v.detail)
-	d.enqueue(it)
+	d.remove(it)
 }
 
 // again schedules the next try.
@@ -179,7 +167,7 @@ func (d *Delivery) again(it *item, err error) {
 	d.stats.Retries++
 	now := d.opts.Clock.Now()
 	pause := max(d.pause(it), retryAfter(err))
-	d.opts.Logger.Debug("delivery: will try again", "message", it.m.ID, "channel", it.route(), "attempt", it.attempts, "in", pause, "error", err)
+	d.opts.Logger.Debug("delivery: will try again", "message", it.m.ID, "channel", it.m.Channel, "attempt", it.attempts, "in", pause, "error", err)
 	d.at(it, min(now.Add(pause), d.deadline(it)))
 }
 

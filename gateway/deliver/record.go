@@ -23,26 +23,26 @@ const (
 
 // manySubmitter appends several inputs together.
 type manySubmitter interface {
-	SubmitMany(ctx context.Context, partition int, ins []gateway.Input) (gateway.Position, error)
+	SubmitMany(ctx context.Context, ins []gateway.Forward) ([]gateway.Position, error)
 }
 
-func (d *Delivery) receipt(it *item, channel string, state gateway.MessageState, detail string) gateway.Input {
+func (d *Delivery) receipt(it *item, state gateway.MessageState, detail string) gateway.Input {
 	return gateway.Input{Command: gateway.Receipt{
-		Message: it.m.ID, Customer: it.m.Customer, Device: it.m.Device, Channel: channel,
+		Message: it.m.ID, Customer: it.m.Customer, Device: it.m.Device, Channel: it.m.Channel,
 		State: state, At: d.opts.Clock.Now(), Detail: detail,
 	}}
 }
 
 // record queues what became of a message; the caller holds mu. Each record is
 // submitted until it is durable.
-func (d *Delivery) record(it *item, channel string, state gateway.MessageState, detail string) {
+func (d *Delivery) record(it *item, state gateway.MessageState, detail string) {
 	d.stats.count(state)
 	q := d.records[it.partition]
 	if q == nil {
 		q = &records{}
 		d.records[it.partition] = q
 	}
-	q.pending = append(q.pending, d.receipt(it, channel, state, detail))
+	q.pending = append(q.pending, d.receipt(it, state, detail))
 	d.begun()
 	if !q.running {
 		q.running = true
@@ -75,7 +75,11 @@ func (d *Delivery) submit(partition int, q *records) {
 
 func (d *Delivery) submitAll(ctx context.Context, partition int, ins []gateway.Input) error {
 	if m, ok := d.opts.Submit.(manySubmitter); ok {
-		_, err := m.SubmitMany(ctx, partition, ins)
+		to := make([]gateway.Forward, len(ins))
+		for i, in := range ins {
+			to[i] = gateway.Forward{To: partition, Input: in}
+		}
+		_, err := m.SubmitMany(ctx, to)
 		return err
 	}
 	g, ctx := errgroup.WithContext(ctx)

@@ -29,7 +29,9 @@ func (d *Delivery) window(_ context.Context, a *attempt) verdict {
 	switch expires := d.expiry(m); {
 	case a.handed && now >= expires.Add(d.opts.ReceiptGrace):
 		return verdict{what: ends, state: gateway.MessageExpired, detail: "no display was reported"}
-	case a.handed && (!a.out.Again || now >= expires || m.NotAfter != 0 && now >= m.NotAfter):
+	case a.handed && a.out.Again && now < expires && m.NotAfter != 0 && now >= m.NotAfter:
+		return verdict{what: ends, state: gateway.MessageMissedWindow, detail: "not displayed inside its window"}
+	case a.handed && (!a.out.Again || now >= expires):
 		return verdict{what: waits, until: expires.Add(d.opts.ReceiptGrace)}
 	case now >= expires:
 		return verdict{what: ends, state: gateway.MessageExpired}
@@ -46,14 +48,13 @@ func (d *Delivery) consent(_ context.Context, a *attempt) verdict {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	m := a.out.Message
-	if !d.consents.allows(m.Customer, m.Purpose, a.out.Channel) {
-		return verdict{what: moves, state: gateway.MessageWithdrawn, detail: string(gateway.ReasonNoConsent)}
+	if !d.allows(m.Customer, m.Purpose, a.out.Channel) {
+		return verdict{what: ends, state: gateway.MessageWithdrawn, detail: string(gateway.ReasonNoConsent)}
 	}
 	return verdict{}
 }
 
-// render makes the text. One that cannot be made is no matter of the channel,
-// so that no other channel is tried.
+// render makes the text.
 func (d *Delivery) render(ctx context.Context, a *attempt) verdict {
 	content, err := d.opts.Renderer.Render(ctx, a.out.Message)
 	switch {
@@ -102,7 +103,7 @@ func (d *Delivery) announce(ctx context.Context, a *attempt) verdict {
 	if a.unknown {
 		return verdict{what: ends, state: gateway.MessageFailed, detail: "it is not known whether an earlier hand-over happened"}
 	}
-	in := d.receipt(a.it, a.out.Channel, gateway.MessageAttempted, "")
+	in := d.receipt(a.it, gateway.MessageAttempted, "")
 	if _, err := d.opts.Submit.Submit(ctx, a.it.partition, in); err != nil {
 		return verdict{what: fails, err: err}
 	}
@@ -127,7 +128,7 @@ func (d *Delivery) handOver(ctx context.Context, a *attempt) verdict {
 		}
 		return verdict{what: parks}
 	case final(err):
-		return verdict{what: moves, state: gateway.MessageFailed, detail: detail(err)}
+		return verdict{what: ends, state: gateway.MessageFailed, detail: detail(err)}
 	case a.lane.route.GiveUpOnUnknown && (gateway.KindOf(err) == gateway.OutcomeUnknown || ctx.Err() != nil):
 		return verdict{what: ends, state: gateway.MessageFailed, detail: "it is not known whether the hand-over happened"}
 	}

@@ -6,9 +6,9 @@ import "touchpoint/gateway"
 type Stats struct {
 	// What ended or went on, by the state that was recorded.
 	HandedOver, Redelivered, HeldOut, Failed, Expired, MissedWindow, Withdrawn int64
-	// Retries are attempts that failed and will be repeated, Fallbacks moves to
-	// the next channel, Duplicates hand-overs that were not repeated.
-	Retries, Fallbacks, Duplicates int64
+	// Retries are attempts that failed and will be repeated, Duplicates hand-overs
+	// that were not repeated.
+	Retries, Duplicates int64
 	// Unfinished messages are in the outbox; of those, Waiting ones wait for an
 	// instant or a device, and Resting ones are with a device, not displayed.
 	Unfinished, Waiting, Resting int

@@ -46,7 +46,7 @@ func (d *Delivery) takeBackUnknown(partition int, u *gateway.MessageUpdate) {
 }
 
 func (d *Delivery) canWithdraw(it *item) bool {
-	_, ok := d.lane(it.route()).route.Channel.(Withdrawer)
+	_, ok := d.lane(it.m.Channel).route.Channel.(Withdrawer)
 	return ok
 }
 
@@ -62,7 +62,7 @@ func (d *Delivery) recordRecall(it *item) {
 	}
 	if it.recordRecall {
 		it.recordRecall = false
-		d.record(it, it.route(), gateway.MessageWithdrawn, it.recall)
+		d.record(it, gateway.MessageWithdrawn, it.recall)
 	}
 }
 

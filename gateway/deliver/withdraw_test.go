@@ -29,8 +29,6 @@ func TestRevokedBeforeHandOver(t *testing.T) {
 		{"every channel", "", nil, []string{"1 a withdrawn: no_consent"}},
 		{"this channel", "a", nil, []string{"1 a withdrawn: no_consent"}},
 		{"another channel", "b", nil, []string{"1 a handed_over"}},
-		{"the next one is allowed", "a", func(m *gateway.Message) { m.Fallback = []string{"b"} },
-			[]string{"1 a attempted: gave up, next is b: no_consent", "1 b handed_over"}},
 		{"another purpose", "", func(m *gateway.Message) { m.Purpose = gateway.PurposeService }, []string{"1 a handed_over"}},
 		{"safety passes", "", func(m *gateway.Message) { m.Purpose = gateway.PurposeSafety }, []string{"1 a handed_over"}},
 	} {
@@ -81,6 +79,10 @@ func TestOlderProfileDoesNotUndoARevocation(t *testing.T) {
 		{"granted again after its step", []*gateway.Step{
 			profile(gateway.Consent{Purpose: gateway.PurposeMarketing, At: start}),
 			profile(gateway.Consent{Purpose: gateway.PurposeMarketing, Granted: true, At: start + 1})}, true},
+		{"a channel from before", []*gateway.Step{profile(gateway.Consent{Purpose: gateway.PurposeMarketing, Channel: "a", Granted: true, At: start - 1})}, false},
+		{"a channel afterwards", []*gateway.Step{profile(gateway.Consent{Purpose: gateway.PurposeMarketing, At: start},
+			gateway.Consent{Purpose: gateway.PurposeMarketing, Channel: "a", Granted: true, At: start + 1})}, true},
+		{"the core knew something newer", []*gateway.Step{profile(gateway.Consent{Purpose: gateway.PurposeMarketing, Granted: true, At: start + 1})}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := newWorld(t, nil)
@@ -209,10 +211,37 @@ func TestPresence(t *testing.T) {
 		}, 2, []string{"1 a handed_over", "1 a redelivered"}, 1},
 		{"never displayed", false, func(w *world, s *screen) { w.to(24*time.Hour + time.Minute) }, 1,
 			[]string{"1 a handed_over", "1 a expired: no display was reported"}, 0},
+		{"comes with an uplink, then hello", true, func(w *world, s *screen) {
+			s.set(false)
+			s.enter, s.hold = make(chan struct{}, 9), make(chan struct{})
+			w.d.Present(9)
+			<-s.enter
+			w.d.Hello(9, nil) // of the same connection, while the hand-over is on its way
+			close(s.hold)
+		}, 1, []string{"1 a handed_over"}, 1},
+		{"hello during the hand-over", false, func(w *world, s *screen) {
+			s.enter, s.hold = make(chan struct{}, 9), make(chan struct{})
+			w.d.Committed(3, &gateway.Step{Messages: []gateway.Message{message(2)}})
+			<-s.enter
+			w.d.Hello(9, []gateway.MessageID{id}) // perhaps the old connection took it
+			close(s.hold)
+		}, 3, []string{"1 a handed_over", "1 a displayed: reported by hello", "2 a handed_over", "2 a redelivered"}, 1},
 		{"hello after expiry", false, func(w *world, s *screen) {
 			w.to(24*time.Hour + time.Second)
 			w.d.Hello(9, nil)
 		}, 1, []string{"1 a handed_over"}, 1},
+		{"hello outside the window", false, func(w *world, s *screen) {
+			late := message(2, func(m *gateway.Message) { m.NotAfter = start.Add(time.Hour) })
+			w.d.Hello(9, []gateway.MessageID{id})
+			w.commit(late)
+			w.to(2 * time.Hour)
+			w.d.Hello(9, nil)
+			w.idle()
+			if !slices.Equal(s.withdrawn, []byte{2}) {
+				w.t.Errorf("withdrawn %v", s.withdrawn)
+			}
+		}, 2, []string{"1 a handed_over", "1 a displayed: reported by hello", "2 a handed_over",
+			"2 a missed_window: not displayed inside its window"}, 0},
 		{"revoked, not displayed", false, func(w *world, s *screen) { _ = w.d.SetConsent(bounded(w.t), revoke("")) }, 1,
 			[]string{"1 a handed_over", "1 a withdrawn: no_consent"}, 0},
 		{"revoked while away", false, func(w *world, s *screen) {

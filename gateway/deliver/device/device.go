@@ -2,6 +2,7 @@ package device
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -11,7 +12,8 @@ import (
 	"touchpoint/gateway/deliver"
 )
 
-// Publisher sends to a topic; it returns when the broker has acknowledged.
+// Publisher sends to a topic; it returns when the broker has acknowledged. It
+// may return deliver.ErrAbsent when it knows that nobody is there to receive.
 type Publisher interface {
 	Publish(ctx context.Context, topic string, payload []byte, qos byte) error
 }
@@ -149,5 +151,9 @@ func (c *Channel) send(ctx context.Context, d gateway.DeviceID, down *devices.Do
 	if err != nil {
 		return gateway.Errorf(gateway.Invalid, "the message cannot be written as JSON")
 	}
-	return c.opts.Publisher.Publish(ctx, devices.MessagesTopic(product, serial), payload, 1)
+	err = c.opts.Publisher.Publish(ctx, devices.MessagesTopic(product, serial), payload, 1)
+	if errors.Is(err, deliver.ErrAbsent) {
+		c.presence.gone(d) // its next sign of life counts as coming back
+	}
+	return err
 }

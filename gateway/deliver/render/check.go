@@ -27,6 +27,20 @@ func (k Known) has(name string) bool {
 	return slices.Contains(k.Names, name) || slices.Contains(k.Open, root(name)) && name != root(name)
 }
 
+// PersonalNames are the fields of a customer that the vault may hold.
+var PersonalNames = []string{
+	"customer.full_name", "customer.given_name", "customer.family_name", "customer.salutation",
+	"customer.email", "customer.phone", "customer.address",
+}
+
+// CheckSource is Check for the source of one part alone.
+func CheckSource(source string, known Known) error {
+	if vs := checkPart(part{"", source}, known); len(vs) > 0 {
+		return &gateway.Error{Kind: gateway.Invalid, Violations: vs}
+	}
+	return nil
+}
+
 // Check reads a template as a journey is published. The violations name the
 // part ("title", "body", "actions.order.label"), the line in it and what is
 // wrong; none means that a message can be rendered when its values are there.
@@ -36,15 +50,20 @@ func Check(t Text, known Known) []gateway.Violation {
 		vs = append(vs, gateway.Violation{Field: "body", Text: "a template needs a title or a body"})
 	}
 	for _, p := range t.parts() {
-		if _, bad := parse(p); len(bad) > 0 {
-			vs = append(vs, bad...)
-			continue
-		}
-		for _, u := range scanSource(p.source).variables {
-			if !known.has(u.name) {
-				vs = append(vs, gateway.Violation{Field: p.field, Line: u.line,
-					Text: fmt.Sprintf("the variable %q is not known here%s", u.name, suggest(u.name, known.Names))})
-			}
+		vs = append(vs, checkPart(p, known)...)
+	}
+	return vs
+}
+
+func checkPart(p part, known Known) []gateway.Violation {
+	if _, bad := parse(p); len(bad) > 0 {
+		return bad
+	}
+	var vs []gateway.Violation
+	for _, u := range scanSource(p.source).variables {
+		if !known.has(u.name) {
+			vs = append(vs, gateway.Violation{Field: p.field, Line: u.line,
+				Text: fmt.Sprintf("the variable %q is not known here%s", u.name, suggest(u.name, known.Names))})
 		}
 	}
 	return vs

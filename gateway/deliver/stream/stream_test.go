@@ -304,7 +304,7 @@ func TestLeftOut(t *testing.T) {
 		m.NotAfter = start
 		w.put(m)
 		w.nothing(w.open("push", stream.SubscribeOptions{}))
-		w.log.want(t, "1 missed_window")
+		w.log.want(t, "1 expired")
 	})
 }
 

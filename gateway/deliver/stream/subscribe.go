@@ -201,22 +201,22 @@ func (s *Subscription) decode(msg jetstream.Msg) (*Item, stored, error) {
 
 // outdated leaves out what is expired, outside its window or no longer
 // allowed, and records it; the partition ignores that for a message which
-// another consumer has taken.
+// another consumer has taken. For the partition the message was handed over,
+// so that a missed window is no reason to decide anew.
 func (s *Subscription) outdated(ctx context.Context, it *Item) bool {
 	m, now := &it.Message, s.channel.opts.Clock.Now()
-	state := gateway.MessageUnknown
+	state, detail := gateway.MessageExpired, ""
 	switch {
 	case m.ExpiresAt != 0 && now >= m.ExpiresAt:
-		state = gateway.MessageExpired
 	case m.NotAfter != 0 && now >= m.NotAfter:
-		state = gateway.MessageMissedWindow
+		detail = "nobody asked for it inside its window"
 	case !s.channel.opts.Allowed(m.Customer, m.Purpose, it.Channel):
-		state = gateway.MessageWithdrawn
+		state, detail = gateway.MessageWithdrawn, string(gateway.ReasonNoConsent)
 	default:
 		return false
 	}
 	if it.Attempt == 1 { // else it was given out: what became of it is not known here
-		if err := it.record(ctx, state); err != nil {
+		if err := it.record(ctx, state, detail); err != nil {
 			_ = it.msg.NakWithDelay(time.Second)
 			return true
 		}
@@ -238,10 +238,10 @@ func (s *Subscription) Close() {
 	}
 }
 
-func (it *Item) record(ctx context.Context, state gateway.MessageState) error {
+func (it *Item) record(ctx context.Context, state gateway.MessageState, detail string) error {
 	m := &it.Message
 	_, err := it.sub.channel.opts.Submit.Submit(ctx, it.partition, gateway.Input{Command: gateway.Receipt{
-		Message: m.ID, Customer: m.Customer, Device: m.Device, Channel: it.Channel, State: state, At: it.sub.channel.opts.Clock.Now(),
+		Message: m.ID, Customer: m.Customer, Device: m.Device, Channel: it.Channel, State: state, At: it.sub.channel.opts.Clock.Now(), Detail: detail,
 	}})
 	return err
 }
@@ -257,7 +257,7 @@ func (it *Item) release() {
 // returns nil it never comes again.
 func (it *Item) Ack(ctx context.Context) error {
 	if !it.Withdraw {
-		if err := it.record(ctx, gateway.MessageDelivered); err != nil {
+		if err := it.record(ctx, gateway.MessageDelivered, ""); err != nil {
 			return err
 		}
 	}
