@@ -83,7 +83,7 @@ func checkTemplates(def *journey.Definition) error {
 	var v violations
 	for id, locales := range def.Templates {
 		for locale, text := range locales {
-			for _, one := range render.Check(renderText(text), render.Known{Open: templateNames}) {
+			for _, one := range render.Check(renderText(text), render.Known{Names: []string{"product"}, Open: templateNames}) {
 				one.Step, one.Field = id, "template."+locale+"."+one.Field
 				v = append(v, one)
 			}
@@ -93,7 +93,7 @@ func checkTemplates(def *journey.Definition) error {
 }
 
 // templateNames are the namespaces that a template may draw on.
-var templateNames = []string{"event", "device", "customer", "traits", "message", "journey", "enrollment"}
+var templateNames = []string{"event", "trait", "customer", "device", "attribute"}
 
 // eraser removes what does not follow the log, and waits for what does.
 type eraser struct{ g *Gateway }
