@@ -3,6 +3,7 @@ package deliver
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"touchpoint/gateway"
 	"touchpoint/gateway/failpoint"
@@ -147,7 +148,7 @@ const maxDetail = 256
 func detail(err error) string {
 	s := err.Error()
 	if len(s) > maxDetail {
-		s = s[:maxDetail]
+		s = strings.ToValidUTF8(s[:maxDetail], "")
 	}
 	return s
 }
