@@ -148,27 +148,23 @@ func (i *Ingest) buryOne(job deadJob) {
 // flushDead waits until the dead letters handed over before are stored.
 func (i *Ingest) flushDead(ctx context.Context) error {
 	job := deadJob{done: make(chan struct{})}
-	for _, step := range []func() bool{
-		func() bool {
-			select {
-			case i.dead <- job:
-				return true
-			case <-ctx.Done():
-				return false
-			}
-		},
-		func() bool {
-			select {
-			case <-job.done:
-				return true
-			case <-ctx.Done():
-				return false
-			}
-		},
-	} {
-		if !step() {
-			return &gateway.Error{Kind: gateway.Unavailable, Text: "dead letters are not stored yet", Err: ctx.Err()}
-		}
+	select {
+	case i.dead <- job:
+	case <-ctx.Done():
+		return notFlushed(ctx.Err())
+	case <-i.ctx.Done():
+		return nil // stopped: nothing is stored any more
 	}
-	return nil
+	select {
+	case <-job.done:
+		return nil
+	case <-ctx.Done():
+		return notFlushed(ctx.Err())
+	case <-i.ctx.Done():
+		return nil
+	}
+}
+
+func notFlushed(err error) error {
+	return &gateway.Error{Kind: gateway.Unavailable, Text: "dead letters are not stored yet", Err: err}
 }
