@@ -229,3 +229,14 @@ func (c *rawClient) expectClosed() {
 		}
 	}
 }
+
+// expectEnd waits for the end of the connection.
+func (c *rawClient) expectEnd() {
+	c.t.Helper()
+	_ = c.conn.SetReadDeadline(time.Now().Add(10 * time.Second))
+	if _, err := io.Copy(io.Discard, c.r); err != nil {
+		if ne, ok := err.(net.Error); ok && ne.Timeout() {
+			c.t.Fatal("the connection stays open")
+		}
+	}
+}
