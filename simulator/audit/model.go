@@ -1,0 +1,4 @@
+package audit
+
+// checkModel is filled in below.
+func (a *audit) checkModel() {}
