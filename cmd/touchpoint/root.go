@@ -45,6 +45,8 @@ func rootCommand(c *client) *cobra.Command {
 
 	root.AddCommand(
 		serveCommand(),
+		simulateCommand(c),
+		auditCommand(c),
 		journeyCommand(c),
 		customerCommand(c),
 		deviceCommand(c),
