@@ -60,6 +60,8 @@ type Position struct {
 	// stopped in its midst.
 	EventSeq uint64
 	Inputs   int
+	// Late is how many events were set free by the last of those inputs.
+	Late uint32
 	// Open says that more steps apply the record EventSeq.
 	Open bool
 }

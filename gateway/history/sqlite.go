@@ -63,6 +63,7 @@ CREATE TABLE position (
 	step_seq  INTEGER NOT NULL,
 	event_seq INTEGER NOT NULL,
 	inputs    INTEGER NOT NULL,
+	freed     INTEGER NOT NULL,
 	open      INTEGER NOT NULL,
 	-- the last point, so that one that comes again is known
 	seq       INTEGER NOT NULL,
@@ -160,7 +161,7 @@ func (s *SQLite) load(ctx context.Context) error {
 
 // Positions implements Store.
 func (s *SQLite) Positions(ctx context.Context) ([]Position, error) {
-	rows, err := s.db.Read.QueryContext(ctx, `SELECT partition, step_seq, event_seq, inputs, open FROM position ORDER BY partition`)
+	rows, err := s.db.Read.QueryContext(ctx, `SELECT partition, step_seq, event_seq, inputs, freed, open FROM position ORDER BY partition`)
 	if err != nil {
 		return nil, err
 	}
@@ -168,7 +169,7 @@ func (s *SQLite) Positions(ctx context.Context) ([]Position, error) {
 	var list []Position
 	for rows.Next() {
 		var p Position
-		if err := rows.Scan(&p.Partition, &p.StepSeq, &p.EventSeq, &p.Inputs, &p.Open); err != nil {
+		if err := rows.Scan(&p.Partition, &p.StepSeq, &p.EventSeq, &p.Inputs, &p.Late, &p.Open); err != nil {
 			return nil, err
 		}
 		list = append(list, p)

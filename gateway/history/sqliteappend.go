@@ -185,8 +185,8 @@ func (s *SQLite) savePositions(tx *sqlite.Tx, list []Position) error {
 		if len(part.points) == 0 || !has || slices.ContainsFunc(list, func(l Position) bool { return l.Partition == part.partition }) {
 			continue
 		}
-		_, err := tx.Exec(`INSERT INTO position (partition, step_seq, event_seq, inputs, open, seq, idx, late)
-			VALUES (?1, 0, 0, 0, 0, ?2, ?3, ?4) ON CONFLICT (partition) DO UPDATE SET seq = ?2, idx = ?3, late = ?4`,
+		_, err := tx.Exec(`INSERT INTO position (partition, step_seq, event_seq, inputs, freed, open, seq, idx, late)
+			VALUES (?1, 0, 0, 0, 0, 0, ?2, ?3, ?4) ON CONFLICT (partition) DO UPDATE SET seq = ?2, idx = ?3, late = ?4`,
 			part.partition, int64(p.Seq), p.Index, p.Late)
 		if err != nil {
 			return err
@@ -194,10 +194,10 @@ func (s *SQLite) savePositions(tx *sqlite.Tx, list []Position) error {
 	}
 	for _, p := range list {
 		last := s.last[p.Partition]
-		_, err := tx.Exec(`INSERT INTO position (partition, step_seq, event_seq, inputs, open, seq, idx, late)
-			VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (partition) DO UPDATE SET step_seq = ?2, event_seq = ?3,
-			inputs = ?4, open = ?5, seq = ?6, idx = ?7, late = ?8`,
-			p.Partition, int64(p.StepSeq), int64(p.EventSeq), p.Inputs, p.Open, int64(last.Seq), last.Index, last.Late)
+		_, err := tx.Exec(`INSERT INTO position (partition, step_seq, event_seq, inputs, freed, open, seq, idx, late)
+			VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (partition) DO UPDATE SET step_seq = ?2, event_seq = ?3,
+			inputs = ?4, freed = ?5, open = ?6, seq = ?7, idx = ?8, late = ?9`,
+			p.Partition, int64(p.StepSeq), int64(p.EventSeq), p.Inputs, p.Late, p.Open, int64(last.Seq), last.Index, last.Late)
 		if err != nil {
 			return err
 		}

@@ -361,7 +361,7 @@ func testSameMillisecond(t *testing.T, f *fixture) {
 func testPositions(t *testing.T, f *fixture) {
 	want := []history.Position{
 		{Partition: 0, StepSeq: 17, EventSeq: 40},
-		{Partition: 9, StepSeq: math.MaxInt64, EventSeq: math.MaxInt64, Inputs: 255, Open: true},
+		{Partition: 9, StepSeq: math.MaxInt64, EventSeq: math.MaxInt64, Inputs: 255, Late: 7, Open: true},
 	}
 	if got, err := f.Positions(f.ctx); err != nil || len(got) != 0 {
 		t.Fatalf("of an empty store: %+v, %v", got, err)
