@@ -9,7 +9,7 @@ import (
 )
 
 // countCore is the cheapest core: what is measured with it is the engine.
-type countCore struct{ n, step uint64 }
+type countCore struct{ n uint64 }
 
 func (c *countCore) Apply(b *gateway.Batch, out *gateway.Step) {
 	for range b.Inputs {

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -137,7 +136,8 @@ func (r *runner) own() (err error) {
 		if r.e.halted.Err() != nil {
 			return nil
 		}
-		return err
+		// Whatever it is, the partition's log is not at fault: try again.
+		return gateway.Errorf(gateway.Unavailable, "claim: %w", err)
 	}
 	r.claim = claim
 	r.shared.epoch.Store(claim.Epoch())
@@ -182,9 +182,11 @@ func (r *runner) lose() {
 
 func (r *runner) release() {
 	r.core = nil
-	ctx, cancel := context.WithTimeout(r.e.alive, 5*time.Second)
+	// Also when everything else is aborted: a release of unknown outcome makes
+	// the next claim harder.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.e.alive), 5*time.Second)
 	defer cancel()
-	if err := r.claim.Release(ctx); err != nil && !errors.Is(err, context.Canceled) {
+	if err := r.claim.Release(ctx); err != nil {
 		r.log.Info("claim not released, it runs out by itself", "error", err)
 	}
 }
