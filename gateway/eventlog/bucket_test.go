@@ -134,7 +134,7 @@ func TestPurgeErasesFromDisk(t *testing.T) {
 			t.Fatalf("found %d times after the purge", n)
 		}
 		closeLog(t, l)
-		l = s.open(t)
+		s.open(t)
 		if n := searchFiles(t, s.dir, "planted-secret"); n != 0 {
 			t.Fatalf("found %d times after a restart", n)
 		}

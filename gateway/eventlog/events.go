@@ -40,17 +40,37 @@ func (l *Log) AppendEvents(ctx context.Context, b *gateway.Batch) (uint64, error
 	if max := l.nc.MaxPayload(); int64(len(payload)) > max-512 {
 		return 0, gateway.InvalidField("inputs", "the batch takes %d bytes, the server allows %d (max_payload)", len(payload), max-512)
 	}
-	hash := xxhash.Sum64(buf.record)
+	return l.appendBatch(ctx, b.Partition, payload, xxhash.Sum64(buf.record))
+}
+
+// appendBatch publishes under an id that a repetition after an unknown outcome
+// shares. With the embedded server the appends of a partition come one after
+// the other, which keeps its tail complete.
+func (l *Log) appendBatch(ctx context.Context, partition int, payload []byte, hash uint64) (uint64, error) {
+	p := &l.parts[partition]
+	if p.events != nil {
+		select {
+		case p.appending <- struct{}{}:
+			defer func() { <-p.appending }()
+		case <-ctx.Done():
+			return 0, gateway.Errorf(gateway.Unavailable, "append to EVENTS: %w", ctx.Err())
+		}
+	}
 	id := l.unknown.id(hash, l.ids.next)
-	seq, err := l.publish(ctx, l.names.events(b.Partition), payload, id, noExpectation)
+	seq, err := l.publish(ctx, l.names.events(partition), payload, id, noExpectation)
 	if err != nil {
 		err = writeError("append to EVENTS", err)
-		l.unknown.settle(hash, id, gateway.KindOf(err) == gateway.OutcomeUnknown)
+		unknown := gateway.KindOf(err) == gateway.OutcomeUnknown
+		l.unknown.settle(hash, id, unknown)
+		if unknown {
+			p.events.lose()
+		}
 		return 0, err
 	}
 	l.unknown.settle(hash, id, false)
-	l.eventFill(b.Partition).grew(len(payload))
-	l.sawEvent(b.Partition, seq)
+	l.eventFill(partition).grew(len(payload))
+	l.sawEvent(partition, seq)
+	p.events.push(seq, anyPrev, payload)
 	return seq, nil
 }
 
@@ -134,7 +154,7 @@ func (l *Log) handle(ctx context.Context, stream string) (jetstream.Stream, erro
 
 // EventReader reads the batches of one partition in order.
 type EventReader struct {
-	f   *follower
+	src *source
 	buf buffer
 }
 
@@ -148,16 +168,13 @@ func (l *Log) ReadEvents(ctx context.Context, partition int, from uint64) (*Even
 	if err := l.checkStart(ctx, partition, from, false); err != nil {
 		return nil, err
 	}
-	f, err := l.newFollower(ctx, l.names.eventStream(partition), l.names.events(partition), from)
-	if err != nil {
-		return nil, err
-	}
-	return &EventReader{f: f}, nil
+	src := l.newSource(l.names.eventStream(partition), l.names.events(partition), l.parts[partition].events, from)
+	return &EventReader{src: src}, nil
 }
 
 // Next waits for the next batch and decodes it into b, reusing b.Inputs.
 func (r *EventReader) Next(ctx context.Context, b *gateway.Batch) error {
-	m, err := r.f.next(ctx)
+	m, err := r.src.next(ctx)
 	if err != nil {
 		return err
 	}
@@ -165,8 +182,9 @@ func (r *EventReader) Next(ctx context.Context, b *gateway.Batch) error {
 }
 
 // TryNext is Next for what has arrived already; ok is false when nothing has.
+// Call Next first: it is what asks the server when that has to be asked.
 func (r *EventReader) TryNext(b *gateway.Batch) (ok bool, err error) {
-	m, err := r.f.try()
+	m, err := r.src.try()
 	if m.data == nil || err != nil {
 		return false, err
 	}
@@ -179,11 +197,11 @@ func (r *EventReader) decode(m delivery, b *gateway.Batch) error {
 		err = wire.DecodeBatch(record, b)
 	}
 	if err != nil {
-		return r.f.fail(gateway.Errorf(gateway.Internal, "EVENTS record %d: %w", m.seq, err))
+		return r.src.fail(gateway.Errorf(gateway.Internal, "EVENTS record %d: %w", m.seq, err))
 	}
 	b.Seq = m.seq
 	return nil
 }
 
 // Close ends the reader; a Next that waits returns.
-func (r *EventReader) Close() { r.f.close() }
+func (r *EventReader) Close() { r.src.close() }

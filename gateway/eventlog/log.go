@@ -50,6 +50,10 @@ type Log struct {
 type partition struct {
 	lastEvent atomic.Uint64 // highest sequence acknowledged to this process
 	snapshots sync.Mutex    // one snapshot of a partition at a time
+
+	// Embedded only: the newest records, and the one append of events under way.
+	events, steps *tail
+	appending     chan struct{}
 }
 
 // Open starts the embedded server or connects to the external one, creates
@@ -206,6 +210,19 @@ func (l *Log) openPartitions(ctx context.Context) error {
 			return err
 		}
 		l.parts[p].lastEvent.Store(seq)
+		if !l.Embedded() {
+			continue
+		}
+		m, err := l.lastMsg(ctx, l.names.stepStream(p), l.names.steps(p))
+		if err != nil {
+			return readError("end of STEPS", err)
+		}
+		step := uint64(0)
+		if m != nil {
+			step = m.Sequence
+		}
+		l.parts[p].events, l.parts[p].steps = newTail(seq), newTail(step)
+		l.parts[p].appending = make(chan struct{}, 1)
 	}
 	return nil
 }

@@ -22,12 +22,143 @@ type delivery struct {
 	data []byte
 }
 
-// follower receives the messages of one subject in order. The ordered consumer
-// of the client makes itself anew after a gap, a restart or a change of leader.
+// source reads the records of one subject in order: from memory at the end of
+// the log, from the server before it.
+type source struct {
+	l               *Log
+	stream, subject string
+	tail            *tail // nil with an external server
+
+	pos    uint64 // sequence of the last record that was taken
+	closed chan struct{}
+	once   sync.Once
+	mu     sync.Mutex
+	remote *follower
+	err    error
+}
+
+func (l *Log) newSource(stream, subject string, t *tail, from uint64) *source {
+	return &source{l: l, stream: stream, subject: subject, tail: t, pos: from, closed: make(chan struct{})}
+}
+
+// next waits for the next record.
+func (s *source) next(ctx context.Context) (delivery, error) {
+	for {
+		d, change, err := s.local()
+		if err != nil || d.data != nil {
+			return d, err
+		}
+		if change == nil {
+			return s.fromServer(ctx)
+		}
+		select {
+		case <-change:
+		case <-s.closed:
+			return delivery{}, s.isClosed()
+		case <-ctx.Done():
+			return delivery{}, ctx.Err()
+		}
+	}
+}
+
+// try returns the next record if it is here already.
+func (s *source) try() (delivery, error) {
+	d, change, err := s.local()
+	if err != nil || d.data != nil || change != nil {
+		return d, err
+	}
+	s.mu.Lock()
+	remote := s.remote
+	s.mu.Unlock()
+	if remote == nil {
+		return delivery{}, nil // the next call of next begins to ask the server
+	}
+	return s.took(remote.try())
+}
+
+// local looks into memory. Without a record, change is nil when the server has
+// to be asked.
+func (s *source) local() (d delivery, change <-chan struct{}, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return delivery{}, nil, s.err
+	}
+	if s.tail == nil {
+		return delivery{}, nil, nil
+	}
+	d, covered, change := s.tail.after(s.pos)
+	if covered && s.remote != nil {
+		s.remote.close()
+		s.remote = nil
+	}
+	if d.data != nil {
+		s.pos = d.seq
+	}
+	return d, change, nil
+}
+
+func (s *source) fromServer(ctx context.Context) (delivery, error) {
+	s.mu.Lock()
+	remote := s.remote
+	s.mu.Unlock()
+	if remote == nil {
+		f, err := s.l.newFollower(ctx, s.stream, s.subject, s.pos)
+		if err != nil {
+			return delivery{}, err
+		}
+		s.mu.Lock()
+		s.remote, remote = f, f
+		s.mu.Unlock()
+		select {
+		case <-s.closed:
+			f.close()
+		default:
+		}
+	}
+	return s.took(remote.next(ctx))
+}
+
+func (s *source) took(d delivery, err error) (delivery, error) {
+	if err != nil || d.data == nil {
+		return delivery{}, err
+	}
+	if d.seq <= s.pos {
+		return delivery{}, s.fail(gateway.Errorf(gateway.Internal, "reading %s: record %d came after record %d", s.stream, d.seq, s.pos))
+	}
+	s.pos = d.seq
+	return d, nil
+}
+
+// fail stops the reader for good: nothing after a broken record is delivered.
+func (s *source) fail(err error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.err = err
+	}
+	return s.err
+}
+
+func (s *source) isClosed() error {
+	return gateway.Errorf(gateway.Unavailable, "reading %s: the reader is closed", s.stream)
+}
+
+func (s *source) close() {
+	s.once.Do(func() { close(s.closed) })
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.remote != nil {
+		s.remote.close()
+	}
+}
+
+// follower receives the messages of one subject in order from the server. The
+// ordered consumer of the client makes itself anew after a gap, a restart or a
+// change of leader.
 type follower struct {
 	l      *Log
 	stream string
-	seen   uint64 // sequence of the last delivery
 	ch     chan delivery
 	cc     jetstream.ConsumeContext
 	got    atomic.Uint64 // sequence of the last message that arrived
@@ -40,7 +171,7 @@ type follower struct {
 
 func (l *Log) newFollower(ctx context.Context, stream, subject string, from uint64) (*follower, error) {
 	f := &follower{
-		l: l, stream: stream, seen: from, ch: make(chan delivery, readAhead),
+		l: l, stream: stream, ch: make(chan delivery, readAhead),
 		closed: make(chan struct{}), failed: make(chan struct{}),
 	}
 	f.got.Store(from)
@@ -128,12 +259,12 @@ func lostRecords(what string, end, had uint64) error {
 func (f *follower) next(ctx context.Context) (delivery, error) {
 	select { // what is there comes before an error that came later
 	case d := <-f.ch:
-		return f.took(d)
+		return d, nil
 	default:
 	}
 	select {
 	case d := <-f.ch:
-		return f.took(d)
+		return d, nil
 	case <-f.failed:
 		return delivery{}, f.failure()
 	case <-f.closed:
@@ -146,7 +277,7 @@ func (f *follower) next(ctx context.Context) (delivery, error) {
 func (f *follower) try() (delivery, error) {
 	select {
 	case d := <-f.ch:
-		return f.took(d)
+		return d, nil
 	default:
 	}
 	select {
@@ -157,15 +288,6 @@ func (f *follower) try() (delivery, error) {
 	}
 }
 
-func (f *follower) took(d delivery) (delivery, error) {
-	if d.seq <= f.seen {
-		return delivery{}, f.fail(gateway.Errorf(gateway.Internal, "reading %s: record %d came after record %d", f.stream, d.seq, f.seen))
-	}
-	f.seen = d.seq
-	return d, nil
-}
-
-// fail stops the reader for good: nothing after a broken record is delivered.
 func (f *follower) fail(err error) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -45,13 +45,17 @@ func (l *Log) AppendStep(ctx context.Context, s *gateway.Step, prevSeq uint64) (
 		cancel()
 		if err == nil {
 			l.stepFill(s.Partition).grew(len(payload))
+			l.parts[s.Partition].steps.push(seq, prevSeq, payload)
 			s.Seq = seq
 			return seq, nil
 		}
 		err = writeError("append to STEPS", err)
+		if gateway.KindOf(err) == gateway.OutcomeUnknown {
+			l.parts[s.Partition].steps.lose()
+		}
 		switch gateway.KindOf(err) {
 		case gateway.Fenced:
-			return l.ownStep(ctx, s, payload, err)
+			return l.ownStep(ctx, s, prevSeq, payload, err)
 		case gateway.OutcomeUnknown:
 		default:
 			return 0, err
@@ -82,12 +86,13 @@ func stepID(s *gateway.Step, payload []byte) string {
 
 // ownStep looks whether the step that stands in the way is this very one,
 // stored by an earlier try.
-func (l *Log) ownStep(ctx context.Context, s *gateway.Step, payload []byte, fenced error) (uint64, error) {
+func (l *Log) ownStep(ctx context.Context, s *gateway.Step, prevSeq uint64, payload []byte, fenced error) (uint64, error) {
 	m, err := l.lastMsg(ctx, l.names.stepStream(s.Partition), l.names.steps(s.Partition))
 	if err != nil {
 		return 0, gateway.Errorf(gateway.OutcomeUnknown, "append to STEPS: reading the last step: %w", err)
 	}
 	if m != nil && bytes.Equal(m.Data, payload) {
+		l.parts[s.Partition].steps.push(m.Sequence, prevSeq, payload)
 		s.Seq = m.Sequence
 		return m.Sequence, nil
 	}
@@ -128,7 +133,7 @@ func decodeStep(buf *buffer, m delivery, s *gateway.Step) (prev uint64, err erro
 
 // StepReader reads the steps of one partition in order.
 type StepReader struct {
-	f      *follower
+	src    *source
 	buf    buffer
 	seq    uint64 // of the step before
 	number uint64 // of the step before, 0 while unknown
@@ -144,16 +149,13 @@ func (l *Log) ReadSteps(ctx context.Context, partition int, from uint64) (*StepR
 	if err := l.checkStart(ctx, partition, from, true); err != nil {
 		return nil, err
 	}
-	f, err := l.newFollower(ctx, l.names.stepStream(partition), l.names.steps(partition), from)
-	if err != nil {
-		return nil, err
-	}
-	return &StepReader{f: f, seq: from}, nil
+	src := l.newSource(l.names.stepStream(partition), l.names.steps(partition), l.parts[partition].steps, from)
+	return &StepReader{src: src, seq: from}, nil
 }
 
 // Next waits for the next step and decodes it into s, reusing its slices.
 func (r *StepReader) Next(ctx context.Context, s *gateway.Step) error {
-	m, err := r.f.next(ctx)
+	m, err := r.src.next(ctx)
 	if err != nil {
 		return err
 	}
@@ -161,8 +163,9 @@ func (r *StepReader) Next(ctx context.Context, s *gateway.Step) error {
 }
 
 // TryNext is Next for what has arrived already; ok is false when nothing has.
+// Call Next first: it is what asks the server when that has to be asked.
 func (r *StepReader) TryNext(s *gateway.Step) (ok bool, err error) {
-	m, err := r.f.try()
+	m, err := r.src.try()
 	if m.data == nil || err != nil {
 		return false, err
 	}
@@ -172,10 +175,10 @@ func (r *StepReader) TryNext(s *gateway.Step) (ok bool, err error) {
 func (r *StepReader) decode(m delivery, s *gateway.Step) error {
 	prev, err := decodeStep(&r.buf, m, s)
 	if err != nil {
-		return r.f.fail(err)
+		return r.src.fail(err)
 	}
 	if prev != r.seq || (r.number != 0 && s.Number != r.number+1) || (r.seq == 0 && s.Number != 1) {
-		return r.f.fail(gateway.Errorf(gateway.Internal,
+		return r.src.fail(gateway.Errorf(gateway.Internal,
 			"STEPS has a hole: step %d (record %d) follows record %d, read was step %d (record %d): restore from a backup", s.Number, m.seq, prev, r.number, r.seq))
 	}
 	r.seq, r.number = m.seq, s.Number
@@ -183,4 +186,4 @@ func (r *StepReader) decode(m delivery, s *gateway.Step) error {
 }
 
 // Close ends the reader; a Next that waits returns.
-func (r *StepReader) Close() { r.f.close() }
+func (r *StepReader) Close() { r.src.close() }
