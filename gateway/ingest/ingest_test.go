@@ -76,7 +76,7 @@ func TestLoneInputDoesNotWaitLong(t *testing.T) {
 	if _, err := r.Submit(t.Context(), 0, gateway.Input{Command: gateway.Tick{}}); err != nil {
 		t.Fatal(err)
 	}
-	if took := time.Since(begin); took < time.Millisecond || took > time.Second {
+	if took := time.Since(begin); took > time.Second {
 		t.Errorf("took %v", took)
 	}
 }

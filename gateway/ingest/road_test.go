@@ -3,6 +3,8 @@ package ingest_test
 import (
 	"context"
 	"fmt"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -207,4 +209,50 @@ func BenchmarkEmbeddedBrokerToLog(b *testing.B) {
 	if after.Poison != 0 {
 		b.Fatal(fmt.Sprint("poison: ", after.Poison))
 	}
+}
+
+// BenchmarkPubackLatency publishes 2,000 events a second over 20 connections
+// and reports how long the acknowledgement, that is the disk, takes.
+func BenchmarkPubackLatency(b *testing.B) {
+	r := openRoad(b, b.TempDir(), clock.Wall(), nil)
+	const conns, rate = 20, 2000
+	l := load{devices: 2000, name: "latency"}
+	took := make([]time.Duration, b.N)
+	sent := make([]time.Time, b.N)
+	var wg sync.WaitGroup
+	b.ResetTimer()
+	begin := time.Now()
+	for k := range min(conns, b.N) {
+		c, err := dial(r.broker.Addr().String(), fmt.Sprint("latency-", k))
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer c.close()
+		wg.Go(func() {
+			for i := k; i < b.N; i += conns {
+				if _, err := c.puback(); err != nil {
+					b.Error(err)
+					return
+				}
+				took[i] = time.Since(sent[i])
+			}
+		})
+		wg.Go(func() {
+			var event []byte
+			for i := k; i < b.N; i += conns {
+				<-time.After(time.Until(begin.Add(time.Duration(i) * time.Second / rate)))
+				sent[i] = time.Now()
+				event = l.event(event[:0], i, sent[i])
+				c.publish(devices.EventsTopic("coffee", fmt.Sprint("dev", i%2000)), uint16(i/conns%65535+1), event)
+				c.flush()
+			}
+		})
+	}
+	wg.Wait()
+	b.StopTimer()
+	slices.Sort(took)
+	b.ReportMetric(float64(took[b.N/2].Microseconds()), "p50-µs")
+	b.ReportMetric(float64(took[b.N*99/100].Microseconds()), "p99-µs")
+	st := r.ingest.Stats()
+	b.ReportMetric(float64(st.Events)/float64(st.Batches), "events/batch")
 }
