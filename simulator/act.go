@@ -27,6 +27,7 @@ type action struct {
 	state   gateway.MessageState // displayed, clicked, dismissed; 0 = an event
 	event   string
 	button  string
+	down    *devices.Downlink
 	then    fleet.Reaction
 }
 
@@ -75,18 +76,22 @@ func (r *Run) do(ctx context.Context, a *action) error {
 	case gateway.MessageUnknown:
 		return r.event(ctx, a.unit, a.event, a.at, nil, false)
 	case gateway.MessageDisplayed:
-		return r.display(ctx, a.unit, a.message, &a.then, a.button, a.at)
+		return r.display(ctx, a.unit, a.down, &a.then, a.button, a.at)
 	}
 	return r.receipt(ctx, a.unit, a.message, a.state, a.at, a.button)
 }
 
 // display shows a message and plans what the customer does with it.
-func (r *Run) display(ctx context.Context, u *unit, id gateway.MessageID, then *fleet.Reaction, button string, at gateway.Instant) error {
+func (r *Run) display(ctx context.Context, u *unit, m *devices.Downlink, then *fleet.Reaction, button string, at gateway.Instant) error {
+	id := m.ID
 	if u.show(id, at) != take {
 		return nil // withdrawn or expired while it waited to be noticed
 	}
 	r.counts.displayed.Add(1)
 	r.counts.first.CompareAndSwap(0, time.Now().UnixMicro())
+	r.mu.Lock()
+	r.last = Shown{u.serial, m.Title, m.Body}
+	r.mu.Unlock()
 	r.opts.Ledger.Displayed(u.number, id.String(), at)
 	if err := r.receipt(ctx, u, id, gateway.MessageDisplayed, at, ""); err != nil {
 		return err
@@ -164,9 +169,9 @@ func (r *Run) taken(ctx context.Context, u *unit, m *devices.Downlink, at gatewa
 	}
 	notice := at.Add(then.After)
 	if notice <= r.now || then.After < r.opts.Step/2 {
-		return r.display(ctx, u, m.ID, &then, button, at)
+		return r.display(ctx, u, m, &then, button, at)
 	}
-	r.later(action{at: notice, unit: u, message: m.ID, state: gateway.MessageDisplayed, button: button, then: then})
+	r.later(action{at: notice, unit: u, message: m.ID, down: m, state: gateway.MessageDisplayed, button: button, then: then})
 	return r.receipt(ctx, u, m.ID, gateway.MessageDelivered, at, "")
 }
 
@@ -180,6 +185,9 @@ func (r *Run) receipt(ctx context.Context, u *unit, id gateway.MessageID, state 
 
 // publishUntil publishes what happens before to.
 func (r *Run) publishUntil(ctx context.Context, to gateway.Instant) error {
+	if err := r.registrar.await(ctx, to); err != nil {
+		return err
+	}
 	if err := r.act(ctx, to); err != nil {
 		return err
 	}

@@ -1,68 +1,126 @@
 package simulator
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"touchpoint/gateway"
 	pb "touchpoint/proto/touchpoint/v1"
 	"touchpoint/simulator/fleet"
 )
 
-// register publishes the journeys and makes the customers and their machines
-// known, as a marketing service would.
-func (r *Run) register(ctx context.Context) error {
-	for _, text := range r.opts.Journeys {
-		if err := r.publishJourney(ctx, text); err != nil {
-			return err
-		}
-	}
-	customers := pb.NewCustomerServiceClient(r.opts.API)
-	ids := make([]string, len(r.fleet.Customers))
-	group, gctx := errgroup.WithContext(ctx)
-	group.SetLimit(64)
-	for i := range r.fleet.Customers {
-		group.Go(func() (err error) {
-			ids[i], err = upsert(gctx, customers, &r.fleet.Customers[i])
-			return err
-		})
-	}
-	if err := group.Wait(); err != nil {
-		return fmt.Errorf("register customers: %w", err)
-	}
-	for i, c := range r.fleet.Customers {
-		r.opts.Ledger.Customer(i, ids[i], c.Marketing, c.Service)
-	}
-	return r.bind(ctx, customers, ids)
+// registrar makes customers and their machines known, as a marketing service
+// does when somebody buys one: in the order in which they join, ahead of the
+// fleet's life.
+type registrar struct {
+	r         *Run
+	customers pb.CustomerServiceClient
+	order     []int // customers by the time they join
+	units     [][]int
+
+	mu      sync.Mutex
+	changed chan struct{} // closed and replaced whenever one is done
+	done    []bool        // by place in order
+	ready   int           // so many of order are done
+	err     error
 }
 
-func (r *Run) bind(ctx context.Context, customers pb.CustomerServiceClient, ids []string) error {
-	devices := make([]string, len(r.fleet.Units))
+func newRegistrar(r *Run) *registrar {
+	g := &registrar{r: r, customers: pb.NewCustomerServiceClient(r.opts.API), changed: make(chan struct{}),
+		units: make([][]int, len(r.fleet.Customers)), done: make([]bool, len(r.fleet.Customers))}
+	for i := range r.fleet.Customers {
+		g.order = append(g.order, i)
+	}
+	slices.SortStableFunc(g.order, func(a, b int) int {
+		return cmp.Compare(r.fleet.Customers[a].Joins, r.fleet.Customers[b].Joins)
+	})
+	for i := range r.fleet.Units {
+		c := r.fleet.Units[i].Customer
+		g.units[c] = append(g.units[c], i)
+	}
+	return g
+}
+
+// run registers everybody.
+func (g *registrar) run(ctx context.Context) {
 	group, gctx := errgroup.WithContext(ctx)
-	group.SetLimit(64)
-	for i, f := range r.fleet.Units {
-		u := newUnit(i, r.fleet.Product, f.Serial)
-		r.units = append(r.units, u)
-		r.named[u.serial] = u
+	group.SetLimit(48)
+	for place, c := range g.order {
 		group.Go(func() error {
-			return again(gctx, func(ctx context.Context) error {
-				resp, err := customers.BindDevice(ctx, &pb.BindDeviceRequest{
-					Device:   &pb.DeviceRef{Product: u.product, Serial: u.serial},
-					Customer: &pb.CustomerRef{Id: ids[f.Customer]}, Role: pb.DeviceRole_DEVICE_ROLE_OWNER})
-				devices[i] = resp.GetDeviceId()
-				return err
-			})
+			if gctx.Err() != nil {
+				return gctx.Err()
+			}
+			err := g.register(gctx, c)
+			g.finished(place, err)
+			return err
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return fmt.Errorf("bind machines: %w", err)
+	_ = group.Wait() // the first error is kept for who waits
+}
+
+func (g *registrar) finished(place int, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if err != nil && g.err == nil {
+		g.err = err
 	}
-	for i, f := range r.fleet.Units {
-		r.opts.Ledger.Device(i, r.fleet.Product, f.Serial, devices[i], f.Customer)
+	g.done[place] = err == nil
+	for g.ready < len(g.done) && g.done[g.ready] {
+		g.ready++
+	}
+	close(g.changed)
+	g.changed = make(chan struct{})
+}
+
+// await waits until everybody who joins before at is registered.
+func (g *registrar) await(ctx context.Context, at gateway.Instant) error {
+	for {
+		g.mu.Lock()
+		next, err, changed := g.ready, g.err, g.changed
+		g.mu.Unlock()
+		switch {
+		case err != nil:
+			return err
+		case next == len(g.order) || g.r.fleet.Customers[g.order[next]].Joins >= at:
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// register makes one customer and his machines known.
+func (g *registrar) register(ctx context.Context, n int) error {
+	c := &g.r.fleet.Customers[n]
+	id, err := upsert(ctx, g.customers, c)
+	if err != nil {
+		return fmt.Errorf("register a customer: %w", err)
+	}
+	g.r.opts.Ledger.Customer(n, id, c.Marketing, c.Service)
+	for _, i := range g.units[n] {
+		u, device := g.r.units[i], ""
+		err := again(ctx, func(ctx context.Context) error {
+			resp, err := g.customers.BindDevice(ctx, &pb.BindDeviceRequest{
+				Device:   &pb.DeviceRef{Product: u.product, Serial: u.serial},
+				Customer: &pb.CustomerRef{Id: id}, Role: pb.DeviceRole_DEVICE_ROLE_OWNER})
+			device = resp.GetDeviceId()
+			return err
+		})
+		if err != nil {
+			return fmt.Errorf("bind a machine: %w", err)
+		}
+		g.r.opts.Ledger.Device(i, u.product, u.serial, device, n)
 	}
 	return nil
 }

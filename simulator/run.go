@@ -25,6 +25,8 @@ type Run struct {
 	named map[string]*unit
 	conns []*conn
 
+	registrar *registrar
+
 	// Owned by the goroutine that runs.
 	now     gateway.Instant
 	day     int
@@ -36,6 +38,7 @@ type Run struct {
 
 	mu      sync.Mutex
 	arrived []arrival
+	last    Shown // newest display
 
 	ready  atomic.Bool
 	counts counts
@@ -55,7 +58,7 @@ type counts struct {
 type Progress struct {
 	Now       gateway.Instant // virtual time
 	Start     gateway.Instant
-	Living    bool  // the population is registered and connected
+	Living    bool  // the machines are connected
 	Events    int64 // published
 	Arrived   int64 // messages that reached a machine, repeats included
 	Displayed int64
@@ -63,7 +66,11 @@ type Progress struct {
 	Repeated  int64 // handed over again after a display
 	Breaks    int64 // connections that broke and came back
 	First     time.Time
+	Last      Shown
 }
+
+// Shown is a message on a machine's display.
+type Shown struct{ Serial, Title, Body string }
 
 // New prepares a run: it reads the gateway's clock and draws the population.
 func New(ctx context.Context, o Options) (*Run, error) {
@@ -77,8 +84,16 @@ func New(ctx context.Context, o Options) (*Run, error) {
 	}
 	r.virtual, r.now = resp.Virtual, gateway.InstantOf(resp.Now.AsTime())
 	r.counts.now.Store(int64(r.now))
-	r.fleet, err = fleet.New(o.Fleet, r.now)
-	return r, err
+	if r.fleet, err = fleet.New(o.Fleet, r.now); err != nil {
+		return nil, err
+	}
+	for i, f := range r.fleet.Units {
+		u := newUnit(i, r.fleet.Product, f.Serial, r.fleet.Start)
+		r.units = append(r.units, u)
+		r.named[u.serial] = u
+	}
+	r.registrar = newRegistrar(r)
+	return r, nil
 }
 
 // Progress tells how far the run is.
@@ -89,23 +104,35 @@ func (r *Run) Progress() Progress {
 	if at := c.first.Load(); at != 0 {
 		p.First = time.UnixMicro(at)
 	}
+	r.mu.Lock()
+	p.Last = r.last
+	r.mu.Unlock()
 	return p
 }
 
 // Machines returns how many machines the fleet has.
 func (r *Run) Machines() int { return len(r.fleet.Units) }
 
-// Run registers the population, connects it and lets it live until the days
-// are over or Stop is closed; then it waits until all is quiet. It must be
+// Run connects the machines, registers customers as they join and lets the
+// fleet live until the days are over or Stop is closed; then it waits until all is quiet. It must be
 // called once.
 func (r *Run) Run(ctx context.Context) error {
 	defer r.hangUp()
-	if err := r.register(ctx); err != nil {
-		return err
+	for _, text := range r.opts.Journeys {
+		if err := r.publishJourney(ctx, text); err != nil {
+			return err
+		}
 	}
 	if err := r.connect(ctx); err != nil {
 		return err
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	registering := make(chan struct{})
+	go func() {
+		defer close(registering)
+		r.registrar.run(ctx)
+	}()
+	defer func() { cancel(); <-registering }()
 	r.ready.Store(true)
 	r.opts.Ledger.Time(r.now)
 	live := r.liveOnWallClock
@@ -130,7 +157,7 @@ func (r *Run) stopped() bool {
 	}
 }
 
-// connect makes the units and spreads them over the connections.
+// connect spreads the units over the connections.
 func (r *Run) connect(ctx context.Context) error {
 	n := r.opts.Fleet.Connections
 	if n == 0 || n > len(r.units) {

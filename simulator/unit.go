@@ -33,8 +33,10 @@ type kept struct {
 	payload []byte
 }
 
-func newUnit(number int, product, serial string) *unit {
-	return &unit{number: number, product: product, serial: serial, boot: 1,
+// newUnit switches a machine on. Its number of the start is the time of it, so
+// that a second run against the same gateway repeats no identity.
+func newUnit(number int, product, serial string, on gateway.Instant) *unit {
+	return &unit{number: number, product: product, serial: serial, boot: uint32(on / 1000),
 		eventsTopic: devices.EventsTopic(product, serial)}
 }
 

@@ -44,6 +44,7 @@ func rootCommand(c *client) *cobra.Command {
 	f.DurationVar(&c.timeout, "timeout", 15*time.Second, "how long a call may take")
 
 	root.AddCommand(
+		demoCommand(),
 		serveCommand(),
 		simulateCommand(c),
 		auditCommand(c),

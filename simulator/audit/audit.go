@@ -151,6 +151,7 @@ type message struct {
 	arrivals, displays           []int32 // indices into the ledger
 	withdrawn, dropped           bool
 	lost                         bool
+	foreign                      bool // for a machine of somebody else
 }
 
 type audit struct {
@@ -215,7 +216,7 @@ func (a *audit) arrival(in *pb.Arrival) int32 {
 	}
 	i, ok := a.events[in.EventId]
 	if !ok {
-		if a.ours(in.Device) {
+		if a.ours(in.Device) && instant(in.ReceivedAt) >= a.book.From {
 			a.find(EventInvented, in.EventId, "of type %s", in.Type)
 		}
 		return -1
@@ -309,7 +310,7 @@ func (a *audit) readHistory(ctx context.Context, src Source) error {
 		case ok:
 			a.seen[i].points++
 			a.report.Points++
-		case a.ours(e.Device):
+		case a.ours(e.Device) && instant(e.ReceivedAt) >= a.book.From:
 			a.find(PointInvented, e.Id, "of type %s", e.Type)
 		}
 		return nil
@@ -321,6 +322,7 @@ func (a *audit) readMessages(ctx context.Context, src Source) error {
 		if msg := a.messages[m.Id]; msg != nil {
 			msg.listed++
 			msg.customer = m.CustomerId
+			msg.foreign = !a.ours(m.Device)
 		}
 		return nil
 	})

@@ -101,9 +101,15 @@ func (a *audit) checkMessages() {
 			acked[rc.Message] = true
 		}
 	}
+	a.order = slices.DeleteFunc(a.order, a.outside)
 	for _, m := range a.order {
 		a.checkMessage(m, acked[m.id])
 	}
+}
+
+// outside holds for messages of other fleets, and of a run before this one.
+func (a *audit) outside(m *message) bool {
+	return len(m.arrivals) == 0 && m.decided > 0 && (m.foreign || m.decidedAt < a.book.From)
 }
 
 // arrived holds for the states that say that the message reached the machine's

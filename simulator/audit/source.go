@@ -20,6 +20,19 @@ func (s API) partitions(ctx context.Context) (int, error) {
 	return len(resp.GetPartitions()), err
 }
 
+// ends returns the end of every partition's log: what follows the log must have
+// got there before it is compared.
+func (s API) ends(ctx context.Context) ([]*pb.Position, error) {
+	resp, err := pb.NewStatusServiceClient(s.Conn).GetStatus(ctx, &pb.GetStatusRequest{})
+	var out []*pb.Position
+	for _, p := range resp.GetPartitions() {
+		if p.LastEvent > 0 {
+			out = append(out, &pb.Position{Partition: p.Partition, Seq: p.LastEvent})
+		}
+	}
+	return out, err
+}
+
 // Arrivals implements Source.
 func (s API) Arrivals(ctx context.Context, emit func(int, *pb.ReadArrivalsResponse) error) error {
 	client := pb.NewAuditServiceClient(s.Conn)
@@ -66,6 +79,11 @@ func each[T any](ctx context.Context, s API, emit func(int, *T) error, open func
 // History implements Source.
 func (s API) History(ctx context.Context, emit func(*pb.Event) error) error {
 	client, req := pb.NewEventServiceClient(s.Conn), &pb.ListEventsRequest{PageSize: pageSize}
+	at, err := s.ends(ctx)
+	if err != nil {
+		return err
+	}
+	req.AtLeast = at
 	for {
 		resp, err := client.ListEvents(ctx, req)
 		if err != nil {
@@ -85,6 +103,11 @@ func (s API) History(ctx context.Context, emit func(*pb.Event) error) error {
 // Messages implements Source.
 func (s API) Messages(ctx context.Context, emit func(*pb.Message) error) error {
 	client, req := pb.NewMessageServiceClient(s.Conn), &pb.ListMessagesRequest{PageSize: pageSize}
+	at, err := s.ends(ctx)
+	if err != nil {
+		return err
+	}
+	req.AtLeast = at
 	for {
 		resp, err := client.ListMessages(ctx, req)
 		if err != nil {
