@@ -41,7 +41,7 @@ type Gateway struct {
 	templates *templates
 	engine    *engine.Engine
 	history   history.Store
-	follower  follower
+	follower  *history.Follower
 	directory *directory.Directory
 	source    source
 	rpc       *rpc.Server

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 
 	"touchpoint/gateway"
 	"touchpoint/gateway/deliver/render"
@@ -80,10 +81,11 @@ func (g *Gateway) compile(text []byte) (rpc.JourneyInfo, error) {
 // checkTemplates parses every text, so that a broken one fails here and not at
 // the customer's.
 func checkTemplates(def *journey.Definition) error {
+	known := render.Known{Names: slices.Concat(def.ValueNames(), render.PersonalNames), Open: []string{"customer.extra"}}
 	var v violations
 	for id, locales := range def.Templates {
 		for locale, text := range locales {
-			for _, one := range render.Check(renderText(text), render.Known{Names: []string{"product"}, Open: templateNames}) {
+			for _, one := range render.Check(renderText(text), known) {
 				one.Step, one.Field = id, "template."+locale+"."+one.Field
 				v = append(v, one)
 			}
@@ -91,9 +93,6 @@ func checkTemplates(def *journey.Definition) error {
 	}
 	return v.err("template")
 }
-
-// templateNames are the namespaces that a template may draw on.
-var templateNames = []string{"event", "trait", "customer", "device", "attribute"}
 
 // eraser removes what does not follow the log, and waits for what does.
 type eraser struct{ g *Gateway }

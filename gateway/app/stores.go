@@ -41,26 +41,42 @@ func (g *Gateway) masterKeySource() vault.MasterKeySource {
 	return s
 }
 
-// follower fills the history from the logs.
-type follower interface {
-	Await(ctx context.Context, at []gateway.Position) error
+// historyLog shows the log as the history wants it.
+type historyLog struct{ *eventlog.Log }
+
+func (l historyLog) ReadSteps(ctx context.Context, partition int, after uint64) (history.StepReader, error) {
+	return l.Log.ReadSteps(ctx, partition, after)
 }
 
-type noFollower struct{}
+func (l historyLog) ReadEvents(ctx context.Context, partition int, after uint64) (history.EventReader, error) {
+	return l.Log.ReadEvents(ctx, partition, after)
+}
 
-func (noFollower) Await(context.Context, []gateway.Position) error { return nil }
-
+// openHistory opens the time series and begins to fill it from the logs.
 func (g *Gateway) openHistory(ctx context.Context) error {
 	store, err := history.OpenSQLite(ctx, history.SQLiteOptions{Path: g.cfg.path("history.db")})
 	if err != nil {
 		return err
 	}
-	g.history, g.follower = store, noFollower{}
+	g.history = store
 	g.onClose("history", store.Close)
+	g.follower, err = history.Follow(ctx, history.FollowerOptions{
+		Log: historyLog{g.store}, Store: g.history, Partitions: g.cfg.Partitions, Registry: g.store, Logger: g.log,
+	})
+	if err != nil {
+		return err
+	}
+	g.onClose("history's follower", g.follower.Close)
 	return nil
 }
 
-func (g *Gateway) historyGuarantee() string { return "history: embedded" }
+// historyGuarantee says where the time series is and what that means.
+func (g *Gateway) historyGuarantee() string {
+	if i := g.cfg.History.Influx; i != nil {
+		return "history: InfluxDB at " + i.URL + ", bucket " + i.Bucket + "; while it is away, the log keeps what it lacks"
+	}
+	return "history: embedded in " + g.cfg.path("history.db") + ", filled from the log, exactly once"
+}
 
 // startFollowers sets going what follows the log in the background.
 func (g *Gateway) startFollowers(context.Context) error {
@@ -105,7 +121,9 @@ func (g *Gateway) keepHouse() {
 // series is the history behind the API.
 type series struct{ g *Gateway }
 
-func (s series) Await(ctx context.Context, at []gateway.Position) error { return s.g.follower.Await(ctx, at) }
+func (s series) Await(ctx context.Context, at []gateway.Position) error {
+	return s.g.follower.Await(ctx, at)
+}
 
 func (s series) Events(ctx context.Context, q rpc.EventQuery) (rpc.Page[rpc.EventRow], error) {
 	page, err := s.g.history.Events(ctx, history.Query{
