@@ -231,8 +231,7 @@ func (s *Server) Stop(ctx context.Context) {
 	select {
 	case <-done:
 	case <-ctx.Done():
-		s.grpc.Stop()
-		<-done
+		s.grpc.Stop() // ends the calls that still run
 	}
 }
 
