@@ -472,3 +472,34 @@ func TestStopWithoutALog(t *testing.T) {
 		t.Errorf("stopping took %v", took)
 	}
 }
+
+// A snapshot that is taken while forwards wait must not make a restart believe
+// that they were appended.
+func TestSnapshotRemembersPendingForwards(t *testing.T) {
+	w := newWorld(t, 2)
+	var away atomic.Bool
+	away.Store(true)
+	w.log.eventFault = func(b *gateway.Batch) (error, error) {
+		return when(away.Load() && b.Inputs[0].From.Step > 0, gateway.Errorf(gateway.Unavailable, "away")), nil
+	}
+	e := w.engine(func(o *Options) { o.SnapshotSteps = 1; o.SnapshotInterval = time.Millisecond })
+	w.add(0, event(1, "forward", 1), event(2, "count", 0))
+	err := w.log.until(w.ctx(), func() bool {
+		steps := w.log.steps[0]
+		return len(steps) > 0 && w.log.snapshots[0].StepNumber == uint64(len(steps)) && steps[len(steps)-1].Applied[0].Seq >= 2
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	crash(e)
+	away.Store(false)
+	if p := w.log.followers[engineName+"0"]; p[1] >= w.log.steps[0][0].Seq {
+		t.Errorf("the trimmer may remove the step that holds the forward: %v", p)
+	}
+	e = w.engine()
+	w.settle(e)
+	w.stop(e)
+	if n := w.core(1).Counts[1]; n != 1 {
+		t.Errorf("the forward arrived %d times", n)
+	}
+}

@@ -12,8 +12,8 @@ import (
 func (r *runner) live(ctx context.Context) error {
 	reading, stopReading := context.WithCancel(ctx)
 	defer stopReading()
-	r.shared.waiting.Store(0)
 	r.pump = r.startPump(reading, r.eventSeq)
+	r.shared.pump.Store(r.pump)
 	alarm := time.NewTimer(time.Hour)
 	defer alarm.Stop()
 	for {
@@ -61,7 +61,7 @@ func (r *runner) pace(ctx context.Context) {
 func (r *runner) step(ctx context.Context, b *gateway.Batch) error {
 	out := r.begin()
 	r.apply(b, out)
-	for inputs := len(b.Inputs); !out.More && inputs < r.o.MaxInputs && len(out.Changes) < maxChanges; {
+	for inputs := len(b.Inputs); !out.More && inputs < r.o.MaxInputs && size(out) < maxStep; {
 		next, ok := r.arrived()
 		if !ok {
 			break
@@ -92,6 +92,19 @@ func (r *runner) step(ctx context.Context, b *gateway.Batch) error {
 	return nil
 }
 
+// size estimates what the step takes in the log.
+func size(s *gateway.Step) int {
+	n := len(s.Changes) + 4*len(s.Outcomes) + 400*len(s.Messages) + 150*(len(s.Decisions)+len(s.Entered)+len(s.Updates)) +
+		200*(len(s.Late)+len(s.Profiles)+len(s.Ownerships))
+	for i := range s.Forwards {
+		n += 200
+		if admit, ok := s.Forwards[i].Input.Command.(gateway.AdmitDevice); ok {
+			n += len(admit.State)
+		}
+	}
+	return n
+}
+
 func (r *runner) arrived() (*gateway.Batch, bool) {
 	select {
 	case b := <-r.pump.out:
@@ -103,7 +116,6 @@ func (r *runner) arrived() (*gateway.Batch, bool) {
 
 func (r *runner) apply(b *gateway.Batch, out *gateway.Step) {
 	r.taken = append(r.taken, b)
-	r.shared.waiting.Add(-1)
 	r.shared.inputs.Add(uint64(len(b.Inputs)))
 	r.core.Apply(b, out)
 }

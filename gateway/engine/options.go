@@ -146,9 +146,9 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// maxChanges ends a step early, so that it stays well below what one message
-// of the log can hold.
-const maxChanges = 256 << 10
+// maxStep ends a step early, so that it stays well below what one message of
+// the log can hold.
+const maxStep = 256 << 10
 
 // Validate fills defaults and names the first key that is wrong.
 func (o *Options) Validate() error {

@@ -63,7 +63,6 @@ func (p *pump) readOnce(ctx context.Context, r *runner, after *uint64) error {
 		}
 		*after = b.Seq
 		r.shared.received.Store(b.Seq)
-		r.shared.waiting.Add(1)
 		select {
 		case p.out <- b:
 		case <-ctx.Done():

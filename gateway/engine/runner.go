@@ -56,7 +56,7 @@ type shared struct {
 	ticked                                 atomic.Int64 // clock at the last tick
 	snapshotStep                           atomic.Uint64
 	snapshotAt                             atomic.Int64 // wall, nanoseconds
-	waiting                                atomic.Int32
+	pump                                   atomic.Pointer[pump]
 	forward                                atomic.Pointer[forwarder]
 	err                                    atomic.Pointer[error]
 }
@@ -203,10 +203,13 @@ func (r *runner) stats(now gateway.Instant) PartitionStats {
 	s := &r.shared
 	out := PartitionStats{
 		Partition: r.partition, State: State(r.state.Load()), Epoch: s.epoch.Load(),
-		AppliedSeq: s.applied.Load(), ReceivedSeq: s.received.Load(), Waiting: int(s.waiting.Load()),
+		AppliedSeq: s.applied.Load(), ReceivedSeq: s.received.Load(),
 		Step: s.step.Load(), Inputs: s.inputs.Load(),
 		Now: gateway.Instant(s.now.Load()), Observed: gateway.Instant(s.observed.Load()),
 		NextTimer: gateway.Instant(s.pure.Load()), NextAbsence: gateway.Instant(s.absence.Load()), SnapshotStep: s.snapshotStep.Load(),
+	}
+	if p := s.pump.Load(); p != nil {
+		out.Waiting = len(p.out)
 	}
 	if out.Waiting > 0 && s.recordTime.Load() > 0 {
 		out.Lag = max(0, now.Sub(gateway.Instant(s.recordTime.Load())))
