@@ -148,6 +148,7 @@ func testRoundTrip(t *testing.T, f *fixture) {
 				{Key: "applied", Value: gateway.String("a property may have any name")},
 				{Key: "big", Value: gateway.Int(math.MaxInt64)},
 				{Key: "customer", Value: gateway.Int(-7)},
+				{Key: "e.empty", Value: gateway.String("")},
 				{Key: "engine.temp_c", Value: gateway.Float(-0.25)},
 				{Key: "id", Value: gateway.Bool(true)},
 				{Key: "off", Value: gateway.Bool(false)},
@@ -299,7 +300,7 @@ func testBadQueries(t *testing.T, f *fixture) {
 func testHostileTexts(t *testing.T, f *fixture) {
 	texts := []string{
 		`x" or true or "y`, `x\" |> drop()`, "${string(v: 1)}", "a\nb", `a\`, `a\\`, "a,b=c d", "'; DROP TABLE block; --",
-		"\u00fc\U0001f600", "%00", "trailing ", " leading", "=", ",", "\t", `"`, "a\\,b", "a\\ b", "\r", "#comment", "a\\\nb",
+		"\u00fc\U0001f600", "%00", "trailing ", " leading", "\r\n", "=", ",", "\t", `"`, "a\\,b", "a\\ b", "\r", "#comment", "a\\\nb",
 	}
 	var points []history.Point
 	for n, text := range texts {
@@ -403,7 +404,7 @@ func testAggregate(t *testing.T, f *fixture) {
 	points = append(points, Brew(10, device2, ben))
 	other := Brew(11, device2, ben)
 	other.Event.Type, other.Event.Product = "rinse", "kaffa-3"
-	other.Event.Properties = gateway.Properties{{Key: "water_ml", Value: gateway.String("much")}, {Key: "done", Value: gateway.Bool(true)}}
+	other.Event.Properties = gateway.Properties{{Key: "done", Value: gateway.Bool(true)}, {Key: "program", Value: gateway.String("short")}}
 	points = append(points, other)
 	f.append(t, points...)
 	// Start is 6 min 40 s past a quarter of an hour, so windows of five minutes
@@ -424,6 +425,7 @@ func testAggregate(t *testing.T, f *fixture) {
 		{"min", history.Aggregation{Function: history.Min, Field: "water_ml", Filter: brews}, []history.Row{{Value: 30, Points: 11}}},
 		{"max", history.Aggregation{Function: history.Max, Field: "water_ml", Filter: brews}, []history.Row{{Value: 40, Points: 11}}},
 		{"no numbers", history.Aggregation{Function: history.Sum, Field: "done"}, []history.Row{}},
+		{"text", history.Aggregation{Function: history.Min, Field: "program"}, []history.Row{}},
 		{"no such field", history.Aggregation{Function: history.Max, Field: "nothing"}, []history.Row{}},
 		{"range", history.Aggregation{Function: history.Sum, Field: "water_ml", Filter: history.Filter{From: Start + 60_000, To: Start + 180_000}},
 			[]history.Row{{Value: 63, Points: 2}}},
@@ -481,6 +483,7 @@ func testAggregateByCustomer(t *testing.T, f *fixture) {
 func testScan(t *testing.T, f *fixture) {
 	at := func(n int, partition int, seq uint64, index, late uint32, applied gateway.Instant) history.Point {
 		p := Brew(n, device1, anna)
+		p.Event.OccurredAt -= 3_600_000 // nothing is applied before it occurs
 		p.Place = history.Place{Partition: partition, Seq: seq, Index: index, Late: late}
 		p.AppliedAt = Start + applied
 		return p
