@@ -486,7 +486,11 @@ func TestSnapshotRemembersPendingForwards(t *testing.T) {
 	w.add(0, event(1, "forward", 1), event(2, "count", 0))
 	err := w.log.until(w.ctx(), func() bool {
 		steps := w.log.steps[0]
-		return len(steps) > 0 && w.log.snapshots[0].StepNumber == uint64(len(steps)) && steps[len(steps)-1].Applied[0].Seq >= 2
+		if len(steps) == 0 || w.log.snapshots[0].StepNumber != uint64(len(steps)) {
+			return false
+		}
+		applied := steps[len(steps)-1].Applied
+		return applied[len(applied)-1].Seq == 2
 	})
 	if err != nil {
 		t.Fatal(err)
