@@ -89,21 +89,10 @@ func (p *partition) append() (seq uint64, err error) {
 
 // answer tells everyone who waits for inputs of the chunk what became of them.
 func (p *partition) answer(c *chunk, seq uint64, err error) {
-	var events, receipts, commands uint64
-	var room int64
+	p.settle(c, err == nil)
 	at := gateway.Position{Partition: p.number, Seq: seq}
 	for n := range c.metas {
 		m := &c.metas[n]
-		switch c.inputs[n].Command.(type) {
-		case nil:
-			events++
-		case gateway.Receipt:
-			receipts++
-			commands++
-		default:
-			commands++
-		}
-		room += m.room
 		if m.failed != nil && err != nil {
 			*m.failed = true
 		}
@@ -114,11 +103,29 @@ func (p *partition) answer(c *chunk, seq uint64, err error) {
 			m.waiter.result(m.index, at, err)
 		}
 	}
+}
+
+// settle counts the inputs of a chunk and gives their room back.
+func (p *partition) settle(c *chunk, stored bool) {
+	var events, receipts, commands uint64
+	var room int64
+	for n := range c.inputs {
+		switch c.inputs[n].Command.(type) {
+		case nil:
+			events++
+		case gateway.Receipt:
+			receipts++
+			commands++
+		default:
+			commands++
+		}
+		room += c.metas[n].room
+	}
 	if room > 0 {
 		p.i.room.Release(room)
 		p.i.count.queuedBytes.Add(-room)
 	}
-	if err == nil {
+	if stored {
 		p.i.count.events.Add(events)
 		p.i.count.receipts.Add(receipts)
 		p.i.count.commands.Add(commands)
