@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -114,10 +115,11 @@ func TestUnknownOutcomeRepeatsTheSameBatch(t *testing.T) {
 }
 
 func TestFullLogHoldsDevicesAndPassesCommands(t *testing.T) {
-	watermark := start
+	var watermark atomic.Int64
+	watermark.Store(int64(start))
 	r := newRig(t, func(o *ingest.Options) {
 		o.Partitions = 1
-		o.Watermark = func() gateway.Instant { return watermark }
+		o.Watermark = func() gateway.Instant { return gateway.Instant(watermark.Load()) }
 	})
 	var mu sync.Mutex
 	full := true
@@ -134,7 +136,7 @@ func TestFullLogHoldsDevicesAndPassesCommands(t *testing.T) {
 	a := make(acks, 2)
 	r.Uplink(topic("d1"), []byte(`{"id":"e1","type":"x"}`), a.ack)
 	a.none(t)
-	watermark = start + 5000
+	watermark.Store(int64(start + 5000))
 	if _, err := r.Submit(t.Context(), 0, gateway.Input{Command: gateway.Tick{}}); err != nil {
 		t.Errorf("a tick: %v", err)
 	}
