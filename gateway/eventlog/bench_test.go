@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"fmt"
 	"slices"
 	"sync"
 	"syscall"
@@ -128,35 +129,28 @@ func BenchmarkThroughput16(b *testing.B) {
 	b.ReportMetric(float64((cpu()-used).Nanoseconds())/n, "cpu-ns/event")
 }
 
-// 2,000 events a second over 16 partitions: an event waits at most 5 ms for
+// Events at a steady rate over the partitions: an event waits at most 5 ms for
 // others, and the next batch collects while the last one is on its way.
-func BenchmarkPaced2000(b *testing.B) {
-	l := newStore(b, "embedded").open(b)
-	const rate, linger = 2000, 5 * time.Millisecond
-	var appended, batches latencies
-	var sizes []int
+func BenchmarkPaced(b *testing.B) {
+	for _, c := range []struct{ rate, partitions int }{{2000, 16}, {2000, 4}, {15000, 16}, {15000, 4}} {
+		b.Run(fmt.Sprintf("rate=%d/partitions=%d", c.rate, c.partitions), func(b *testing.B) {
+			paced(b, c.rate, c.partitions, 5*time.Millisecond)
+		})
+	}
+}
+
+func paced(b *testing.B, rate, partitions int, linger time.Duration) {
+	l := newStore(b, "embedded").open(b, func(o *Options) { o.Partitions = partitions })
+	var events, batches latencies
 	var wg sync.WaitGroup
-	queues := make([]chan time.Time, 16)
+	queues := make([]chan time.Time, partitions)
 	for p := range queues {
-		queues[p] = make(chan time.Time, 1024)
+		queues[p] = make(chan time.Time, 4096)
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
 			for first := range queues[p] {
-				arrived := []time.Time{first}
-				timer := time.NewTimer(linger)
-			collect:
-				for len(arrived) < 256 {
-					select {
-					case at, ok := <-queues[p]:
-						if !ok {
-							break collect
-						}
-						arrived = append(arrived, at)
-					case <-timer.C:
-						break collect
-					}
-				}
+				arrived := collect(first, queues[p], linger)
 				begin := time.Now()
 				if _, err := l.AppendEvents(b.Context(), batch(p, 0, len(arrived))); err != nil {
 					b.Error(err)
@@ -164,35 +158,46 @@ func BenchmarkPaced2000(b *testing.B) {
 				}
 				batches.add(time.Since(begin))
 				for _, at := range arrived {
-					appended.add(time.Since(at))
+					events.add(time.Since(at))
 				}
-				appended.mu.Lock()
-				sizes = append(sizes, len(arrived))
-				appended.mu.Unlock()
 			}
 		}()
 	}
 	b.ResetTimer()
 	begin, used := time.Now(), cpu()
 	for i := range b.N {
-		if d := time.Until(begin.Add(time.Duration(i) * time.Second / rate)); d > 0 {
+		if d := time.Until(begin.Add(time.Duration(i) * time.Second / time.Duration(rate))); d > 0 {
 			timer := time.NewTimer(d)
 			<-timer.C
 		}
-		queues[i*7%16] <- time.Now()
+		queues[i*7%partitions] <- time.Now()
 	}
 	for _, q := range queues {
 		close(q)
 	}
 	wg.Wait()
 	batches.report(b, "append")
-	appended.report(b, "event_to_durable")
-	total := 0
-	for _, n := range sizes {
-		total += n
-	}
-	b.ReportMetric(float64(total)/float64(len(sizes)), "events/batch")
+	events.report(b, "event_to_durable")
+	b.ReportMetric(float64(b.N)/float64(len(batches.list)), "events/batch")
 	b.ReportMetric(float64((cpu()-used).Microseconds())/float64(b.N), "cpu-us/event")
+}
+
+func collect(first time.Time, queue chan time.Time, linger time.Duration) []time.Time {
+	arrived := []time.Time{first}
+	timer := time.NewTimer(linger)
+	defer timer.Stop()
+	for len(arrived) < 256 {
+		select {
+		case at, ok := <-queue:
+			if !ok {
+				return arrived
+			}
+			arrived = append(arrived, at)
+		case <-timer.C:
+			return arrived
+		}
+	}
+	return arrived
 }
 
 // 16 partitions append one event each, one after the other, as fast as they

@@ -2,7 +2,6 @@ package eventlog
 
 import (
 	"context"
-	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -24,7 +23,7 @@ const sweepEvery = 32
 type Bucket struct {
 	l      *Log
 	name   string
-	stream jetstream.Stream
+	stream *stream
 	secret bool // old revisions are overwritten, not only forgotten
 
 	mu      sync.Mutex
@@ -90,12 +89,12 @@ func (b *Bucket) Get(ctx context.Context, key string) ([]byte, uint64, error) {
 	if err != nil {
 		return nil, 0, err
 	}
-	m, err := b.stream.GetLastMsgForSubject(ctx, subject)
-	if errors.Is(err, jetstream.ErrMsgNotFound) || (err == nil && m.Header.Get(headerOp) != "") {
-		return nil, 0, gateway.Errorf(gateway.NotFound, "table %s has no such key", b.name)
-	}
+	m, err := b.stream.last(ctx, subject)
 	if err != nil {
 		return nil, 0, readError("table "+b.name, err)
+	}
+	if m == nil || m.Header.Get(headerOp) != "" {
+		return nil, 0, gateway.Errorf(gateway.NotFound, "table %s has no such key", b.name)
 	}
 	return m.Data, m.Sequence, nil
 }
@@ -112,8 +111,8 @@ func (b *Bucket) Create(ctx context.Context, key string, value []byte) (uint64, 
 		return rev, err
 	}
 	subject, _ := b.subject(key)
-	m, gerr := b.stream.GetLastMsgForSubject(ctx, subject)
-	if gerr != nil || m.Header.Get(headerOp) == "" {
+	m, gerr := b.stream.last(ctx, subject)
+	if gerr != nil || m == nil || m.Header.Get(headerOp) == "" {
 		return 0, err
 	}
 	return b.write(ctx, key, value, m.Sequence) // it was purged: a new life
@@ -203,22 +202,11 @@ func (b *Bucket) erase(ctx context.Context, key string, rev uint64) error {
 		return readError("table "+b.name, err)
 	}
 	for _, seq := range old {
-		if err := eraseMsg(ctx, b.stream, seq); err != nil {
+		if err := b.stream.erase(ctx, seq); err != nil {
 			return writeError("table "+b.name+": erasing", err)
 		}
 	}
 	return nil
-}
-
-// eraseMsg overwrites one message. One that is gone is no error.
-func eraseMsg(ctx context.Context, s jetstream.Stream, seq uint64) error {
-	err := s.SecureDeleteMsg(ctx, seq)
-	if errors.Is(err, jetstream.ErrMsgDeleteUnsuccessful) {
-		if _, gone := s.GetMsg(ctx, seq); errors.Is(gone, jetstream.ErrMsgNotFound) {
-			return nil
-		}
-	}
-	return err
 }
 
 // Keys returns the keys that begin with prefix ("" = all).

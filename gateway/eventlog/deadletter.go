@@ -45,7 +45,7 @@ func (l *Log) DeadLetters(ctx context.Context, page string, limit int) ([]DeadLe
 	if err != nil {
 		return nil, "", readError("dead letters", err)
 	}
-	info, err := h.Info(ctx)
+	info, err := h.info(ctx)
 	if err != nil {
 		return nil, "", readError("dead letters", err)
 	}
@@ -120,7 +120,7 @@ func (l *Log) DeadLetter(ctx context.Context, id uint64) (*DeadLetter, error) {
 	if err != nil {
 		return nil, readError("dead letter", err)
 	}
-	m, err := h.GetMsg(ctx, id)
+	m, err := h.get(ctx, id)
 	if err != nil {
 		return nil, readError("dead letter "+strconv.FormatUint(id, 10), err)
 	}
@@ -175,7 +175,7 @@ func (l *Log) DeleteDeadLetter(ctx context.Context, id uint64) error {
 	if err != nil {
 		return readError("dead letter", err)
 	}
-	if err := eraseMsg(ctx, h, id); err != nil {
+	if err := h.erase(ctx, id); err != nil {
 		return writeError("delete a dead letter", err)
 	}
 	b, err := l.table(ctx, markBucket, false)

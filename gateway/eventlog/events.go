@@ -2,7 +2,6 @@ package eventlog
 
 import (
 	"context"
-	"errors"
 
 	"github.com/cespare/xxhash/v2"
 	"github.com/nats-io/nats.go/jetstream"
@@ -37,8 +36,8 @@ func (l *Log) AppendEvents(ctx context.Context, b *gateway.Batch) (uint64, error
 	defer keepBuffer(buf)
 	buf.record = wire.AppendBatch(buf.record[:0], b)
 	payload := buf.pack()
-	if max := l.nc.MaxPayload(); int64(len(payload)) > max-512 {
-		return 0, gateway.InvalidField("inputs", "the batch takes %d bytes, the server allows %d (max_payload)", len(payload), max-512)
+	if max := l.MaxRecord(); len(payload) > max {
+		return 0, gateway.InvalidField("inputs", "the batch takes %d bytes, the server allows %d (max_payload)", len(payload), max)
 	}
 	return l.appendBatch(ctx, b.Partition, payload, xxhash.Sum64(buf.record))
 }
@@ -127,29 +126,7 @@ func (l *Log) lastMsg(ctx context.Context, stream, subject string) (*jetstream.R
 	if err != nil {
 		return nil, err
 	}
-	m, err := s.GetLastMsgForSubject(ctx, subject)
-	if errors.Is(err, jetstream.ErrMsgNotFound) {
-		return nil, nil
-	}
-	return m, err
-}
-
-// handle returns a stream; the server is asked the first time only.
-func (l *Log) handle(ctx context.Context, stream string) (jetstream.Stream, error) {
-	l.mu.Lock()
-	s, ok := l.handles[stream]
-	l.mu.Unlock()
-	if ok {
-		return s, nil
-	}
-	s, err := l.js.Stream(ctx, stream)
-	if err != nil {
-		return nil, err
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.handles[stream] = s
-	return s, nil
+	return s.last(ctx, subject)
 }
 
 // EventReader reads the batches of one partition in order.

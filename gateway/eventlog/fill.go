@@ -82,7 +82,7 @@ func (l *Log) measure(ctx context.Context, all bool) {
 				continue
 			}
 			before := one.f.bytes.Load()
-			info, err := h.Info(ctx)
+			info, err := h.info(ctx)
 			if err != nil {
 				one.f.dirty.Store(true)
 				continue

@@ -184,7 +184,7 @@ func (l *Log) checkStart(ctx context.Context, partition int, from uint64, steps 
 	if err != nil {
 		return readError(what, err)
 	}
-	info, err := h.Info(ctx)
+	info, err := h.info(ctx)
 	if err != nil {
 		return readError(what, err)
 	}

@@ -27,6 +27,7 @@ type Log struct {
 	server *server.Server // embedded only
 	nc     *nats.Conn
 	js     jetstream.JetStream
+	conn   connection
 
 	installation wire.Installation
 	parts        []partition
@@ -36,7 +37,7 @@ type Log struct {
 
 	mu      sync.Mutex
 	buckets map[string]*Bucket
-	handles map[string]jetstream.Stream
+	streams map[string]*stream
 	readers map[*follower]struct{}
 	follow  followers
 	claims  claims
@@ -65,9 +66,10 @@ func Open(ctx context.Context, o Options) (*Log, error) {
 	}
 	l := &Log{
 		o: o, names: names{o.Name, o.Streams}, log: o.Logger, parts: make([]partition, o.Partitions),
-		buckets: map[string]*Bucket{}, handles: map[string]jetstream.Stream{}, readers: map[*follower]struct{}{},
+		buckets: map[string]*Bucket{}, streams: map[string]*stream{}, readers: map[*follower]struct{}{},
 	}
 	l.ids.init()
+	l.conn.init()
 	l.running, l.stop = context.WithCancel(context.Background())
 	if err := l.open(ctx); err != nil {
 		l.close()
@@ -107,6 +109,12 @@ func (l *Log) open(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	l.nc.SetDisconnectErrHandler(func(_ *nats.Conn, err error) {
+		l.conn.lost()
+		if err != nil {
+			l.log.Warn("log: connection lost", "error", err)
+		}
+	})
 	l.nc.SetReconnectHandler(func(*nats.Conn) {
 		l.log.Info("log: connected again")
 		go l.recheck()
@@ -275,6 +283,10 @@ func (l *Log) Installation() wire.Installation { return l.installation }
 // JetStream returns the connection's JetStream for the packages that keep
 // streams of their own; their names begin with Name.
 func (l *Log) JetStream() jetstream.JetStream { return l.js }
+
+// MaxRecord is the size in bytes above which an append may be refused: what
+// the server takes in one message.
+func (l *Log) MaxRecord() int { return int(l.nc.MaxPayload()) - headerRoom }
 
 // Ready reports why the log cannot be used right now, nil when it can.
 func (l *Log) Ready() error {

@@ -36,7 +36,7 @@ type Options struct {
 	MaxBytes int64
 	// Replicas is the number of copies that an external cluster keeps.
 	Replicas int
-	// AppendTimeout bounds an append whose context has no deadline.
+	// AppendTimeout bounds each request to the server.
 	AppendTimeout time.Duration
 	// Lease is how long the partitions of a dead process stay its own when
 	// several processes share an external log.

@@ -1,6 +1,7 @@
 package eventlog
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/binary"
@@ -52,11 +53,8 @@ func (l *Log) publish(ctx context.Context, subject string, data []byte, id strin
 }
 
 func (l *Log) publishMsg(ctx context.Context, m *nats.Msg) (uint64, error) {
-	if _, ok := ctx.Deadline(); !ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, l.o.AppendTimeout)
-		defer cancel()
-	}
+	ctx, cancel := l.call(ctx)
+	defer cancel()
 	resp, err := l.nc.RequestMsgWithContext(ctx, m)
 	if err != nil {
 		return 0, err
@@ -65,6 +63,9 @@ func (l *Log) publishMsg(ctx context.Context, m *nats.Msg) (uint64, error) {
 }
 
 func parseAck(data []byte) (uint64, error) {
+	if seq := plainAck(data); seq != 0 {
+		return seq, nil
+	}
 	var a ack
 	if err := json.Unmarshal(data, &a); err != nil {
 		return 0, jetstream.ErrInvalidJSAck
@@ -76,6 +77,31 @@ func parseAck(data []byte) (uint64, error) {
 		return 0, jetstream.ErrInvalidJSAck
 	}
 	return a.Seq, nil
+}
+
+// plainAck reads the ordinary answer, {"stream":"name","seq":123…, without a
+// JSON decoder; 0 says that it is another.
+func plainAck(data []byte) uint64 {
+	rest, ok := bytes.CutPrefix(data, []byte(`{"stream":"`))
+	if !ok {
+		return 0
+	}
+	_, rest, ok = bytes.Cut(rest, []byte(`","seq":`))
+	if !ok {
+		return 0
+	}
+	seq := uint64(0)
+	for i, c := range rest {
+		switch {
+		case c >= '0' && c <= '9' && i < 19:
+			seq = seq*10 + uint64(c-'0')
+		case c == ',' || c == '}':
+			return seq
+		default:
+			return 0
+		}
+	}
+	return 0
 }
 
 // unknownAppends remembers the ids of appends whose outcome stayed unknown, by

@@ -2,6 +2,8 @@ package eventlog
 
 import (
 	"context"
+	"errors"
+	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -54,7 +56,9 @@ func (s *source) next(ctx context.Context) (delivery, error) {
 		select {
 		case <-change:
 		case <-s.closed:
-			return delivery{}, s.isClosed()
+			return delivery{}, isClosed(s.stream)
+		case <-s.l.running.Done():
+			return delivery{}, isClosed(s.stream)
 		case <-ctx.Done():
 			return delivery{}, ctx.Err()
 		}
@@ -140,8 +144,8 @@ func (s *source) fail(err error) error {
 	return s.err
 }
 
-func (s *source) isClosed() error {
-	return gateway.Errorf(gateway.Unavailable, "reading %s: the reader is closed", s.stream)
+func isClosed(stream string) error {
+	return gateway.Errorf(gateway.Unavailable, "reading %s: the reader or the log is closed", stream)
 }
 
 func (s *source) close() {
@@ -214,7 +218,11 @@ func (f *follower) receive(m jetstream.Msg) {
 
 // trouble is told about what the consumer recovers from by itself.
 func (f *follower) trouble(_ jetstream.ConsumeContext, err error) {
-	f.l.log.Debug("log: reader recovers", "stream", f.stream, "error", err)
+	level := slog.LevelWarn
+	if errors.Is(err, jetstream.ErrNoHeartbeat) || f.l.running.Err() != nil {
+		level = slog.LevelDebug
+	}
+	f.l.log.Log(f.l.running, level, "log: reader recovers", "stream", f.stream, "error", err)
 }
 
 // recheck runs after each reconnection. A server that came back without records
@@ -235,7 +243,7 @@ func (l *Log) recheck() {
 				if err != nil {
 					return err
 				}
-				info, err := h.Info(l.running)
+				info, err := h.info(l.running)
 				if err == nil {
 					ends[f.stream] = info.State.LastSeq
 				}
@@ -268,7 +276,9 @@ func (f *follower) next(ctx context.Context) (delivery, error) {
 	case <-f.failed:
 		return delivery{}, f.failure()
 	case <-f.closed:
-		return delivery{}, gateway.Errorf(gateway.Unavailable, "reading %s: the reader is closed", f.stream)
+		return delivery{}, isClosed(f.stream)
+	case <-f.l.running.Done():
+		return delivery{}, isClosed(f.stream)
 	case <-ctx.Done():
 		return delivery{}, ctx.Err()
 	}
@@ -321,7 +331,9 @@ func (l *Log) scan(ctx context.Context, stream string, cfg jetstream.ConsumerCon
 	cfg.MemoryStorage = true
 	cfg.Replicas = 1
 	cfg.InactiveThreshold = 10 * time.Second
-	c, err := l.js.CreateConsumer(ctx, stream, cfg)
+	create, cancel := l.call(ctx)
+	c, err := l.js.CreateConsumer(create, stream, cfg)
+	cancel()
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,9 @@ import (
 // maxPayload is the largest message that the embedded server takes.
 const maxPayload = 8 << 20
 
+// headerRoom is what the headers of an append take of a message, at most.
+const headerRoom = 512
+
 // startServer starts the embedded server. It listens nowhere and syncs every
 // write before it answers.
 func startServer(o *Options) (*server.Server, error) {
@@ -52,11 +55,6 @@ func connect(o *Options, s *server.Server) (*nats.Conn, error) {
 		nats.ReconnectWait(200 * time.Millisecond), nats.ReconnectJitter(50*time.Millisecond, 50*time.Millisecond),
 		nats.PingInterval(5 * time.Second), nats.MaxPingsOutstanding(2),
 		nats.NoCallbacksAfterClientClose(),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
-			if err != nil {
-				o.Logger.Warn("log: connection lost", "error", err)
-			}
-		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			o.Logger.Warn("log: connection reports", "error", err)
 		}),

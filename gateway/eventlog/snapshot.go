@@ -95,14 +95,14 @@ func (l *Log) dropSnapshots(ctx context.Context, partition int) error {
 	if err != nil {
 		return readError("snapshots", err)
 	}
-	if err := h.Purge(ctx, jetstream.WithPurgeSubject(l.names.snapshotManifests(partition)), jetstream.WithPurgeKeep(keepSnapshots)); err != nil {
+	if err := h.purge(ctx, jetstream.WithPurgeSubject(l.names.snapshotManifests(partition)), jetstream.WithPurgeKeep(keepSnapshots)); err != nil {
 		return writeError("snapshots", err)
 	}
 	list, err := l.manifests(ctx, partition)
 	if err != nil || len(list) == 0 {
 		return err
 	}
-	info, err := h.Info(ctx, jetstream.WithSubjectFilter(l.names.snapshotChunks(partition, "*")))
+	info, err := h.info(ctx, jetstream.WithSubjectFilter(l.names.snapshotChunks(partition, "*")))
 	if err != nil {
 		return readError("snapshots", err)
 	}
@@ -111,7 +111,7 @@ func (l *Log) dropSnapshots(ctx context.Context, partition int) error {
 		if subject[:len(oldest)] >= oldest {
 			continue // kept, or being written
 		}
-		if err := h.Purge(ctx, jetstream.WithPurgeSubject(subject)); err != nil {
+		if err := h.purge(ctx, jetstream.WithPurgeSubject(subject)); err != nil {
 			return writeError("snapshots", err)
 		}
 	}

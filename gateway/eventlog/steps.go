@@ -27,8 +27,8 @@ func (l *Log) AppendStep(ctx context.Context, s *gateway.Step, prevSeq uint64) (
 	defer keepBuffer(buf)
 	buf.record = wire.AppendStep(buf.record[:0], s, prevSeq)
 	payload := buf.pack()
-	if max := l.nc.MaxPayload(); int64(len(payload)) > max-512 {
-		return 0, gateway.InvalidField("changes", "the step takes %d bytes, the server allows %d (max_payload)", len(payload), max-512)
+	if max := l.MaxRecord(); len(payload) > max {
+		return 0, gateway.InvalidField("changes", "the step takes %d bytes, the server allows %d (max_payload)", len(payload), max)
 	}
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc

@@ -144,7 +144,7 @@ func TestHoleStopsTheReader(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := st.DeleteMsg(ctx, 4); err != nil {
+		if err := st.s.DeleteMsg(ctx, 4); err != nil {
 			t.Fatal(err)
 		}
 		closeLog(t, l) // what is still in memory would hide it
@@ -276,7 +276,7 @@ func streamInfo(t testing.TB, l *Log, name string) *jetstream.StreamInfo {
 	if err != nil {
 		t.Fatal(err)
 	}
-	info, err := st.Info(within(t, 10*time.Second))
+	info, err := st.info(within(t, 10*time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}

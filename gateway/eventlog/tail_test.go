@@ -117,3 +117,41 @@ func TestTailKeepsItsPromise(t *testing.T) {
 	want(26+2*tailRecords, 0, false)
 	want(9999, 0, true)
 }
+
+func TestAck(t *testing.T) {
+	for in, want := range map[string]uint64{
+		`{"stream":"test_EVENTS_0","seq":123}`:                                                                123,
+		`{"stream":"s","seq":7,"duplicate": true}`:                                                            7,
+		`{"stream":"s", "domain":"hub", "seq":18446744073709551615}`:                                          18446744073709551615,
+		`{"stream":"s","seq":18446744073709551615}`:                                                           18446744073709551615,
+		`{"error":{"code":400,"err_code":10071,"description":"wrong last sequence: 3"},"stream":"s","seq":0}`: 0,
+		`{"stream":"s","seq":0}`:                                                                              0, `{"stream":"s","seq":`: 0, `{"stream":"s","seq":x}`: 0, ``: 0, `{}`: 0, `{"stream":"s","seq":12`: 0,
+	} {
+		got, err := parseAck([]byte(in))
+		if got != want || (err == nil) != (want != 0) {
+			t.Errorf("%s: %d, %v", in, got, err)
+		}
+	}
+}
+
+// A reader that waits is told when the log closes.
+func TestCloseWakesReaders(t *testing.T) {
+	both(t, func(t *testing.T, s *store) {
+		l := s.open(t)
+		ctx := within(t, 20*time.Second)
+		events, err := l.ReadEvents(ctx, 1, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		steps, err := l.ReadSteps(ctx, 1, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		errs := make(chan error, 2)
+		go func() { errs <- events.Next(ctx, new(gateway.Batch)) }()
+		go func() { errs <- steps.Next(ctx, new(gateway.Step)) }()
+		closeLog(t, l)
+		wantKind(t, <-errs, gateway.Unavailable)
+		wantKind(t, <-errs, gateway.Unavailable)
+	})
+}

@@ -123,7 +123,7 @@ func (l *Log) purge(ctx context.Context, stream, subject string, seq uint64) err
 	if err != nil {
 		return readError("trim "+stream, err)
 	}
-	if err := h.Purge(ctx, jetstream.WithPurgeSubject(subject), jetstream.WithPurgeSequence(seq+1)); err != nil {
+	if err := h.purge(ctx, jetstream.WithPurgeSubject(subject), jetstream.WithPurgeSequence(seq+1)); err != nil {
 		return writeError("trim "+stream, err)
 	}
 	return nil

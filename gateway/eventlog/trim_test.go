@@ -207,7 +207,7 @@ func TestSnapshots(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := st.DeleteMsg(ctx, list[len(list)-1].FirstChunkSeq+2); err != nil {
+		if err := st.s.DeleteMsg(ctx, list[len(list)-1].FirstChunkSeq+2); err != nil {
 			t.Fatal(err)
 		}
 		load(13, 100)
