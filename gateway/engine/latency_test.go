@@ -116,3 +116,29 @@ func (m *meter) Committed(p int, s *gateway.Step) {
 
 func (m *meter) Resume(int, []gateway.Message) {}
 func (m *meter) Lost(int)                      {}
+
+// BenchmarkSettled is one look of a lock-step driver at 16 idle partitions.
+func BenchmarkSettled(b *testing.B) {
+	l, err := eventlog.Open(context.Background(), eventlog.Options{Dir: b.TempDir(), Partitions: 16})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = l.Close(context.Background()) }()
+	e, err := New(Options{
+		Log: realLog{l}, Clock: clock.NewVirtual(start), Count: 16, NewCore: func(int) Core { return new(countCore) },
+		Submit: func(context.Context, int, gateway.Input) (gateway.Position, error) { return gateway.Position{}, nil },
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	e.Start()
+	if err := e.WaitReady(context.Background()); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if err := e.Settled(context.Background()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	crash(e)
+}
