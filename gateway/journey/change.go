@@ -145,6 +145,7 @@ func (c timeChange) encode(*encoder) {} // see setTime: it needs what was before
 type seenChange struct {
 	device gateway.DeviceID
 	id     identity
+	at     *device // where it is known already
 }
 
 func (c seenChange) encode(e *encoder) {
@@ -154,7 +155,10 @@ func (c seenChange) encode(e *encoder) {
 }
 
 func (c seenChange) apply(p *Partition) {
-	d := p.devices[c.device]
+	d := c.at
+	if d == nil {
+		d = p.devices[c.device]
+	}
 	if d == nil {
 		d = &device{id: c.device}
 		p.devices[c.device] = d
@@ -215,7 +219,8 @@ type countChange struct {
 	at       gateway.Instant
 	typ      *eventType
 	mask     uint64
-	values   []int64 // of the counters with values
+	values   []int64   // of the counters with values
+	cust     *customer // where he is known already
 }
 
 func (c countChange) encode(e *encoder) {
@@ -246,8 +251,12 @@ func (d *decoder) countChange(p *Partition) change {
 }
 
 func (c countChange) apply(p *Partition) {
-	cust := p.customer(c.customer)
+	cust := c.cust
+	if cust == nil {
+		cust = p.customer(c.customer)
+	}
 	values := c.values
+	next := 0 // counters and traits are in the same order
 	for i, t := range c.typ.traits {
 		if i >= maxTraitsPerType || c.mask>>i&1 == 0 {
 			continue
@@ -256,8 +265,13 @@ func (c countChange) apply(p *Partition) {
 		if t.spec.valued() && len(values) > 0 {
 			value, values = values[0], values[1:]
 		}
-		k := cust.counter(t, c.device)
-		if k == nil {
+		for next < len(cust.counters) && cust.counters[next].trait.id < t.id {
+			next++
+		}
+		var k *counter
+		if !t.spec.perDev && next < len(cust.counters) && cust.counters[next].trait == t {
+			k = &cust.counters[next]
+		} else if k = cust.counter(t, c.device); k == nil {
 			k = cust.addCounter(t, c.device)
 		}
 		k.count(p.now, c.at, value)

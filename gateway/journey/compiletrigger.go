@@ -176,7 +176,7 @@ func (c *compiler) bound(o *object, spec *traitSpec) {
 		o.fault("at_least", "is missing; write at_least: 200, or every: 100")
 	}
 	n := atLeast + every
-	tr.every = hasEvery
+	tr.every, tr.sum = hasEvery, spec.kind == traitSum
 	if spec.kind == traitSum {
 		tr.atLeast = toMicros(n)
 		return

@@ -204,9 +204,11 @@ func (b *bootSeen) add(seq uint64, day, oldest uint16) {
 		b.ranges[i].lo, b.ranges[i].day = seq, max(b.ranges[i].day, day)
 		return
 	}
-	// A gap opens: the moment to forget ranges that left the window.
+	if len(b.ranges) == cap(b.ranges) { // before the list grows: forget what left the window
+		b.ranges = slices.DeleteFunc(b.ranges, func(r seqRange) bool { return r.day < oldest })
+		i = b.find(seq)
+	}
 	b.ranges = slices.Insert(b.ranges, i, seqRange{seq, seq, day})
-	b.ranges = slices.DeleteFunc(b.ranges, func(r seqRange) bool { return r.day < oldest })
 }
 
 // encodeSeen writes the entries of oldest and later days in rising order.

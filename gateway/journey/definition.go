@@ -65,6 +65,7 @@ type trigger struct {
 	// trait indexes Definition.traits: the counter that the trigger watches;
 	// unless that of the event that must not have happened; -1 = none.
 	trait, unless int
+	sum           bool  // of values, not a count
 	atLeast       int64 // in millionths for a sum
 	every         bool  // counted events are used up
 	nth           uint32

@@ -67,7 +67,7 @@ func (p *Partition) deviceEvent(in *gateway.Input) gateway.Outcome {
 	if d.seen.has(id, p.oldestDay()) {
 		return gateway.Outcome{Disposition: gateway.Duplicate, Customer: d.ownerAt(ev.OccurredAt)}
 	}
-	do(p, seenChange{ev.Device, id})
+	do(p, seenChange{ev.Device, id, d})
 	owner := d.ownerAt(ev.OccurredAt)
 	switch {
 	case owner == 0:

@@ -1,7 +1,6 @@
 package journey
 
 import (
-	"slices"
 	"strconv"
 
 	"touchpoint/gateway"
@@ -86,7 +85,7 @@ func (p *Partition) look(c *customer, v *version, e *enrollment, ev *gateway.Eve
 
 // count moves the counters of the event's type.
 func (p *Partition) count(c *customer, et *eventType, ev *gateway.Event) {
-	change := countChange{customer: c.id, device: ev.Device, at: ev.OccurredAt, typ: et, values: p.values[:0]}
+	change := countChange{customer: c.id, device: ev.Device, at: ev.OccurredAt, typ: et, values: p.values[:0], cust: c}
 	for i, t := range et.traits {
 		if i >= maxTraitsPerType || t.spec.where.eval(&p.scope) != yes {
 			continue
@@ -150,18 +149,18 @@ func (p *Partition) happened(c *customer, t *trait, d gateway.DeviceID, within D
 
 // hear lets the running enrollments of a customer react to an event.
 func (p *Partition) hear(c *customer, ev *gateway.Event) {
-	if len(c.enrollments) == 1 { // the plain case, without a copy
-		p.hearOne(c.enrollments[0], ev)
-		return
-	}
-	for _, e := range slices.Clone(c.enrollments) {
+	for i := 0; i < len(c.enrollments); {
+		e := c.enrollments[i]
 		p.hearOne(e, ev)
+		if i < len(c.enrollments) && c.enrollments[i] == e { // else it was forgotten
+			i++
+		}
 	}
 }
 
 func (p *Partition) hearOne(e *enrollment, ev *gateway.Event) {
 	def := e.v.def
-	if !def.listens(ev.Type) {
+	if e.ended() && (def.goal == nil || e.converted) || !def.listens(ev.Type) {
 		return
 	}
 	if p.hearGoal(e, ev) || e.ended() {

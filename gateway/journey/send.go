@@ -306,7 +306,11 @@ func (p *Partition) messageValues(e *enrollment) gateway.Properties {
 	}
 	for i := range e.v.def.traits {
 		if name := e.v.def.traits[i].name; name != "" {
-			if v, ok := p.traitValue(e.c, e.v, e.device, name); ok {
+			v, ok := p.traitValue(e.c, e.v, e.device, name)
+			if tr := &e.v.def.trigger; tr.every && tr.trait == i { // used up: what it took
+				v, ok = tr.quantity(), true
+			}
+			if ok {
 				values = append(values, gateway.Property{Key: "trait." + name, Value: v})
 			}
 		}
@@ -321,4 +325,12 @@ func (p *Partition) messageValues(e *enrollment) gateway.Properties {
 	}
 	values.Sort()
 	return values
+}
+
+// quantity is what a threshold asks for.
+func (t *trigger) quantity() gateway.Value {
+	if t.sum {
+		return gateway.Float(float64(t.atLeast) / micros)
+	}
+	return gateway.Int(t.atLeast)
 }

@@ -162,7 +162,7 @@ func (p *Partition) forget(e *enrollment) {
 	for _, m := range e.c.messages {
 		if m.enrollment == e.id && !m.finished() {
 			next := *e
-			next.due = p.now + dayMillis
+			next.due = p.now + dayMillis // its receipts may still change something
 			do(p, enrollmentChange{e.c.id, next})
 			return
 		}
@@ -189,7 +189,7 @@ func (p *Partition) finish(e *enrollment, reason gateway.Reason, ev *gateway.Eve
 	p.decideFor(e, d)
 	e.step, e.waiting, e.absence = toEnd, false, false
 	e.endedAt, e.changedAt, e.endReason = p.now, p.now, reason
-	e.due = p.now + dayMillis
+	e.due = p.now
 	if g := e.v.def.goal; g != nil && !e.converted {
 		e.due = max(e.due, g.within.after(e.enteredAt))
 	}
@@ -201,6 +201,9 @@ func (p *Partition) finish(e *enrollment, reason gateway.Reason, ev *gateway.Eve
 	m.active, m.exitedAt = max(m.active-1, 0), p.now
 	do(p, markChange{e.c.id, m})
 	p.drained(e.v)
+	if e.due == p.now {
+		p.forget(e)
+	}
 }
 
 // put records the enrollment and tells the read model.
