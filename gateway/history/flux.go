@@ -51,8 +51,15 @@ func (f *flux) filter(condition string) { f.line(`|> filter(fn: (r) => `, condit
 
 // series adds the conditions on tags.
 func (f *flux) series(s *seriesFilter) {
-	if s.typ != "" {
-		f.filter(`r.type == ` + fluxText(storedName(s.typ)))
+	if len(s.types) > 0 {
+		conditions := make([]string, 0, len(s.types))
+		for _, typ := range s.types {
+			conditions = append(conditions, `r.type == `+fluxText(storedName(typ)))
+		}
+		f.filter(strings.Join(conditions, " or "))
+	}
+	if s.product != "" {
+		f.filter(`r.product == ` + fluxText(storedName(s.product)))
 	}
 	if !s.any {
 		conditions := make([]string, 0, len(s.devices)+1)
@@ -68,7 +75,8 @@ func (f *flux) series(s *seriesFilter) {
 
 // seriesFilter is the part of a filter that tags decide.
 type seriesFilter struct {
-	typ     string
+	types   []string
+	product string
 	any     bool // of any subject
 	devices []string
 	contact string

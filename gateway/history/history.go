@@ -77,7 +77,9 @@ type Batch struct {
 type Filter struct {
 	Device   gateway.DeviceID
 	Customer gateway.CustomerID
-	Type     string
+	Product  string
+	// Types chooses any of these, all when empty.
+	Types []string
 	// From and To bound OccurredAt: From <= t < To; 0 leaves a side open.
 	From, To gateway.Instant
 }
@@ -106,12 +108,14 @@ type Function string
 
 // The functions. Count counts the points that have the field (all points when
 // no field is named); the others take numbers and pass over everything else.
+// Last is the number that occurred last.
 const (
 	Count Function = "count"
 	Sum   Function = "sum"
 	Mean  Function = "mean"
 	Min   Function = "min"
 	Max   Function = "max"
+	Last  Function = "last"
 )
 
 // Group is a property of points by which Aggregate groups.

@@ -98,7 +98,7 @@ func text(r *query.FluxRecord, name string) string {
 // subjects finds the series that a filter is about. Of a customer it is known
 // which devices have events credited to him.
 func (x *Influx) subjects(ctx context.Context, f *Filter) (seriesFilter, error) {
-	s := seriesFilter{typ: f.Type, any: f.Device == 0 && f.Customer == 0}
+	s := seriesFilter{types: f.Types, product: f.Product, any: f.Device == 0 && f.Customer == 0}
 	if f.Customer == 0 {
 		if f.Device != 0 {
 			s.devices = []string{f.Device.String()}
@@ -387,6 +387,9 @@ func (x *Influx) aggregate(ctx context.Context, a *Aggregation, s *seriesFilter,
 		merge = "sum"
 	}
 	f.line(`|> group(columns: [`, strings.Join(columns, ", "), `])`)
+	if fn == "last" {
+		f.line(`|> sort(columns: ["_time"])`)
+	}
 	f.line(`|> `, merge, `()`)
 	f.line(`|> keep(columns: [`, strings.Join(append(columns, `"_value"`), ", "), `])`)
 	return x.run(ctx, f.String(), func(r *query.FluxRecord) error {

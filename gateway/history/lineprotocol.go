@@ -46,7 +46,6 @@ var reserved = map[string]bool{
 type lineEncoder struct {
 	measurement string
 	buf         []byte
-	scratch     []byte
 }
 
 // event appends the line of a point.

@@ -66,7 +66,8 @@ func subjectOf(p *Point) uint64 {
 func (f *Filter) matches(p *Point) bool {
 	return (f.Device == 0 || f.Device == p.Event.Device) &&
 		(f.Customer == 0 || f.Customer == p.Customer) &&
-		(f.Type == "" || f.Type == p.Event.Type) &&
+		(f.Product == "" || f.Product == p.Event.Product) &&
+		(len(f.Types) == 0 || slices.Contains(f.Types, p.Event.Type)) &&
 		f.covers(p.Event.OccurredAt)
 }
 
@@ -86,7 +87,7 @@ func (f *Filter) validate() error {
 
 // fingerprint ties a page token to its query.
 func (q *Query) fingerprint() uint64 {
-	b := make([]byte, 0, 64+len(q.Type))
+	b := make([]byte, 0, 128)
 	b = binary.LittleEndian.AppendUint64(b, uint64(q.Device))
 	b = binary.LittleEndian.AppendUint64(b, uint64(q.Customer))
 	b = binary.LittleEndian.AppendUint64(b, uint64(q.From))
@@ -94,7 +95,10 @@ func (q *Query) fingerprint() uint64 {
 	if q.OldestFirst {
 		b = append(b, 1)
 	}
-	b = append(b, q.Type...)
+	for _, s := range append([]string{q.Product}, q.Types...) {
+		b = binary.AppendUvarint(b, uint64(len(s)))
+		b = append(b, s...)
+	}
 	return xxhash.Sum64(b)
 }
 
@@ -155,12 +159,12 @@ func (a *Aggregation) prepare() error {
 	}
 	switch a.Function {
 	case Count:
-	case Sum, Mean, Min, Max:
+	case Sum, Mean, Min, Max, Last:
 		if a.Field == "" {
 			return gateway.InvalidField("field", "is needed by %s", a.Function)
 		}
 	default:
-		return gateway.InvalidField("function", "is %q, allowed are count, sum, mean, min and max", string(a.Function))
+		return gateway.InvalidField("function", "is %q, allowed are count, sum, mean, min, max and last", string(a.Function))
 	}
 	if a.Window < 0 || a.Window%time.Millisecond != 0 {
 		return gateway.InvalidField("window", "must be a positive number of milliseconds")

@@ -175,9 +175,13 @@ func (s *SQLite) blocks(ctx context.Context, f Filter, order string, fn func(*bl
 	}
 	text += `b.last_time >= ? AND b.first_time < ?`
 	args = append(args, int64(f.From), to)
-	if f.Type != "" {
+	if len(f.Types) > 0 {
+		var bits int64
+		for _, typ := range f.Types {
+			bits |= typeBit(typ)
+		}
 		text += ` AND b.types & ? != 0`
-		args = append(args, typeBit(f.Type))
+		args = append(args, bits)
 	}
 	if order != "" {
 		text += ` ORDER BY ` + order

@@ -12,6 +12,8 @@ type sums struct {
 // cell is one row in the making.
 type cell struct {
 	sum, min, max float64
+	last          float64
+	lastKey       key
 	points        int64
 }
 
@@ -43,12 +45,17 @@ func (s *sums) add(p *Point) {
 	}
 	c := s.cells[row]
 	if c == nil {
-		c = &cell{min: value, max: value}
+		c = &cell{min: value, max: value, last: value, lastKey: keyOf(p)}
 		s.cells[row] = c
 	}
 	c.points++
 	c.sum += value
 	c.min, c.max = min(c.min, value), max(c.max, value)
+	if s.a.Function == Last {
+		if k := keyOf(p); k.compare(c.lastKey) > 0 {
+			c.last, c.lastKey = value, k
+		}
+	}
 }
 
 // value returns what the point adds; ok is false when it adds nothing.
@@ -78,6 +85,8 @@ func (s *sums) rows() []Row {
 			row.Value = c.min
 		case Max:
 			row.Value = c.max
+		case Last:
+			row.Value = c.last
 		}
 		rows = append(rows, row)
 	}

@@ -182,7 +182,7 @@ func testRoundTrip(t *testing.T, f *fixture) {
 		{Key: "c", Value: gateway.Float(math.Inf(-1))}, {Key: "d", Value: gateway.Int(1)}}
 	f.append(t, odd)
 	odd.Event.Properties = odd.Event.Properties[3:]
-	if d := Diff([]history.Point{odd}, f.events(t, history.Query{Filter: history.Filter{Type: "brew_finished"}})); d != "" {
+	if d := Diff([]history.Point{odd}, f.events(t, history.Query{Filter: history.Filter{Types: []string{"brew_finished"}}})); d != "" {
 		t.Errorf("odd values (-want +got):\n%s", d)
 	}
 }
@@ -243,9 +243,12 @@ func testFilters(t *testing.T, f *fixture) {
 		{history.Filter{Customer: ben}, "brew-2-1 brew-1-2"},
 		{history.Filter{Customer: anna}, "brew-1-0 call"},
 		{history.Filter{Customer: ben, Device: device1}, "brew-1-2"},
-		{history.Filter{Type: "call"}, "call"},
-		{history.Filter{Type: "brew_finished", Device: device2}, "brew-2-1 brew-2-3"},
-		{history.Filter{Type: "nothing"}, ""},
+		{history.Filter{Types: []string{"call"}}, "call"},
+		{history.Filter{Types: []string{"brew_finished"}, Device: device2}, "brew-2-1 brew-2-3"},
+		{history.Filter{Types: []string{"nothing"}}, ""},
+		{history.Filter{Types: []string{"nothing", "call", "brew_finished"}, From: minute(3)}, "brew-2-3 call"},
+		{history.Filter{Product: "kaffa-2", From: minute(2)}, "brew-1-2 brew-2-3"},
+		{history.Filter{Product: "kaffa"}, ""},
 		{history.Filter{Device: 77}, ""},
 		{history.Filter{Customer: 77}, ""},
 		{history.Filter{Customer: 77, Device: device1}, ""},
@@ -274,7 +277,7 @@ func testBadQueries(t *testing.T, f *fixture) {
 		{Page: "AAAA"},
 		{Page: page.Next + "AAAA", Filter: history.Filter{Device: device1}},
 		{Page: page.Next, OldestFirst: true},
-		{Page: page.Next, Filter: history.Filter{Type: "other"}},
+		{Page: page.Next, Filter: history.Filter{Types: []string{"other"}}},
 	} {
 		if _, err := f.Events(f.ctx, q); gateway.KindOf(err) != gateway.Invalid {
 			t.Errorf("%+v: got %v, want an Invalid error", q, err)
@@ -311,7 +314,7 @@ func testHostileTexts(t *testing.T, f *fixture) {
 	}
 	f.append(t, points...)
 	for n, text := range texts {
-		q := history.Query{Filter: history.Filter{Type: text}, Limit: 10}
+		q := history.Query{Filter: history.Filter{Types: []string{text}}, Limit: 10}
 		if d := Diff(points[n:n+1], f.events(t, q)); d != "" {
 			t.Errorf("%q (-want +got):\n%s", text, d)
 		}
@@ -410,14 +413,14 @@ func testAggregate(t *testing.T, f *fixture) {
 	// Start is 6 min 40 s past a quarter of an hour, so windows of five minutes
 	// begin 100 s before it.
 	first := Start - 100_000
-	brews := history.Filter{Type: "brew_finished"}
+	brews := history.Filter{Types: []string{"brew_finished"}}
 	for _, c := range []struct {
 		name string
 		a    history.Aggregation
 		want []history.Row
 	}{
 		{"all", history.Aggregation{Function: history.Count}, []history.Row{{Value: 12, Points: 12}}},
-		{"none", history.Aggregation{Function: history.Count, Filter: history.Filter{Type: "x"}}, []history.Row{}},
+		{"none", history.Aggregation{Function: history.Count, Filter: history.Filter{Types: []string{"x"}}}, []history.Row{}},
 		{"field", history.Aggregation{Function: history.Count, Field: "grams"}, []history.Row{{Value: 11, Points: 11}}},
 		{"boolean field", history.Aggregation{Function: history.Count, Field: "done"}, []history.Row{{Value: 1, Points: 1}}},
 		{"sum", history.Aggregation{Function: history.Sum, Field: "water_ml", Filter: brews}, []history.Row{{Value: 385, Points: 11}}},
@@ -427,6 +430,12 @@ func testAggregate(t *testing.T, f *fixture) {
 		{"no numbers", history.Aggregation{Function: history.Sum, Field: "done"}, []history.Row{}},
 		{"text", history.Aggregation{Function: history.Min, Field: "program"}, []history.Row{}},
 		{"no such field", history.Aggregation{Function: history.Max, Field: "nothing"}, []history.Row{}},
+		{"last", history.Aggregation{Function: history.Last, Field: "water_ml", Groups: []history.Group{history.ByDevice}}, []history.Row{
+			{Device: device1, Value: 39, Points: 10},
+			{Device: device2, Value: 40, Points: 1},
+		}},
+		{"last of all", history.Aggregation{Function: history.Last, Field: "water_ml", Window: time.Hour, Filter: history.Filter{From: Start + 1}},
+			[]history.Row{{Start: Start - Start%3_600_000, Value: 40, Points: 10}}},
 		{"range", history.Aggregation{Function: history.Sum, Field: "water_ml", Filter: history.Filter{From: Start + 60_000, To: Start + 180_000}},
 			[]history.Row{{Value: 63, Points: 2}}},
 		{"windows", history.Aggregation{Function: history.Sum, Field: "water_ml", Filter: brews, Window: 5 * time.Minute}, []history.Row{
