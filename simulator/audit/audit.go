@@ -12,7 +12,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"touchpoint/gateway"
 	pb "touchpoint/proto/touchpoint/v1"
@@ -119,10 +122,8 @@ type Options struct {
 func Run(ctx context.Context, book *ledger.Book, src Source, o Options) (*Report, error) {
 	begin := time.Now()
 	a := newAudit(book)
-	for _, read := range []func(context.Context, Source) error{a.readArrivals, a.readSteps, a.readHistory, a.readMessages} {
-		if err := read(ctx, src); err != nil {
-			return nil, fmt.Errorf("audit: %w", err)
-		}
+	if err := a.read(ctx, src); err != nil {
+		return nil, fmt.Errorf("audit: %w", err)
 	}
 	a.checkEvents()
 	a.checkReceipts()
@@ -133,6 +134,23 @@ func Run(ctx context.Context, book *ledger.Book, src Source, o Options) (*Report
 	a.total()
 	a.report.Took = time.Since(begin)
 	return &a.report, nil
+}
+
+// read reads the stores; the history goes beside the logs, of which it touches
+// nothing but its own counts.
+func (a *audit) read(ctx context.Context, src Source) error {
+	group, gctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return a.readHistory(gctx, src) })
+	group.Go(func() error {
+		if err := a.readArrivals(gctx, src); err != nil {
+			return err
+		}
+		return a.readSteps(gctx, src)
+	})
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return a.readMessages(ctx, src)
 }
 
 // seen is what the stores hold of one event of the ledger.
@@ -156,6 +174,7 @@ type message struct {
 
 type audit struct {
 	book     *ledger.Book
+	mu       sync.Mutex // of the findings
 	report   Report
 	events   map[string]int32
 	devices  map[string]bool // internal ids and serials of the fleet
@@ -184,6 +203,8 @@ func newAudit(book *ledger.Book) *audit {
 }
 
 func (a *audit) find(k Kind, id, format string, args ...any) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.report.Findings = append(a.report.Findings, Finding{k, id, fmt.Sprintf(format, args...)})
 }
 

@@ -78,26 +78,21 @@ func each[T any](ctx context.Context, s API, emit func(int, *T) error, open func
 
 // History implements Source.
 func (s API) History(ctx context.Context, emit func(*pb.Event) error) error {
-	client, req := pb.NewEventServiceClient(s.Conn), &pb.ListEventsRequest{PageSize: pageSize}
 	at, err := s.ends(ctx)
 	if err != nil {
 		return err
 	}
-	req.AtLeast = at
-	for {
-		resp, err := client.ListEvents(ctx, req)
-		if err != nil {
-			return err
-		}
-		for _, e := range resp.Events {
+	client := pb.NewAuditServiceClient(s.Conn)
+	return each(ctx, s, func(_ int, r *pb.ReadHistoryResponse) error {
+		for _, e := range r.Events {
 			if err := emit(e); err != nil {
 				return err
 			}
 		}
-		if req.PageToken = resp.NextPageToken; req.PageToken == "" {
-			return nil
-		}
-	}
+		return nil
+	}, func(p int32) (grpc.ServerStreamingClient[pb.ReadHistoryResponse], error) {
+		return client.ReadHistory(ctx, &pb.ReadHistoryRequest{Partition: p, AtLeast: at})
+	})
 }
 
 // Messages implements Source.

@@ -1444,11 +1444,112 @@ func (x *StepUpdate) GetAt() *timestamppb.Timestamp {
 	return nil
 }
 
+// ReadHistoryRequest says what to read.
+type ReadHistoryRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The partition. Example: 3.
+	Partition int32 `protobuf:"varint,1,opt,name=partition,proto3" json:"partition,omitempty"`
+	// Wait until these positions are visible.
+	AtLeast       []*Position `protobuf:"bytes,2,rep,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadHistoryRequest) Reset() {
+	*x = ReadHistoryRequest{}
+	mi := &file_touchpoint_v1_admin_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadHistoryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadHistoryRequest) ProtoMessage() {}
+
+func (x *ReadHistoryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_v1_admin_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadHistoryRequest.ProtoReflect.Descriptor instead.
+func (*ReadHistoryRequest) Descriptor() ([]byte, []int) {
+	return file_touchpoint_v1_admin_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *ReadHistoryRequest) GetPartition() int32 {
+	if x != nil {
+		return x.Partition
+	}
+	return 0
+}
+
+func (x *ReadHistoryRequest) GetAtLeast() []*Position {
+	if x != nil {
+		return x.AtLeast
+	}
+	return nil
+}
+
+// ReadHistoryResponse is a part of the history.
+type ReadHistoryResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its events, without their properties.
+	Events        []*Event `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadHistoryResponse) Reset() {
+	*x = ReadHistoryResponse{}
+	mi := &file_touchpoint_v1_admin_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadHistoryResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadHistoryResponse) ProtoMessage() {}
+
+func (x *ReadHistoryResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_v1_admin_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadHistoryResponse.ProtoReflect.Descriptor instead.
+func (*ReadHistoryResponse) Descriptor() ([]byte, []int) {
+	return file_touchpoint_v1_admin_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *ReadHistoryResponse) GetEvents() []*Event {
+	if x != nil {
+		return x.Events
+	}
+	return nil
+}
+
 var File_touchpoint_v1_admin_proto protoreflect.FileDescriptor
 
 const file_touchpoint_v1_admin_proto_rawDesc = "" +
 	"\n" +
-	"\x19touchpoint/v1/admin.proto\x12\rtouchpoint.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1atouchpoint/v1/common.proto\"\x90\x02\n" +
+	"\x19touchpoint/v1/admin.proto\x12\rtouchpoint.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1atouchpoint/v1/common.proto\x1a\x1atouchpoint/v1/events.proto\"\x90\x02\n" +
 	"\n" +
 	"DeadLetter\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12;\n" +
@@ -1568,7 +1669,12 @@ const file_touchpoint_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"message_id\x18\x01 \x01(\tR\tmessageId\x12\x14\n" +
 	"\x05state\x18\x02 \x01(\tR\x05state\x12*\n" +
-	"\x02at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x02at2\xdd\x01\n" +
+	"\x02at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"f\n" +
+	"\x12ReadHistoryRequest\x12\x1c\n" +
+	"\tpartition\x18\x01 \x01(\x05R\tpartition\x122\n" +
+	"\bat_least\x18\x02 \x03(\v2\x17.touchpoint.v1.PositionR\aatLeast\"C\n" +
+	"\x13ReadHistoryResponse\x12,\n" +
+	"\x06events\x18\x01 \x03(\v2\x14.touchpoint.v1.EventR\x06events2\xdd\x01\n" +
 	"\x11DeadLetterService\x12`\n" +
 	"\x0fListDeadLetters\x12%.touchpoint.v1.ListDeadLettersRequest\x1a&.touchpoint.v1.ListDeadLettersResponse\x12f\n" +
 	"\x11ReplayDeadLetters\x12'.touchpoint.v1.ReplayDeadLettersRequest\x1a(.touchpoint.v1.ReplayDeadLettersResponse2\xb4\x01\n" +
@@ -1576,10 +1682,11 @@ const file_touchpoint_v1_admin_proto_rawDesc = "" +
 	"\bGetClock\x12\x1e.touchpoint.v1.GetClockRequest\x1a\x1f.touchpoint.v1.GetClockResponse\x12W\n" +
 	"\fAdvanceClock\x12\".touchpoint.v1.AdvanceClockRequest\x1a#.touchpoint.v1.AdvanceClockResponse2_\n" +
 	"\rStatusService\x12N\n" +
-	"\tGetStatus\x12\x1f.touchpoint.v1.GetStatusRequest\x1a .touchpoint.v1.GetStatusResponse2\xbb\x01\n" +
+	"\tGetStatus\x12\x1f.touchpoint.v1.GetStatusRequest\x1a .touchpoint.v1.GetStatusResponse2\x93\x02\n" +
 	"\fAuditService\x12Y\n" +
 	"\fReadArrivals\x12\".touchpoint.v1.ReadArrivalsRequest\x1a#.touchpoint.v1.ReadArrivalsResponse0\x01\x12P\n" +
-	"\tReadSteps\x12\x1f.touchpoint.v1.ReadStepsRequest\x1a .touchpoint.v1.ReadStepsResponse0\x01B-Z+touchpoint/proto/touchpoint/v1;touchpointv1b\x06proto3"
+	"\tReadSteps\x12\x1f.touchpoint.v1.ReadStepsRequest\x1a .touchpoint.v1.ReadStepsResponse0\x01\x12V\n" +
+	"\vReadHistory\x12!.touchpoint.v1.ReadHistoryRequest\x1a\".touchpoint.v1.ReadHistoryResponse0\x01B-Z+touchpoint/proto/touchpoint/v1;touchpointv1b\x06proto3"
 
 var (
 	file_touchpoint_v1_admin_proto_rawDescOnce sync.Once
@@ -1593,7 +1700,7 @@ func file_touchpoint_v1_admin_proto_rawDescGZIP() []byte {
 	return file_touchpoint_v1_admin_proto_rawDescData
 }
 
-var file_touchpoint_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_touchpoint_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_touchpoint_v1_admin_proto_goTypes = []any{
 	(*DeadLetter)(nil),                // 0: touchpoint.v1.DeadLetter
 	(*ListDeadLettersRequest)(nil),    // 1: touchpoint.v1.ListDeadLettersRequest
@@ -1615,53 +1722,61 @@ var file_touchpoint_v1_admin_proto_goTypes = []any{
 	(*ReadStepsResponse)(nil),         // 17: touchpoint.v1.ReadStepsResponse
 	(*StepMessage)(nil),               // 18: touchpoint.v1.StepMessage
 	(*StepUpdate)(nil),                // 19: touchpoint.v1.StepUpdate
-	nil,                               // 20: touchpoint.v1.PartitionStatus.FollowersEntry
-	(*timestamppb.Timestamp)(nil),     // 21: google.protobuf.Timestamp
-	(*DeviceRef)(nil),                 // 22: touchpoint.v1.DeviceRef
+	(*ReadHistoryRequest)(nil),        // 20: touchpoint.v1.ReadHistoryRequest
+	(*ReadHistoryResponse)(nil),       // 21: touchpoint.v1.ReadHistoryResponse
+	nil,                               // 22: touchpoint.v1.PartitionStatus.FollowersEntry
+	(*timestamppb.Timestamp)(nil),     // 23: google.protobuf.Timestamp
+	(*DeviceRef)(nil),                 // 24: touchpoint.v1.DeviceRef
+	(*Position)(nil),                  // 25: touchpoint.v1.Position
+	(*Event)(nil),                     // 26: touchpoint.v1.Event
 }
 var file_touchpoint_v1_admin_proto_depIdxs = []int32{
-	21, // 0: touchpoint.v1.DeadLetter.received_at:type_name -> google.protobuf.Timestamp
+	23, // 0: touchpoint.v1.DeadLetter.received_at:type_name -> google.protobuf.Timestamp
 	0,  // 1: touchpoint.v1.ListDeadLettersResponse.dead_letters:type_name -> touchpoint.v1.DeadLetter
 	5,  // 2: touchpoint.v1.ReplayDeadLettersResponse.failures:type_name -> touchpoint.v1.ReplayFailure
-	21, // 3: touchpoint.v1.GetClockResponse.now:type_name -> google.protobuf.Timestamp
-	21, // 4: touchpoint.v1.AdvanceClockRequest.to:type_name -> google.protobuf.Timestamp
-	21, // 5: touchpoint.v1.AdvanceClockResponse.now:type_name -> google.protobuf.Timestamp
+	23, // 3: touchpoint.v1.GetClockResponse.now:type_name -> google.protobuf.Timestamp
+	23, // 4: touchpoint.v1.AdvanceClockRequest.to:type_name -> google.protobuf.Timestamp
+	23, // 5: touchpoint.v1.AdvanceClockResponse.now:type_name -> google.protobuf.Timestamp
 	12, // 6: touchpoint.v1.GetStatusResponse.partitions:type_name -> touchpoint.v1.PartitionStatus
-	21, // 7: touchpoint.v1.GetStatusResponse.now:type_name -> google.protobuf.Timestamp
-	21, // 8: touchpoint.v1.PartitionStatus.now:type_name -> google.protobuf.Timestamp
-	21, // 9: touchpoint.v1.PartitionStatus.observed:type_name -> google.protobuf.Timestamp
-	20, // 10: touchpoint.v1.PartitionStatus.followers:type_name -> touchpoint.v1.PartitionStatus.FollowersEntry
-	21, // 11: touchpoint.v1.ReadArrivalsResponse.record_time:type_name -> google.protobuf.Timestamp
-	21, // 12: touchpoint.v1.ReadArrivalsResponse.observed:type_name -> google.protobuf.Timestamp
+	23, // 7: touchpoint.v1.GetStatusResponse.now:type_name -> google.protobuf.Timestamp
+	23, // 8: touchpoint.v1.PartitionStatus.now:type_name -> google.protobuf.Timestamp
+	23, // 9: touchpoint.v1.PartitionStatus.observed:type_name -> google.protobuf.Timestamp
+	22, // 10: touchpoint.v1.PartitionStatus.followers:type_name -> touchpoint.v1.PartitionStatus.FollowersEntry
+	23, // 11: touchpoint.v1.ReadArrivalsResponse.record_time:type_name -> google.protobuf.Timestamp
+	23, // 12: touchpoint.v1.ReadArrivalsResponse.observed:type_name -> google.protobuf.Timestamp
 	15, // 13: touchpoint.v1.ReadArrivalsResponse.arrivals:type_name -> touchpoint.v1.Arrival
-	22, // 14: touchpoint.v1.Arrival.device:type_name -> touchpoint.v1.DeviceRef
-	21, // 15: touchpoint.v1.Arrival.occurred_at:type_name -> google.protobuf.Timestamp
-	21, // 16: touchpoint.v1.Arrival.received_at:type_name -> google.protobuf.Timestamp
+	24, // 14: touchpoint.v1.Arrival.device:type_name -> touchpoint.v1.DeviceRef
+	23, // 15: touchpoint.v1.Arrival.occurred_at:type_name -> google.protobuf.Timestamp
+	23, // 16: touchpoint.v1.Arrival.received_at:type_name -> google.protobuf.Timestamp
 	18, // 17: touchpoint.v1.ReadStepsResponse.messages:type_name -> touchpoint.v1.StepMessage
 	19, // 18: touchpoint.v1.ReadStepsResponse.updates:type_name -> touchpoint.v1.StepUpdate
-	21, // 19: touchpoint.v1.ReadStepsResponse.now:type_name -> google.protobuf.Timestamp
-	21, // 20: touchpoint.v1.StepMessage.decided_at:type_name -> google.protobuf.Timestamp
-	21, // 21: touchpoint.v1.StepMessage.expires_at:type_name -> google.protobuf.Timestamp
-	21, // 22: touchpoint.v1.StepUpdate.at:type_name -> google.protobuf.Timestamp
-	1,  // 23: touchpoint.v1.DeadLetterService.ListDeadLetters:input_type -> touchpoint.v1.ListDeadLettersRequest
-	3,  // 24: touchpoint.v1.DeadLetterService.ReplayDeadLetters:input_type -> touchpoint.v1.ReplayDeadLettersRequest
-	6,  // 25: touchpoint.v1.ClockService.GetClock:input_type -> touchpoint.v1.GetClockRequest
-	8,  // 26: touchpoint.v1.ClockService.AdvanceClock:input_type -> touchpoint.v1.AdvanceClockRequest
-	10, // 27: touchpoint.v1.StatusService.GetStatus:input_type -> touchpoint.v1.GetStatusRequest
-	13, // 28: touchpoint.v1.AuditService.ReadArrivals:input_type -> touchpoint.v1.ReadArrivalsRequest
-	16, // 29: touchpoint.v1.AuditService.ReadSteps:input_type -> touchpoint.v1.ReadStepsRequest
-	2,  // 30: touchpoint.v1.DeadLetterService.ListDeadLetters:output_type -> touchpoint.v1.ListDeadLettersResponse
-	4,  // 31: touchpoint.v1.DeadLetterService.ReplayDeadLetters:output_type -> touchpoint.v1.ReplayDeadLettersResponse
-	7,  // 32: touchpoint.v1.ClockService.GetClock:output_type -> touchpoint.v1.GetClockResponse
-	9,  // 33: touchpoint.v1.ClockService.AdvanceClock:output_type -> touchpoint.v1.AdvanceClockResponse
-	11, // 34: touchpoint.v1.StatusService.GetStatus:output_type -> touchpoint.v1.GetStatusResponse
-	14, // 35: touchpoint.v1.AuditService.ReadArrivals:output_type -> touchpoint.v1.ReadArrivalsResponse
-	17, // 36: touchpoint.v1.AuditService.ReadSteps:output_type -> touchpoint.v1.ReadStepsResponse
-	30, // [30:37] is the sub-list for method output_type
-	23, // [23:30] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	23, // 19: touchpoint.v1.ReadStepsResponse.now:type_name -> google.protobuf.Timestamp
+	23, // 20: touchpoint.v1.StepMessage.decided_at:type_name -> google.protobuf.Timestamp
+	23, // 21: touchpoint.v1.StepMessage.expires_at:type_name -> google.protobuf.Timestamp
+	23, // 22: touchpoint.v1.StepUpdate.at:type_name -> google.protobuf.Timestamp
+	25, // 23: touchpoint.v1.ReadHistoryRequest.at_least:type_name -> touchpoint.v1.Position
+	26, // 24: touchpoint.v1.ReadHistoryResponse.events:type_name -> touchpoint.v1.Event
+	1,  // 25: touchpoint.v1.DeadLetterService.ListDeadLetters:input_type -> touchpoint.v1.ListDeadLettersRequest
+	3,  // 26: touchpoint.v1.DeadLetterService.ReplayDeadLetters:input_type -> touchpoint.v1.ReplayDeadLettersRequest
+	6,  // 27: touchpoint.v1.ClockService.GetClock:input_type -> touchpoint.v1.GetClockRequest
+	8,  // 28: touchpoint.v1.ClockService.AdvanceClock:input_type -> touchpoint.v1.AdvanceClockRequest
+	10, // 29: touchpoint.v1.StatusService.GetStatus:input_type -> touchpoint.v1.GetStatusRequest
+	13, // 30: touchpoint.v1.AuditService.ReadArrivals:input_type -> touchpoint.v1.ReadArrivalsRequest
+	16, // 31: touchpoint.v1.AuditService.ReadSteps:input_type -> touchpoint.v1.ReadStepsRequest
+	20, // 32: touchpoint.v1.AuditService.ReadHistory:input_type -> touchpoint.v1.ReadHistoryRequest
+	2,  // 33: touchpoint.v1.DeadLetterService.ListDeadLetters:output_type -> touchpoint.v1.ListDeadLettersResponse
+	4,  // 34: touchpoint.v1.DeadLetterService.ReplayDeadLetters:output_type -> touchpoint.v1.ReplayDeadLettersResponse
+	7,  // 35: touchpoint.v1.ClockService.GetClock:output_type -> touchpoint.v1.GetClockResponse
+	9,  // 36: touchpoint.v1.ClockService.AdvanceClock:output_type -> touchpoint.v1.AdvanceClockResponse
+	11, // 37: touchpoint.v1.StatusService.GetStatus:output_type -> touchpoint.v1.GetStatusResponse
+	14, // 38: touchpoint.v1.AuditService.ReadArrivals:output_type -> touchpoint.v1.ReadArrivalsResponse
+	17, // 39: touchpoint.v1.AuditService.ReadSteps:output_type -> touchpoint.v1.ReadStepsResponse
+	21, // 40: touchpoint.v1.AuditService.ReadHistory:output_type -> touchpoint.v1.ReadHistoryResponse
+	33, // [33:41] is the sub-list for method output_type
+	25, // [25:33] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_touchpoint_v1_admin_proto_init() }
@@ -1670,6 +1785,7 @@ func file_touchpoint_v1_admin_proto_init() {
 		return
 	}
 	file_touchpoint_v1_common_proto_init()
+	file_touchpoint_v1_events_proto_init()
 	file_touchpoint_v1_admin_proto_msgTypes[15].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -1677,7 +1793,7 @@ func file_touchpoint_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_touchpoint_v1_admin_proto_rawDesc), len(file_touchpoint_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   21,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   4,
 		},

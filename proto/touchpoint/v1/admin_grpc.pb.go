@@ -455,6 +455,7 @@ var StatusService_ServiceDesc = grpc.ServiceDesc{
 const (
 	AuditService_ReadArrivals_FullMethodName = "/touchpoint.v1.AuditService/ReadArrivals"
 	AuditService_ReadSteps_FullMethodName    = "/touchpoint.v1.AuditService/ReadSteps"
+	AuditService_ReadHistory_FullMethodName  = "/touchpoint.v1.AuditService/ReadHistory"
 )
 
 // AuditServiceClient is the client API for AuditService service.
@@ -474,6 +475,11 @@ type AuditServiceClient interface {
 	//
 	//	{"partition": 3, "after": "0"}
 	ReadSteps(ctx context.Context, in *ReadStepsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ReadStepsResponse], error)
+	// ReadHistory streams the whole history of a partition, in the order in which
+	// its events were applied.
+	//
+	//	{"partition": 3}
+	ReadHistory(ctx context.Context, in *ReadHistoryRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ReadHistoryResponse], error)
 }
 
 type auditServiceClient struct {
@@ -522,6 +528,25 @@ func (c *auditServiceClient) ReadSteps(ctx context.Context, in *ReadStepsRequest
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type AuditService_ReadStepsClient = grpc.ServerStreamingClient[ReadStepsResponse]
 
+func (c *auditServiceClient) ReadHistory(ctx context.Context, in *ReadHistoryRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ReadHistoryResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &AuditService_ServiceDesc.Streams[2], AuditService_ReadHistory_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ReadHistoryRequest, ReadHistoryResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type AuditService_ReadHistoryClient = grpc.ServerStreamingClient[ReadHistoryResponse]
+
 // AuditServiceServer is the server API for AuditService service.
 // All implementations must embed UnimplementedAuditServiceServer
 // for forward compatibility.
@@ -539,6 +564,11 @@ type AuditServiceServer interface {
 	//
 	//	{"partition": 3, "after": "0"}
 	ReadSteps(*ReadStepsRequest, grpc.ServerStreamingServer[ReadStepsResponse]) error
+	// ReadHistory streams the whole history of a partition, in the order in which
+	// its events were applied.
+	//
+	//	{"partition": 3}
+	ReadHistory(*ReadHistoryRequest, grpc.ServerStreamingServer[ReadHistoryResponse]) error
 	mustEmbedUnimplementedAuditServiceServer()
 }
 
@@ -554,6 +584,9 @@ func (UnimplementedAuditServiceServer) ReadArrivals(*ReadArrivalsRequest, grpc.S
 }
 func (UnimplementedAuditServiceServer) ReadSteps(*ReadStepsRequest, grpc.ServerStreamingServer[ReadStepsResponse]) error {
 	return status.Error(codes.Unimplemented, "method ReadSteps not implemented")
+}
+func (UnimplementedAuditServiceServer) ReadHistory(*ReadHistoryRequest, grpc.ServerStreamingServer[ReadHistoryResponse]) error {
+	return status.Error(codes.Unimplemented, "method ReadHistory not implemented")
 }
 func (UnimplementedAuditServiceServer) mustEmbedUnimplementedAuditServiceServer() {}
 func (UnimplementedAuditServiceServer) testEmbeddedByValue()                      {}
@@ -598,6 +631,17 @@ func _AuditService_ReadSteps_Handler(srv interface{}, stream grpc.ServerStream) 
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type AuditService_ReadStepsServer = grpc.ServerStreamingServer[ReadStepsResponse]
 
+func _AuditService_ReadHistory_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ReadHistoryRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(AuditServiceServer).ReadHistory(m, &grpc.GenericServerStream[ReadHistoryRequest, ReadHistoryResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type AuditService_ReadHistoryServer = grpc.ServerStreamingServer[ReadHistoryResponse]
+
 // AuditService_ServiceDesc is the grpc.ServiceDesc for AuditService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -614,6 +658,11 @@ var AuditService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "ReadSteps",
 			Handler:       _AuditService_ReadSteps_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "ReadHistory",
+			Handler:       _AuditService_ReadHistory_Handler,
 			ServerStreams: true,
 		},
 	},
