@@ -175,6 +175,9 @@ func (p *Partition) bindHere(c gateway.BindDevice) {
 		}
 	}
 	if i < len(change.owners) && change.owners[i].from == c.At {
+		replaced := change.owners[i]
+		replaced.to = c.At
+		p.announce(c.Device, change.product, replaced)
 		change.owners[i] = o
 	} else {
 		change.owners = slices.Insert(change.owners, i, o)

@@ -110,7 +110,7 @@ func (p *Partition) crossed(v *version, c *customer, ev *gateway.Event, k *count
 		en.trigger, en.device = triggerNames[tr.kind]+":"+p.now.String(), k.device
 	}
 	if tr.kind == triggerMilestone {
-		en.trigger = "milestone:" + strconv.FormatUint(uint64(tr.nth), 10) // latched: never twice
+		en.trigger = "milestone:" + strconv.FormatUint(uint64(tr.nth), 10) + "@" + k.device.String() // latched: never twice
 	}
 	en.values = p.counted(v, c, k)
 	if tr.every {
@@ -345,7 +345,7 @@ func (p *Partition) triggerJourney(t gateway.TriggerJourney) gateway.Outcome {
 	}
 	id := "api:" + t.Key
 	if t.Key == "" {
-		id += p.now.String() + ":" + strconv.FormatUint(uint64(m.entries), 10)
+		id = "api@" + p.now.String() + ":" + strconv.FormatUint(uint64(m.entries), 10)
 	}
 	props := cloneProperties(t.Properties)
 	made := p.enter(&entry{v: v, c: c, trigger: id, device: t.Device, since: p.now, props: props,

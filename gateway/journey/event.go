@@ -257,16 +257,18 @@ func touched(m *message) bool {
 	return false
 }
 
-// triggerID names what started an enrollment.
+// triggerID names the event that started an enrollment. Ids are a device's
+// own: two devices may use the same.
 func triggerID(ev *gateway.Event) string {
-	if ev.ID != "" {
-		return ev.ID
+	name := ev.ID
+	if name == "" {
+		id := identify(ev)
+		name = "hash:" + strconv.FormatUint(id.hash, 16)
+		if id.numbered {
+			name = "seq:" + strconv.FormatUint(uint64(id.boot), 10) + ":" + strconv.FormatUint(id.seq, 10)
+		}
 	}
-	id := identify(ev)
-	if id.numbered {
-		return "seq:" + ev.Device.String() + ":" + strconv.FormatUint(uint64(id.boot), 10) + ":" + strconv.FormatUint(id.seq, 10)
-	}
-	return "hash:" + ev.Device.String() + ":" + strconv.FormatUint(id.hash, 16)
+	return name + "@" + ev.Device.String()
 }
 
 // traitValue computes a declared trait of a customer as of now.

@@ -1,6 +1,7 @@
 package journey
 
 import (
+	"cmp"
 	"slices"
 
 	"touchpoint/gateway"
@@ -280,7 +281,7 @@ func (p *Partition) message(e *enrollment, s *step, ch *choice, ev *gateway.Even
 		ID: gateway.NewMessageID(e.id, s.id, e.visits), Enrollment: e.id, Journey: e.v.journey.name, Version: e.v.number,
 		Step: s.id, Visit: e.visits, Customer: e.c.id, Device: ch.device, Product: p.productOf(ch.device),
 		Channel: ch.channel, Fallback: ch.fallback, Purpose: e.v.def.Purpose, Template: s.send.template, Locale: e.c.locale,
-		Values: p.messageValues(e), Holdout: e.arm == armHoldout, DecidedAt: p.now, NotBefore: p.now,
+		Values: p.messageValues(e, ch.device), Holdout: e.arm == armHoldout, DecidedAt: p.now, NotBefore: p.now,
 		NotAfter: ch.notAfter, ExpiresAt: expires, State: gateway.MessageDecided,
 	}
 	if ev != nil { // else a timer led here
@@ -297,7 +298,7 @@ func (p *Partition) message(e *enrollment, s *step, ch *choice, ev *gateway.Even
 }
 
 // messageValues lists the open values for the templates, by name.
-func (p *Partition) messageValues(e *enrollment) gateway.Properties {
+func (p *Partition) messageValues(e *enrollment, d gateway.DeviceID) gateway.Properties {
 	values := make(gateway.Properties, 0, len(e.props)+len(e.v.def.traits)+3)
 	for _, v := range e.props {
 		if v.Value.Kind() != gateway.KindSealed {
@@ -315,8 +316,8 @@ func (p *Partition) messageValues(e *enrollment) gateway.Properties {
 			}
 		}
 	}
-	if e.product != "" {
-		values = append(values, gateway.Property{Key: "product", Value: gateway.String(e.product)})
+	if product := cmp.Or(p.productOf(d), e.product); product != "" {
+		values = append(values, gateway.Property{Key: "product", Value: gateway.String(product)})
 	}
 	for _, name := range []string{"locale", "country"} {
 		if v, ok := e.c.field(name); ok {

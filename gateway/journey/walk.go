@@ -191,7 +191,7 @@ func (p *Partition) finish(e *enrollment, reason gateway.Reason, ev *gateway.Eve
 	e.endedAt, e.changedAt, e.endReason = p.now, p.now, reason
 	e.due = p.now
 	if g := e.v.def.goal; g != nil && !e.converted {
-		e.due = max(e.due, g.within.after(e.enteredAt))
+		e.due = max(e.due, (g.within + p.cfg.DedupWindow).after(e.enteredAt)) // late news count, too
 	}
 	p.put(e)
 	if reason != gateway.ReasonCompleted {
