@@ -28,7 +28,7 @@ func (l *Log) AppendEvents(ctx context.Context, b *gateway.Batch) (uint64, error
 		return 0, gateway.InvalidField("inputs", "a batch of %d: allowed are 1 to %d", len(b.Inputs), wire.MaxInputs)
 	}
 	if fromOutside(b) {
-		if err := l.checkFill(b.Partition); err != nil {
+		if err := l.checkFill(ctx, b.Partition); err != nil {
 			return 0, err
 		}
 	}

@@ -2,6 +2,7 @@ package eventlog
 
 import (
 	"context"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -15,11 +16,19 @@ const refuseAt = 90
 // overhead is what the store adds to a record, roughly.
 const overhead = 160
 
+// remeasure is how long a refusal relies on one answer of the server.
+const remeasure = 100 * time.Millisecond
+
 // fill estimates how full a stream is: what the server said last, and what was
-// appended since.
+// appended since. It may be too high, by what was appended while the server
+// answered; never too low.
 type fill struct {
+	name  string
 	bytes atomic.Int64
 	dirty atomic.Bool
+
+	mu       sync.Mutex
+	measured time.Time
 }
 
 func (f *fill) grew(n int) {
@@ -27,13 +36,32 @@ func (f *fill) grew(n int) {
 	f.dirty.Store(true)
 }
 
+func (l *Log) openFills(ctx context.Context) error {
+	l.fills = make([]fill, 2*l.o.Streams)
+	for s := range l.o.Streams {
+		l.eventFill(s).name, l.stepFill(s).name = l.names.eventStream(s), l.names.stepStream(s)
+	}
+	for i := range l.fills {
+		if err := l.measure(ctx, &l.fills[i]); err != nil {
+			return readError("size of "+l.fills[i].name, err)
+		}
+	}
+	return nil
+}
+
 func (l *Log) eventFill(p int) *fill { return &l.fills[p%l.o.Streams] }
 func (l *Log) stepFill(p int) *fill  { return &l.fills[l.o.Streams+p%l.o.Streams] }
 
 // checkFill refuses while the partition's EVENTS or STEPS stream is 90 % full.
-func (l *Log) checkFill(p int) error {
+func (l *Log) checkFill(ctx context.Context, p int) error {
 	limit := l.o.MaxBytes / int64(l.o.Streams) / 100 * refuseAt
 	for _, f := range [...]*fill{l.eventFill(p), l.stepFill(p)} {
+		if f.bytes.Load() < limit {
+			continue
+		}
+		if err := l.measureIfOlder(ctx, f, remeasure); err != nil {
+			return readError("size of "+f.name, err)
+		}
 		if f.bytes.Load() >= limit {
 			return gateway.Errorf(gateway.Exhausted, "the log is %d %% full: no further events are taken until a trim makes room; raise log.max_bytes or look which follower is behind", refuseAt)
 		}
@@ -54,41 +82,43 @@ func (l *Log) Full() float64 {
 // watchFill corrects the estimates against the server.
 func (l *Log) watchFill() {
 	defer l.wg.Done()
-	l.measure(l.running, true)
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-			l.measure(l.running, false)
+			for i := range l.fills {
+				if f := &l.fills[i]; f.dirty.Swap(false) && l.measure(l.running, f) != nil {
+					f.dirty.Store(true)
+				}
+			}
 		case <-l.running.Done():
 			return
 		}
 	}
 }
 
-// measure asks the server for the size of the streams that changed.
-func (l *Log) measure(ctx context.Context, all bool) {
-	for s := range l.o.Streams {
-		for _, one := range [...]struct {
-			f    *fill
-			name string
-		}{{l.eventFill(s), l.names.eventStream(s)}, {l.stepFill(s), l.names.stepStream(s)}} {
-			if !one.f.dirty.Swap(false) && !all {
-				continue
-			}
-			h, err := l.handle(ctx, one.name)
-			if err != nil {
-				continue
-			}
-			before := one.f.bytes.Load()
-			info, err := h.info(ctx)
-			if err != nil {
-				one.f.dirty.Store(true)
-				continue
-			}
-			// What was appended meanwhile may or may not be in the answer.
-			one.f.bytes.Add(int64(info.State.Bytes) - before)
-		}
+// measure asks the server for the size of a stream.
+func (l *Log) measure(ctx context.Context, f *fill) error { return l.measureIfOlder(ctx, f, 0) }
+
+// measureIfOlder measures unless the last answer is younger than age. One at a
+// time, since each corrects the estimate by what it found it to be.
+func (l *Log) measureIfOlder(ctx context.Context, f *fill, age time.Duration) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if time.Since(f.measured) < age {
+		return nil
 	}
+	h, err := l.handle(ctx, f.name)
+	if err != nil {
+		return err
+	}
+	before := f.bytes.Load()
+	info, err := h.info(ctx)
+	if err != nil {
+		return err
+	}
+	f.bytes.Add(int64(info.State.Bytes) - before)
+	f.measured = time.Now()
+	return nil
 }

@@ -103,7 +103,7 @@ func (l *Log) open(ctx context.Context) (err error) {
 		return err
 	}
 	for _, part := range []func(context.Context) error{
-		l.openInstallation, l.createStreams, l.openFollowers, l.openPartitions, l.openClaims,
+		l.openInstallation, l.createStreams, l.openFills, l.openFollowers, l.openPartitions, l.openClaims,
 	} {
 		if err := part(ctx); err != nil {
 			return err
@@ -146,6 +146,9 @@ func (l *Log) retry(ctx context.Context, f func() error) error {
 		select {
 		case <-timer.C:
 			wait = min(2*wait, 2*time.Second)
+		case <-l.running.Done():
+			timer.Stop()
+			return gateway.Errorf(gateway.Unavailable, "the log is closed: %w", err)
 		case <-ctx.Done():
 			timer.Stop()
 			return gateway.Errorf(gateway.Unavailable, "the log is not ready: %w (last: %w)", ctx.Err(), err)
@@ -178,7 +181,6 @@ func (l *Log) createStreams(ctx context.Context) error {
 			return err
 		}
 	}
-	l.fills = make([]fill, 2*l.o.Streams)
 	return nil
 }
 

@@ -30,6 +30,11 @@ func (l *Log) AppendStep(ctx context.Context, s *gateway.Step, prevSeq uint64) (
 	if max := l.MaxRecord(); len(payload) > max {
 		return 0, gateway.InvalidField("changes", "the step takes %d bytes, the server allows %d (max_payload)", len(payload), max)
 	}
+	return l.commit(ctx, s, prevSeq, payload)
+}
+
+// commit publishes the step until its outcome is known or ctx ends.
+func (l *Log) commit(ctx context.Context, s *gateway.Step, prevSeq uint64, payload []byte) (uint64, error) {
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, l.o.AppendTimeout)

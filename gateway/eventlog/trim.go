@@ -38,7 +38,11 @@ func (l *Log) Trim(ctx context.Context, r Retention) ([]Position, error) {
 			return nil, err
 		}
 	}
-	l.measure(ctx, true)
+	for i := range l.fills {
+		if err := l.measure(ctx, &l.fills[i]); err != nil {
+			return limits, readError("size of "+l.fills[i].name, err)
+		}
+	}
 	return limits, nil
 }
 

@@ -13,12 +13,26 @@ func appendCommand(b []byte, c gateway.Command) []byte {
 	case gateway.UpsertCustomer:
 		b = appendUpsert(b, &c)
 	case gateway.SetConsent:
+		b = appendSetConsent(b, &c)
+	case gateway.CustomerEvent:
 		b = putFixed64(b, 1, uint64(c.Customer))
-		b = putText(b, 2, c.Purpose)
-		b = putText(b, 3, c.Channel)
-		b = putBool(b, 4, c.Granted)
-		b = putText(b, 5, c.Source)
-		b = putTime(b, 6, c.At)
+		var inner int
+		b, inner = open(b, 2)
+		b = shut(appendEvent(b, &c.Event), inner)
+	case gateway.EraseCustomer:
+		b = putFixed64(b, 1, uint64(c.Customer))
+	case gateway.Receipt:
+		b = appendReceipt(b, &c)
+	case gateway.PublishJourney, gateway.SetJourneyState, gateway.TriggerJourney:
+		b = appendJourneyCommand(b, c)
+	default:
+		b = appendDeviceCommand(b, c)
+	}
+	return shut(b, at)
+}
+
+func appendDeviceCommand(b []byte, c gateway.Command) []byte {
+	switch c := c.(type) {
 	case gateway.BindDevice:
 		b = putFixed64(b, 1, uint64(c.Device))
 		b = putText(b, 2, c.Product)
@@ -37,13 +51,12 @@ func appendCommand(b []byte, c gateway.Command) []byte {
 	case gateway.AdmitDevice:
 		b = putFixed64(b, 1, uint64(c.Device))
 		b = putBytes(b, 2, c.State)
-	case gateway.CustomerEvent:
-		b = putFixed64(b, 1, uint64(c.Customer))
-		var inner int
-		b, inner = open(b, 2)
-		b = shut(appendEvent(b, &c.Event), inner)
-	case gateway.EraseCustomer:
-		b = putFixed64(b, 1, uint64(c.Customer))
+	}
+	return b
+}
+
+func appendJourneyCommand(b []byte, c gateway.Command) []byte {
+	switch c := c.(type) {
 	case gateway.PublishJourney:
 		b = putText(b, 1, c.Journey)
 		b = putUint(b, 2, uint64(c.Version))
@@ -61,10 +74,8 @@ func appendCommand(b []byte, c gateway.Command) []byte {
 		b = putFixed64(b, 3, uint64(c.Device))
 		b = putText(b, 4, c.Key)
 		b = putProperties(b, 5, c.Properties)
-	case gateway.Receipt:
-		b = appendReceipt(b, &c)
 	}
-	return shut(b, at)
+	return b
 }
 
 // commandField returns the field of Input that carries the command, 0 when
@@ -144,6 +155,15 @@ func appendUpsert(b []byte, c *gateway.UpsertCustomer) []byte {
 	b = putBool(b, 9, c.Test)
 	b = putInt(b, 10, c.CapCount)
 	return putUint(b, 11, uint64(c.CapWindow))
+}
+
+func appendSetConsent(b []byte, c *gateway.SetConsent) []byte {
+	b = putFixed64(b, 1, uint64(c.Customer))
+	b = putText(b, 2, c.Purpose)
+	b = putText(b, 3, c.Channel)
+	b = putBool(b, 4, c.Granted)
+	b = putText(b, 5, c.Source)
+	return putTime(b, 6, c.At)
 }
 
 func appendReceipt(b []byte, c *gateway.Receipt) []byte {
