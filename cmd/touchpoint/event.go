@@ -173,18 +173,19 @@ func (c *client) recorded(r *pb.RecordEventsResponse) {
 }
 
 // filterFlags choose events.
-type filterFlags struct{ device, customer, kind, from, to string }
+type filterFlags struct{ device, customer, product, types, from, to string }
 
 func (f *filterFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.device, "device", "", "only this device, PRODUCT/SERIAL")
 	cmd.Flags().StringVar(&f.customer, "customer", "", "only this customer")
-	cmd.Flags().StringVar(&f.kind, "type", "", "only this type, such as brew_finished")
+	cmd.Flags().StringVar(&f.product, "product", "", "only this model")
+	cmd.Flags().StringVar(&f.types, "type", "", "only these types, such as brew_finished, separated by commas")
 	cmd.Flags().StringVar(&f.from, "from", "", "not before this time, or this long ago (24h, 7d)")
 	cmd.Flags().StringVar(&f.to, "to", "", "before this time")
 }
 
 func (f *filterFlags) filter(cmd *cobra.Command, c *client) (*pb.EventFilter, error) {
-	out := &pb.EventFilter{Customer: customerArg(f.customer), Type: f.kind}
+	out := &pb.EventFilter{Customer: customerArg(f.customer), Product: f.product, Types: splitList(f.types)}
 	var err error
 	if out.Device, err = deviceArg(f.device); err != nil {
 		return nil, err
@@ -246,13 +247,13 @@ func eventAggregate(c *client) *cobra.Command {
 	var page pageFlags
 	var window, by string
 	cmd := &cobra.Command{
-		Use: "aggregate FUNCTION [PROPERTY]", Short: "Compute count, sum, mean, min or max per window of time",
+		Use: "aggregate FUNCTION [PROPERTY]", Short: "Compute count, sum, mean, min, max or last per window of time",
 		Args:    minArgs(1),
 		Example: "  touchpoint event aggregate sum water_ml --type brew_finished --from 30d --window 1d",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var ok bool
 			if req.Function, ok = enum[pb.AggregateFunction](pb.AggregateFunction_value, "AGGREGATE_FUNCTION_", args[0]); !ok || len(args) > 2 {
-				return usageError{cmd, "FUNCTION is count, sum, mean, min or max"}
+				return usageError{cmd, "FUNCTION is count, sum, mean, min, max or last"}
 			}
 			if len(args) == 2 {
 				req.Property = args[1]

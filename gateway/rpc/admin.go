@@ -65,7 +65,7 @@ func (s *deadLetterService) ReplayDeadLetters(ctx context.Context, req *pb.Repla
 		switch err := s.DeadLetters.Replay(ctx, id); {
 		case err == nil:
 			resp.Replayed++
-		case isRefusal(err):
+		case isRefusal(err) || gateway.KindOf(err) == gateway.Conflict:
 			resp.Failures = append(resp.Failures, &pb.ReplayFailure{Id: id, Error: err.Error()})
 		default:
 			return nil, err

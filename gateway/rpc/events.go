@@ -226,10 +226,15 @@ func (s *eventService) ListEvents(ctx context.Context, req *pb.ListEventsRequest
 func (c *checker) filter(f *pb.EventFilter) EventFilter {
 	c.device("filter.device", f.GetDevice(), false)
 	c.customer("filter.customer", f.GetCustomer(), false)
-	if f.GetType() != "" {
-		c.eventType("filter.type", f.Type)
+	if c.count("filter.types", len(f.GetTypes()), 0, maxFilter) {
+		for i, t := range f.GetTypes() {
+			c.eventType(fmt.Sprintf("filter.types[%d]", i), t)
+		}
 	}
-	out := EventFilter{Type: f.GetType()}
+	if f.GetProduct() != "" {
+		c.level("filter.product", f.Product)
+	}
+	out := EventFilter{Product: f.GetProduct(), Types: f.GetTypes()}
 	out.From, out.To = c.interval("filter.", f.GetFrom(), f.GetTo())
 	return out
 }
@@ -261,6 +266,7 @@ var aggregateNames = map[pb.AggregateFunction]string{
 	pb.AggregateFunction_AGGREGATE_FUNCTION_MEAN:  "mean",
 	pb.AggregateFunction_AGGREGATE_FUNCTION_MIN:   "min",
 	pb.AggregateFunction_AGGREGATE_FUNCTION_MAX:   "max",
+	pb.AggregateFunction_AGGREGATE_FUNCTION_LAST:  "last",
 }
 
 var groupNames = map[pb.EventGroup]string{
@@ -300,7 +306,7 @@ func (c *checker) aggregate(req *pb.AggregateEventsRequest) AggregateQuery {
 	q := AggregateQuery{EventFilter: c.filter(req.GetFilter()), Property: req.Property}
 	name, ok := aggregateNames[req.Function]
 	if !ok {
-		c.fail("function", "is required: COUNT, SUM, MEAN, MIN or MAX")
+		c.fail("function", "is required: COUNT, SUM, MEAN, MIN, MAX or LAST")
 	}
 	q.Function = name
 	if ok && name != "count" {

@@ -136,7 +136,7 @@ func TestPagesBelongToTheirQuery(t *testing.T) {
 	if _, err := api.RecordEvents(ctx, &pb.RecordEventsRequest{Events: inputs}); err != nil {
 		t.Fatal(err)
 	}
-	req := &pb.ListEventsRequest{Filter: &pb.EventFilter{Type: "brew_finished"}, PageSize: 2}
+	req := &pb.ListEventsRequest{Filter: &pb.EventFilter{Types: []string{"brew_finished"}}, PageSize: 2}
 	var ids []string
 	for {
 		resp, err := api.ListEvents(ctx, req)
@@ -154,7 +154,7 @@ func TestPagesBelongToTheirQuery(t *testing.T) {
 	if fmt.Sprint(ids) != "[brew-0 brew-1 brew-2 brew-3 brew-4]" {
 		t.Errorf("read %v", ids)
 	}
-	req.Filter.Type = "brew_started"
+	req.Filter.Types[0] = "brew_started"
 	_, err := api.ListEvents(ctx, req)
 	wantStatus(t, err, codes.InvalidArgument, "page_token", "does not belong to this query")
 	// The same token for another call.

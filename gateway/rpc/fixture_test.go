@@ -487,8 +487,6 @@ func (b *memoryBucket) Keys(_ context.Context, prefix string) ([]string, error) 
 // memoryStream is a work queue that gives back what a subscription left open.
 type memoryStream struct {
 	queue chan *rpc.Delivery
-	mu    sync.Mutex
-	acked []gateway.MessageID
 	told  chan string // what consumers did, in order
 }
 

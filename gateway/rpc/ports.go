@@ -135,7 +135,8 @@ type History interface {
 type EventFilter struct {
 	Device   gateway.DeviceID
 	Customer gateway.CustomerID
-	Type     string
+	Product  string
+	Types    []string // any of these
 	From, To gateway.Instant
 }
 
@@ -157,7 +158,7 @@ type EventRow struct {
 }
 
 // AggregateQuery computes Function of Property per window and group; Window 0
-// means one window over all. Function is one of count, sum, mean, min, max;
+// means one window over all. Function is one of count, sum, mean, min, max, last;
 // Groups are of device, customer, type, product.
 type AggregateQuery struct {
 	EventFilter

@@ -141,7 +141,7 @@ func TestRoles(t *testing.T) {
 		"UpsertCustomer": "c", "GetCustomer": "rpc", "SetConsent": "c", "EraseCustomer": "c", "BindDevice": "cd",
 		"UnbindDevice": "cd", "ListDevices": "rpc", "ListDecisions": "rpc",
 		"ListDeadLetters": "", "ReplayDeadLetters": "", "GetClock": "rpcd", "AdvanceClock": "", "GetStatus": "rp",
-		"ReadArrivals": "", "ReadSteps": "",
+		"ReadArrivals": "", "ReadSteps": "", "ReadHistory": "",
 	}
 	secrets := map[string]string{"r": readerToken, "p": publisherToken, "c": crmToken, "d": serviceToken, "o": operatorToken}
 	seen := 0

@@ -98,6 +98,8 @@ const (
 	AggregateFunction_AGGREGATE_FUNCTION_MIN AggregateFunction = 4
 	// The greatest value of a property.
 	AggregateFunction_AGGREGATE_FUNCTION_MAX AggregateFunction = 5
+	// The value of a property that occurred last.
+	AggregateFunction_AGGREGATE_FUNCTION_LAST AggregateFunction = 6
 )
 
 // Enum value maps for AggregateFunction.
@@ -109,6 +111,7 @@ var (
 		3: "AGGREGATE_FUNCTION_MEAN",
 		4: "AGGREGATE_FUNCTION_MIN",
 		5: "AGGREGATE_FUNCTION_MAX",
+		6: "AGGREGATE_FUNCTION_LAST",
 	}
 	AggregateFunction_value = map[string]int32{
 		"AGGREGATE_FUNCTION_UNSPECIFIED": 0,
@@ -117,6 +120,7 @@ var (
 		"AGGREGATE_FUNCTION_MEAN":        3,
 		"AGGREGATE_FUNCTION_MIN":         4,
 		"AGGREGATE_FUNCTION_MAX":         5,
+		"AGGREGATE_FUNCTION_LAST":        6,
 	}
 )
 
@@ -604,13 +608,15 @@ type EventFilter struct {
 	Device *DeviceRef `protobuf:"bytes,1,opt,name=device,proto3" json:"device,omitempty"`
 	// Only events credited to this customer.
 	Customer *CustomerRef `protobuf:"bytes,2,opt,name=customer,proto3" json:"customer,omitempty"`
-	// Only events of this type. Example: "brew_finished".
-	Type string `protobuf:"bytes,3,opt,name=type,proto3" json:"type,omitempty"`
+	// Only events of these types, at most 20. Example: ["brew_finished"].
+	Types []string `protobuf:"bytes,3,rep,name=types,proto3" json:"types,omitempty"`
 	// Only events that occurred at or after this time.
 	// Example: "2026-05-01T00:00:00Z".
 	From *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=from,proto3" json:"from,omitempty"`
 	// Only events that occurred before this time. Example: "2026-05-08T00:00:00Z".
-	To            *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=to,proto3" json:"to,omitempty"`
+	To *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=to,proto3" json:"to,omitempty"`
+	// Only events of this model. Example: "barista-3".
+	Product       string `protobuf:"bytes,6,opt,name=product,proto3" json:"product,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -659,11 +665,11 @@ func (x *EventFilter) GetCustomer() *CustomerRef {
 	return nil
 }
 
-func (x *EventFilter) GetType() string {
+func (x *EventFilter) GetTypes() []string {
 	if x != nil {
-		return x.Type
+		return x.Types
 	}
-	return ""
+	return nil
 }
 
 func (x *EventFilter) GetFrom() *timestamppb.Timestamp {
@@ -678,6 +684,13 @@ func (x *EventFilter) GetTo() *timestamppb.Timestamp {
 		return x.To
 	}
 	return nil
+}
+
+func (x *EventFilter) GetProduct() string {
+	if x != nil {
+		return x.Product
+	}
+	return ""
 }
 
 // ListEventsRequest asks for a page of events.
@@ -1242,13 +1255,14 @@ const file_touchpoint_v1_events_proto_rawDesc = "" +
 	"\n" +
 	"violations\x18\x03 \x03(\v2\x1d.touchpoint.v1.FieldViolationR\n" +
 	"violations\x12\x14\n" +
-	"\x05error\x18\x04 \x01(\tR\x05error\"\xe7\x01\n" +
+	"\x05error\x18\x04 \x01(\tR\x05error\"\x83\x02\n" +
 	"\vEventFilter\x120\n" +
 	"\x06device\x18\x01 \x01(\v2\x18.touchpoint.v1.DeviceRefR\x06device\x126\n" +
-	"\bcustomer\x18\x02 \x01(\v2\x1a.touchpoint.v1.CustomerRefR\bcustomer\x12\x12\n" +
-	"\x04type\x18\x03 \x01(\tR\x04type\x12.\n" +
+	"\bcustomer\x18\x02 \x01(\v2\x1a.touchpoint.v1.CustomerRefR\bcustomer\x12\x14\n" +
+	"\x05types\x18\x03 \x03(\tR\x05types\x12.\n" +
 	"\x04from\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x04from\x12*\n" +
-	"\x02to\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x02to\"\xda\x01\n" +
+	"\x02to\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x02to\x12\x18\n" +
+	"\aproduct\x18\x06 \x01(\tR\aproduct\"\xda\x01\n" +
 	"\x11ListEventsRequest\x122\n" +
 	"\x06filter\x18\x01 \x01(\v2\x1a.touchpoint.v1.EventFilterR\x06filter\x12\x1b\n" +
 	"\tpage_size\x18\x02 \x01(\x05R\bpageSize\x12\x1d\n" +
@@ -1305,14 +1319,15 @@ const file_touchpoint_v1_events_proto_rawDesc = "" +
 	"\x18EVENT_STATUS_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13EVENT_STATUS_STORED\x10\x01\x12\x18\n" +
 	"\x14EVENT_STATUS_INVALID\x10\x02\x12\x16\n" +
-	"\x12EVENT_STATUS_RETRY\x10\x03*\xc6\x01\n" +
+	"\x12EVENT_STATUS_RETRY\x10\x03*\xe3\x01\n" +
 	"\x11AggregateFunction\x12\"\n" +
 	"\x1eAGGREGATE_FUNCTION_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18AGGREGATE_FUNCTION_COUNT\x10\x01\x12\x1a\n" +
 	"\x16AGGREGATE_FUNCTION_SUM\x10\x02\x12\x1b\n" +
 	"\x17AGGREGATE_FUNCTION_MEAN\x10\x03\x12\x1a\n" +
 	"\x16AGGREGATE_FUNCTION_MIN\x10\x04\x12\x1a\n" +
-	"\x16AGGREGATE_FUNCTION_MAX\x10\x05*\x8a\x01\n" +
+	"\x16AGGREGATE_FUNCTION_MAX\x10\x05\x12\x1b\n" +
+	"\x17AGGREGATE_FUNCTION_LAST\x10\x06*\x8a\x01\n" +
 	"\n" +
 	"EventGroup\x12\x1b\n" +
 	"\x17EVENT_GROUP_UNSPECIFIED\x10\x00\x12\x16\n" +

@@ -49,11 +49,11 @@ type EventServiceClient interface {
 	// ListEvents reads stored events in the order of their occurrence.
 	//
 	//	{"filter": {"device": {"product": "barista-3", "serial": "SN-000042"},
-	//	  "type": "brew_finished", "from": "2026-05-01T00:00:00Z"}, "page_size": 100}
+	//	  "types": ["brew_finished"], "from": "2026-05-01T00:00:00Z"}, "page_size": 100}
 	ListEvents(ctx context.Context, in *ListEventsRequest, opts ...grpc.CallOption) (*ListEventsResponse, error)
 	// AggregateEvents computes one number per window of time.
 	//
-	//	{"filter": {"type": "brew_finished", "from": "2026-05-01T00:00:00Z",
+	//	{"filter": {"types": ["brew_finished"], "from": "2026-05-01T00:00:00Z",
 	//	  "to": "2026-05-08T00:00:00Z"}, "function": "AGGREGATE_FUNCTION_SUM",
 	//	  "property": "water_ml", "window": "86400s"}
 	AggregateEvents(ctx context.Context, in *AggregateEventsRequest, opts ...grpc.CallOption) (*AggregateEventsResponse, error)
@@ -132,11 +132,11 @@ type EventServiceServer interface {
 	// ListEvents reads stored events in the order of their occurrence.
 	//
 	//	{"filter": {"device": {"product": "barista-3", "serial": "SN-000042"},
-	//	  "type": "brew_finished", "from": "2026-05-01T00:00:00Z"}, "page_size": 100}
+	//	  "types": ["brew_finished"], "from": "2026-05-01T00:00:00Z"}, "page_size": 100}
 	ListEvents(context.Context, *ListEventsRequest) (*ListEventsResponse, error)
 	// AggregateEvents computes one number per window of time.
 	//
-	//	{"filter": {"type": "brew_finished", "from": "2026-05-01T00:00:00Z",
+	//	{"filter": {"types": ["brew_finished"], "from": "2026-05-01T00:00:00Z",
 	//	  "to": "2026-05-08T00:00:00Z"}, "function": "AGGREGATE_FUNCTION_SUM",
 	//	  "property": "water_ml", "window": "86400s"}
 	AggregateEvents(context.Context, *AggregateEventsRequest) (*AggregateEventsResponse, error)
