@@ -112,8 +112,12 @@ func (v *view) panel() []string {
 		row("delivered", grouped(max(v.delivered, p.Displayed)), ""),
 		row("displayed", bold(green(grouped(p.Displayed))), "on the machines' displays"),
 		"")
+	most := int64(1)
 	for _, name := range exampleNames {
-		lines = append(lines, v.journeyLine(name))
+		most = max(most, v.shown(name))
+	}
+	for _, name := range exampleNames {
+		lines = append(lines, v.journeyLine(name, most))
 	}
 	lines = append(lines, "")
 	lines = append(lines, v.display()...)
@@ -130,11 +134,18 @@ var explained = map[string]string{
 	"we-miss-you": "after 14 days without a brew",
 }
 
-func (v *view) journeyLine(name string) string {
+// shown counts the messages of a journey that were displayed.
+func (v *view) shown(name string) int64 {
 	n := v.counts[name].GetMessages()
-	shown := n["displayed"] + n["opened"] + n["clicked"] + n["dismissed"]
-	bar := strings.Repeat("█", int(min(shown/40, 24)))
-	return fmt.Sprintf("  %-13s %6s  %s %s", name, grouped(shown), cyan(bar), dim(explained[name]))
+	return n["displayed"] + n["opened"] + n["clicked"] + n["dismissed"]
+}
+
+func (v *view) journeyLine(name string, most int64) string {
+	const width = 20
+	shown := v.shown(name)
+	bar := strings.Repeat("█", int((shown*width+most-1)/most))
+	bar += strings.Repeat(" ", width-len([]rune(bar)))
+	return fmt.Sprintf("  %-13s%11s   %s  %s", name, grouped(shown), cyan(bar), dim(explained[name]))
 }
 
 // display draws the newest message as its machine shows it.
@@ -145,7 +156,7 @@ func (v *view) display() []string {
 		last = simulator.Shown{Serial: "no message yet"}
 	}
 	body := wrap(last.Body, width, 2)
-	lines := []string{"  " + dim("╭─ ") + dim(last.Serial) + dim(" "+strings.Repeat("─", max(0, width-len([]rune(last.Serial))-2))+"╮")}
+	lines := []string{"  " + dim("╭─ ") + dim(last.Serial) + dim(" "+strings.Repeat("─", max(0, width-len([]rune(last.Serial))-1))+"╮")}
 	for i, text := range append([]string{last.Title}, body...) {
 		text = fmt.Sprintf("%-*s", width, cut(text, width))
 		if i == 0 {
@@ -194,8 +205,9 @@ func printSummary(out io.Writer, r *audit.Report, took time.Duration) {
 	fmt.Fprintf(out, "\n%.0f virtual days in %.0f s. A message was on its machine %.0f ms (p50) and %.0f ms (p99) after the\n"+
 		"event that led to it was published.\n\n", r.Days, took.Seconds(), milliseconds(r.HandoverP50), milliseconds(r.HandoverP99))
 	printAudit(out, r)
-	fmt.Fprintf(out, "\nThe audit compared the machines' own ledger with every row of the gateway's log, steps, history and\n"+
-		"messages; it took %.1f s.\n", r.Took.Seconds())
+	fmt.Fprintf(out, "\nHeld out: the control group. Expired: nobody looked in time. Taken back: the customer brewed again first.\n"+
+		"Waiting: its machine is not there yet.\nThe audit compared the machines' own ledger with every row of the gateway's log, steps, history and messages;\n"+
+		"it took %.1f s.\n", r.Took.Seconds())
 }
 
 // printNext says how to go on.
