@@ -11,6 +11,7 @@ import (
 	"touchpoint/gateway/deliver/stream"
 	"touchpoint/gateway/directory"
 	"touchpoint/gateway/eventlog"
+	"touchpoint/gateway/history"
 	"touchpoint/gateway/ingest"
 	"touchpoint/gateway/rpc"
 )
@@ -156,6 +157,27 @@ func (l letters) Replay(ctx context.Context, id string) error {
 		return err
 	}
 	return l.g.store.MarkReplayed(ctx, n, l.g.clock.Now())
+}
+
+// rejectedPoints keeps what the time series refuses for good. The event itself
+// stays in the log; the letter names it and the reason.
+type rejectedPoints struct{ g *Gateway }
+
+func (r rejectedPoints) Reject(ctx context.Context, points []history.Rejected) error {
+	for i := range points {
+		p := &points[i]
+		sealed, err := r.g.vault.SealRotating(ctx, r.g.clock.Now(), fmt.Appendf(nil, "event %q of type %q", p.Point.Event.ID, p.Point.Event.Type))
+		if err != nil {
+			return err
+		}
+		err = r.g.store.AppendDeadLetter(ctx, &eventlog.DeadLetter{
+			At: r.g.clock.Now(), Topic: "history", Reason: p.Reason, Payload: sealed, Device: p.Point.Event.Device,
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // auditLog reads both logs from one end to the present other.

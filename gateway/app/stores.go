@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"os"
-	"strings"
 	"time"
 
 	"touchpoint/gateway"
@@ -54,7 +53,7 @@ func (l historyLog) ReadEvents(ctx context.Context, partition int, after uint64)
 
 // openHistory opens the time series and begins to fill it from the logs.
 func (g *Gateway) openHistory(ctx context.Context) error {
-	store, err := history.OpenSQLite(ctx, history.SQLiteOptions{Path: g.cfg.path("history.db")})
+	store, err := g.openStore(ctx)
 	if err != nil {
 		return err
 	}
@@ -68,6 +67,18 @@ func (g *Gateway) openHistory(ctx context.Context) error {
 	}
 	g.onClose("history's follower", g.follower.Close)
 	return nil
+}
+
+// openStore opens InfluxDB where one is configured, else the embedded store.
+func (g *Gateway) openStore(ctx context.Context) (history.Store, error) {
+	c := g.cfg.History.Influx
+	if c == nil {
+		return history.OpenSQLite(ctx, history.SQLiteOptions{Path: g.cfg.path("history.db")})
+	}
+	return history.OpenInflux(history.InfluxOptions{
+		URL: c.URL, Org: c.Org, Bucket: c.Bucket, Token: c.Token, TokenFile: c.TokenFile, Measurement: c.Measurement,
+		Compress: c.Gzip, DeadLetters: rejectedPoints{g}, Logger: g.log,
+	})
 }
 
 // historyGuarantee says where the time series is and what that means.
@@ -155,15 +166,4 @@ func (s series) Aggregate(ctx context.Context, q rpc.AggregateQuery) ([]rpc.Aggr
 		})
 	}
 	return out, err
-}
-
-func readToken(c *InfluxConfig) (string, error) {
-	if c.TokenFile == "" {
-		return c.Token, nil
-	}
-	text, err := os.ReadFile(c.TokenFile)
-	if err != nil {
-		return "", gateway.Errorf(gateway.Invalid, "history.influx.token_file: %w", err)
-	}
-	return strings.TrimSpace(string(text)), nil
 }
