@@ -92,6 +92,9 @@ func TestFollower(t *testing.T) {
 		f := follow(t, ctx, log, store)
 		for i := range 200 {
 			tr.step(i % partitions)
+			if seed%2 == 1 {
+				store.ShrinkSegments()
+			}
 			if i%37 == 36 { // restart, sometimes in the midst of everything
 				if i%2 == 0 {
 					await(t, ctx, f, tr.positions()...)

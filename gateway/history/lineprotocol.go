@@ -18,8 +18,9 @@ const (
 //
 //	tags    device, product, type; contact (the customer) instead of device
 //	        for a touchpoint without one
-//	fields  customer, id, applied (milliseconds), origin (see appendOrigin),
-//	        and the properties under their own names
+//	fields  customer, id, applied (milliseconds), seq (the device's number of
+//	        the event), origin (see there), and the properties under their own
+//	        names
 //
 // Numbers are floats, since the JSON of a device writes 38 and 38.5 and
 // InfluxDB fixes a field's type with its first value; origin remembers which
@@ -29,6 +30,7 @@ const (
 const (
 	tagDevice, tagProduct, tagType, tagContact        = "device", "product", "type", "contact"
 	fieldCustomer, fieldID, fieldApplied, fieldOrigin = "customer", "id", "applied", "origin"
+	fieldSeq                                          = "seq" // for queries: origin has it, too
 	propertyPrefix, sealedPrefix, escapedPrefix       = "p.", "s.", "e."
 	maxExactFloat                                     = 1 << 53
 	hexDigits                                         = "0123456789abcdef"
@@ -38,7 +40,7 @@ const (
 // those that Flux gives to columns.
 var reserved = map[string]bool{
 	tagDevice: true, tagProduct: true, tagType: true, tagContact: true,
-	fieldCustomer: true, fieldID: true, fieldApplied: true, fieldOrigin: true,
+	fieldCustomer: true, fieldID: true, fieldApplied: true, fieldOrigin: true, fieldSeq: true,
 	"time": true, "result": true, "table": true, "": true, "error": true, "reference": true,
 }
 
@@ -75,6 +77,11 @@ func (l *lineEncoder) event(p *Point) {
 		b = append(b, `,id="`...)
 		b = appendQuoted(b, storedName(e.ID))
 		b = append(b, '"')
+	}
+	if e.HasSeq {
+		b = append(b, `,seq=`...)
+		b = strconv.AppendUint(b, e.Seq, 10)
+		b = append(b, 'i')
 	}
 	b = append(b, `,origin="`...)
 	b = l.origin(b, p)

@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"fmt"
 	"hash/fnv"
-	"strconv"
 	"sync"
 	"time"
 
@@ -13,20 +12,28 @@ import (
 	"touchpoint/internal/sqlite"
 )
 
-// A segment is a stretch of the history: it is closed after segmentPoints, or
-// when it spans segmentAge of applied time. The index from devices to blocks
-// begins with the segment, so that appending touches the few pages of the open
-// one whatever the size of the history, and old segments are dropped as a whole.
+// A segment is a stretch of the history. The one that is open takes blocks;
+// who looks for a device there reads all of them, which are few. When it is
+// full it is closed: small blocks are joined to large ones, and an index from
+// devices to blocks is written for all of it at once, in pages. So appending
+// costs little more than writing the points down, whatever the size of the
+// history, and what is beyond its retention is dropped by the segment.
 const (
 	segmentPoints = 1 << 16
-	segmentAge    = 24 * time.Hour
+	segmentBlocks = 1 << 12
+	segmentAge    = 24 * time.Hour // of applied time
 	blockPoints   = 512
+	pageEntries   = 512
 )
+
+// sizes are those of the above that a test makes small.
+type sizes struct{ segmentPoints, segmentBlocks, blockPoints, pageEntries int }
 
 var sqliteSchema = []string{`
 CREATE TABLE segment (
 	id            INTEGER PRIMARY KEY,
 	points        INTEGER NOT NULL,
+	blocks        INTEGER NOT NULL,
 	first_time    INTEGER NOT NULL,
 	last_time     INTEGER NOT NULL,
 	first_applied INTEGER NOT NULL,
@@ -43,16 +50,14 @@ CREATE TABLE block (
 	last_applied  INTEGER NOT NULL,
 	data          BLOB NOT NULL
 );
-CREATE INDEX block_first ON block (first_time);
-CREATE INDEX block_last ON block (last_time);
 CREATE INDEX block_applied ON block (partition, id, first_applied, last_applied);
 CREATE INDEX block_segment ON block (segment);
-CREATE TABLE subject (
+CREATE TABLE page ( -- of the index of a closed segment
 	segment INTEGER NOT NULL,
-	subject INTEGER NOT NULL, -- device, or customer of a touchpoint without one
-	block   INTEGER NOT NULL,
-	PRIMARY KEY (segment, subject, block)
-) WITHOUT ROWID;
+	first   INTEGER NOT NULL, -- first subject of the page
+	data    BLOB NOT NULL,    -- sorted: subject, block, 8 bytes each
+	PRIMARY KEY (segment, first)
+);
 CREATE TABLE credit ( -- which subjects have points credited to a customer
 	customer INTEGER NOT NULL,
 	subject  INTEGER NOT NULL,
@@ -95,15 +100,17 @@ func (o SQLiteOptions) Validate() error {
 type SQLite struct {
 	db        *sqlite.DB
 	retention time.Duration
+	sizes     sizes
 
 	mu       sync.Mutex // of everything below: one Append or Delete at a time
 	segment  segment
+	entries  []entry       // of the open segment
 	last     map[int]Place // the last point of each partition
 	credited map[pair]struct{}
 	group    grouping
 	writer   blockWriter
+	rewriter blockWriter
 	data     []byte
-	json     []byte
 }
 
 type pair struct {
@@ -123,7 +130,8 @@ func OpenSQLite(ctx context.Context, o SQLiteOptions) (*SQLite, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &SQLite{db: db, retention: o.Retention, credited: map[pair]struct{}{}}
+	s := &SQLite{db: db, retention: o.Retention, credited: map[pair]struct{}{},
+		sizes: sizes{segmentPoints, segmentBlocks, blockPoints, pageEntries}}
 	if err := s.load(ctx); err != nil {
 		_ = db.Close()
 		return nil, fmt.Errorf("history: %w", err)
@@ -137,10 +145,13 @@ func (s *SQLite) load(ctx context.Context) error {
 	clear(s.credited)
 	s.segment = segment{}
 	g := &s.segment
-	err := s.db.Write.QueryRowContext(ctx, `SELECT id, points, first_time, last_time, first_applied, last_applied
+	err := s.db.Write.QueryRowContext(ctx, `SELECT id, points, blocks, first_time, last_time, first_applied, last_applied
 		FROM segment ORDER BY id DESC LIMIT 1`).
-		Scan(&g.id, &g.points, &g.firstTime, &g.lastTime, &g.firstApplied, &g.lastApplied)
+		Scan(&g.id, &g.points, &g.blocks, &g.firstTime, &g.lastTime, &g.firstApplied, &g.lastApplied)
 	if err != nil && err != sql.ErrNoRows {
+		return err
+	}
+	if err := s.loadEntries(ctx); err != nil {
 		return err
 	}
 	s.last = map[int]Place{}
@@ -190,14 +201,26 @@ func (s *SQLite) Close(context.Context) error {
 // segment is the open segment.
 type segment struct {
 	id                        int64
-	points                    int
+	points, blocks            int
 	firstTime, lastTime       int64
 	firstApplied, lastApplied int64
 }
 
 // full reports whether a block that ends at applied belongs to the next one.
-func (g *segment) full(applied int64) bool {
-	return g.points >= segmentPoints || g.points > 0 && applied-g.firstApplied >= segmentAge.Milliseconds()
+func (g *segment) full(applied int64, z *sizes) bool {
+	return g.points >= z.segmentPoints || g.blocks >= z.segmentBlocks ||
+		g.points > 0 && applied-g.firstApplied >= segmentAge.Milliseconds()
+}
+
+// add widens the segment by a block.
+func (g *segment) add(m *blockMeta) {
+	if g.points == 0 {
+		g.firstTime, g.lastTime, g.firstApplied, g.lastApplied = m.firstTime, m.lastTime, m.firstApplied, m.lastApplied
+	}
+	g.firstTime, g.lastTime = min(g.firstTime, m.firstTime), max(g.lastTime, m.lastTime)
+	g.firstApplied, g.lastApplied = min(g.firstApplied, m.firstApplied), max(g.lastApplied, m.lastApplied)
+	g.points += m.points
+	g.blocks++
 }
 
 // typeBit is a type's bit in block.types. Types that share a bit make a reader
@@ -206,11 +229,4 @@ func typeBit(typ string) int64 {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(typ))
 	return 1 << (h.Sum32() % 63)
-}
-
-func appendJSON(b []byte, v uint64) []byte {
-	if len(b) > 1 {
-		b = append(b, ',')
-	}
-	return strconv.AppendInt(b, int64(v), 10)
 }

@@ -13,8 +13,7 @@ import (
 const (
 	insertBlock = `INSERT INTO block (segment, partition, types, first_time, last_time, first_applied, last_applied, data)
 		VALUES (?, ?, ?, ?, ?, ?, ?, ?)`
-	insertSubjects = `INSERT OR IGNORE INTO subject (segment, subject, block) SELECT ?1, value, ?2 FROM json_each(?3)`
-	insertCredit   = `INSERT OR IGNORE INTO credit (customer, subject) VALUES (?, ?)`
+	insertCredit = `INSERT OR IGNORE INTO credit (customer, subject) VALUES (?, ?)`
 )
 
 // Append implements Store. The batch is one transaction, positions included.
@@ -53,7 +52,7 @@ func (s *SQLite) appendPart(tx *sqlite.Tx, points []Point, partition int, order 
 		s.writer.reset()
 		var m blockMeta
 		n := 0
-		for ; n < len(order) && s.writer.count < blockPoints; n++ {
+		for ; n < len(order) && s.writer.count < s.sizes.blockPoints; n++ {
 			p := &points[order[n]]
 			if known && !last.Before(p.Place) {
 				continue
@@ -103,15 +102,14 @@ func (m *blockMeta) add(p *Point) {
 
 func (s *SQLite) saveBlock(tx *sqlite.Tx, partition int, m *blockMeta) error {
 	g := &s.segment
-	if g.id == 0 || g.full(m.lastApplied) {
-		if err := s.saveSegment(tx); err != nil {
+	if g.id == 0 || g.full(m.lastApplied, &s.sizes) {
+		if err := s.closeSegment(tx); err != nil {
 			return err
 		}
 		*g = segment{id: g.id + 1}
 	}
 	s.data = s.writer.appendTo(s.data[:0])
-	res, err := tx.Exec(insertBlock, g.id, partition, m.types, m.firstTime, m.lastTime,
-		m.firstApplied, m.lastApplied, s.data)
+	res, err := tx.Exec(insertBlock, g.id, partition, m.types, m.firstTime, m.lastTime, m.firstApplied, m.lastApplied, s.data)
 	if err != nil {
 		return err
 	}
@@ -119,33 +117,20 @@ func (s *SQLite) saveBlock(tx *sqlite.Tx, partition int, m *blockMeta) error {
 	if err != nil {
 		return err
 	}
-	if g.points == 0 {
-		g.firstTime, g.lastTime, g.firstApplied, g.lastApplied = m.firstTime, m.lastTime, m.firstApplied, m.lastApplied
-	}
-	g.firstTime, g.lastTime = min(g.firstTime, m.firstTime), max(g.lastTime, m.lastTime)
-	g.firstApplied, g.lastApplied = min(g.firstApplied, m.firstApplied), max(g.lastApplied, m.lastApplied)
-	g.points += m.points
+	g.add(m)
+	s.entries = m.entries(s.entries, id)
+	return nil
+}
 
-	// In the order of the index, each subject once: appending to a sorted run of
-	// pages is cheap, jumping between them is not.
-	slices.SortFunc(m.subjects, func(a, b uint64) int { // as signed numbers, like the database
-		switch {
-		case int64(a) < int64(b):
-			return -1
-		case a == b:
-			return 0
-		}
-		return 1
-	})
-	s.json = append(s.json[:0], '[')
+// entries appends the index entries of the block: each subject once.
+func (m *blockMeta) entries(list []entry, block int64) []entry {
+	slices.Sort(m.subjects)
 	for i, subject := range m.subjects {
 		if i == 0 || subject != m.subjects[i-1] {
-			s.json = appendJSON(s.json, subject)
+			list = append(list, entry{int64(subject), block})
 		}
 	}
-	s.json = append(s.json, ']')
-	_, err = tx.Exec(insertSubjects, g.id, id, string(s.json))
-	return err
+	return list
 }
 
 // saveCredit remembers that the customer has points on the subject.
@@ -172,10 +157,10 @@ func (s *SQLite) saveSegment(tx *sqlite.Tx) error {
 	if g.points == 0 {
 		return nil
 	}
-	_, err := tx.Exec(`INSERT INTO segment (id, points, first_time, last_time, first_applied, last_applied)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO UPDATE SET points = ?2, first_time = ?3, last_time = ?4,
-		first_applied = ?5, last_applied = ?6`,
-		g.id, g.points, g.firstTime, g.lastTime, g.firstApplied, g.lastApplied)
+	_, err := tx.Exec(`INSERT INTO segment (id, points, blocks, first_time, last_time, first_applied, last_applied)
+		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (id) DO UPDATE SET points = ?2, blocks = ?3, first_time = ?4,
+		last_time = ?5, first_applied = ?6, last_applied = ?7`,
+		g.id, g.points, g.blocks, g.firstTime, g.lastTime, g.firstApplied, g.lastApplied)
 	return err
 }
 
@@ -219,7 +204,7 @@ func (s *SQLite) prune(tx *sqlite.Tx) error {
 			return err
 		}
 		for _, text := range []string{
-			`DELETE FROM block WHERE segment = ?`, `DELETE FROM subject WHERE segment = ?`, `DELETE FROM segment WHERE id = ?`,
+			`DELETE FROM block WHERE segment = ?`, `DELETE FROM page WHERE segment = ?`, `DELETE FROM segment WHERE id = ?`,
 		} {
 			if _, err := tx.Exec(text, id); err != nil {
 				return err
@@ -258,23 +243,12 @@ func (g *grouping) sort(points []Point) {
 
 // subjectsOf returns the devices (and, for touchpoints without one, the
 // customer) that a customer has points on.
-func (s *SQLite) subjectsOf(ctx context.Context, q querier, c gateway.CustomerID) ([]uint64, error) {
-	rows, err := q.QueryContext(ctx, `SELECT subject FROM credit WHERE customer = ?`, int64(c))
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var list []uint64
-	for rows.Next() {
+func subjectsOf(ctx context.Context, q querier, c gateway.CustomerID) (list []int64, err error) {
+	err = eachRow(ctx, q, `SELECT subject FROM credit WHERE customer = ?`, []any{int64(c)}, func(rows *sql.Rows) error {
 		var subject int64
-		if err := rows.Scan(&subject); err != nil {
-			return nil, err
-		}
-		list = append(list, uint64(subject))
-	}
-	return list, rows.Err()
-}
-
-type querier interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+		err := rows.Scan(&subject)
+		list = append(list, subject)
+		return err
+	})
+	return list, err
 }

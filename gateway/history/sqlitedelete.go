@@ -2,7 +2,10 @@ package history
 
 import (
 	"context"
+	"database/sql"
+	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"touchpoint/gateway"
 	"touchpoint/internal/sqlite"
@@ -11,7 +14,7 @@ import (
 // DeleteDevice implements Store.
 func (s *SQLite) DeleteDevice(ctx context.Context, d gateway.DeviceID) error {
 	return s.delete(ctx, func(tx *sqlite.Tx) error {
-		if err := s.erase(ctx, tx, uint64(d), func(p *Point) bool { return p.Event.Device == d }); err != nil {
+		if err := s.erase(ctx, tx, int64(d), func(p *Point) bool { return p.Event.Device == d }); err != nil {
 			return err
 		}
 		_, err := tx.Exec(`DELETE FROM credit WHERE subject = ?`, int64(d))
@@ -22,7 +25,7 @@ func (s *SQLite) DeleteDevice(ctx context.Context, d gateway.DeviceID) error {
 // DeleteCustomer implements Store.
 func (s *SQLite) DeleteCustomer(ctx context.Context, c gateway.CustomerID) error {
 	return s.delete(ctx, func(tx *sqlite.Tx) error {
-		subjects, err := s.subjectsOf(ctx, tx, c)
+		subjects, err := subjectsOf(ctx, tx, c)
 		if err != nil {
 			return err
 		}
@@ -43,6 +46,9 @@ func (s *SQLite) delete(ctx context.Context, fn func(*sqlite.Tx) error) error {
 	defer s.mu.Unlock()
 	clear(s.credited)
 	if err := s.db.Tx(ctx, fn); err != nil {
+		if lerr := s.load(context.WithoutCancel(ctx)); lerr != nil {
+			err = fmt.Errorf("%w (and reading back: %v)", err, lerr)
+		}
 		return fmt.Errorf("history: delete: %w", err)
 	}
 	if _, err := s.db.Checkpoint(ctx); err != nil {
@@ -51,75 +57,118 @@ func (s *SQLite) delete(ctx context.Context, fn func(*sqlite.Tx) error) error {
 	return nil
 }
 
-// erase writes the blocks of a subject anew without the points that are gone.
-func (s *SQLite) erase(ctx context.Context, tx *sqlite.Tx, subject uint64, gone func(*Point) bool) error {
-	ids, err := blocksOf(ctx, tx, subject)
+// erase writes the blocks of a subject anew without the points that are gone,
+// and the index without the subject where it has none left.
+func (s *SQLite) erase(ctx context.Context, tx *sqlite.Tx, subject int64, gone func(*Point) bool) error {
+	var empty []int64 // blocks without points of the subject
+	for _, e := range s.entries {
+		if e.subject == subject {
+			left, err := s.eraseIn(tx, e.block, uint64(subject), gone)
+			if err != nil {
+				return err
+			}
+			if !left {
+				empty = append(empty, e.block)
+			}
+		}
+	}
+	s.entries = slices.DeleteFunc(s.entries, func(e entry) bool {
+		return e.subject == subject && slices.Contains(empty, e.block)
+	})
+	pages, err := pagesOf(ctx, tx, subject)
 	if err != nil {
 		return err
 	}
-	for _, id := range ids {
-		if err := s.eraseIn(tx, id, subject, gone); err != nil {
+	for _, p := range pages {
+		if err := s.erasePage(tx, p, subject, gone); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func blocksOf(ctx context.Context, tx *sqlite.Tx, subject uint64) ([]int64, error) {
-	rows, err := tx.QueryContext(ctx, `SELECT s.block FROM segment g CROSS JOIN subject s
-		ON s.segment = g.id AND s.subject = ?`, int64(subject))
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var ids []int64
-	for rows.Next() {
-		var id int64
-		if err := rows.Scan(&id); err != nil {
-			return nil, err
-		}
-		ids = append(ids, id)
-	}
-	return ids, rows.Err()
+// indexPage is a page of the index that may hold a subject.
+type indexPage struct {
+	row  int64
+	data []byte
 }
 
-func (s *SQLite) eraseIn(tx *sqlite.Tx, id int64, subject uint64, gone func(*Point) bool) error {
+func pagesOf(ctx context.Context, tx *sqlite.Tx, subject int64) (list []indexPage, err error) {
+	err = eachRow(ctx, tx, `SELECT p.rowid, p.data FROM segment g CROSS JOIN page p ON p.segment = g.id
+		AND p.first = (SELECT max(first) FROM page WHERE segment = g.id AND first <= ?)`, []any{subject},
+		func(rows *sql.Rows) error {
+			var p indexPage
+			if err := rows.Scan(&p.row, &p.data); err != nil {
+				return err
+			}
+			if len(onPage(p.data, subject)) > 0 {
+				list = append(list, p)
+			}
+			return nil
+		})
+	return list, err
+}
+
+func (s *SQLite) erasePage(tx *sqlite.Tx, p indexPage, subject int64, gone func(*Point) bool) error {
+	var empty []int64
+	for _, block := range onPage(p.data, subject) {
+		left, err := s.eraseIn(tx, block, uint64(subject), gone)
+		if err != nil {
+			return err
+		}
+		if !left {
+			empty = append(empty, block)
+		}
+	}
+	if len(empty) == 0 {
+		return nil
+	}
+	kept := make([]byte, 0, len(p.data))
+	for e := range slices.Chunk(p.data, entrySize) {
+		if int64(binary.LittleEndian.Uint64(e)) != subject || !slices.Contains(empty, int64(binary.LittleEndian.Uint64(e[8:]))) {
+			kept = append(kept, e...)
+		}
+	}
+	if len(kept) == 0 {
+		_, err := tx.Exec(`DELETE FROM page WHERE rowid = ?`, p.row)
+		return err
+	}
+	first := int64(binary.LittleEndian.Uint64(kept)) // the page may be named after who is gone
+	_, err := tx.Exec(`UPDATE page SET first = ?2, data = ?3 WHERE rowid = ?1`, p.row, first, kept)
+	return err
+}
+
+// eraseIn rewrites a block and reports whether it has points of the subject left.
+func (s *SQLite) eraseIn(tx *sqlite.Tx, id int64, subject uint64, gone func(*Point) bool) (left bool, err error) {
 	var partition int
 	var data []byte
-	if _, err := tx.Row(`SELECT partition, data FROM block WHERE id = ?`, []any{id}, &partition, &data); err != nil {
-		return err
+	if ok, err := tx.Row(`SELECT partition, data FROM block WHERE id = ?`, []any{id}, &partition, &data); err != nil || !ok {
+		return false, err
 	}
 	var reader blockReader
 	if err := reader.open(partition, data); err != nil {
-		return err
+		return false, err
 	}
-	s.writer.reset()
+	w := &s.rewriter
+	w.reset()
 	var p Point
-	subjectLeft := false
 	for {
 		ok, err := reader.next(&p)
 		if err != nil {
-			return err
+			return false, err
 		}
 		if !ok {
 			break
 		}
 		if !gone(&p) {
-			s.writer.add(&p)
-			subjectLeft = subjectLeft || subjectOf(&p) == subject
+			w.add(&p)
+			left = left || subjectOf(&p) == subject
 		}
 	}
-	if !subjectLeft {
-		if _, err := tx.Exec(`DELETE FROM subject WHERE segment = (SELECT segment FROM block WHERE id = ?1)
-			AND subject = ?2 AND block = ?1`, id, int64(subject)); err != nil {
-			return err
-		}
-	}
-	if s.writer.count == 0 {
+	if w.count == 0 {
 		_, err := tx.Exec(`DELETE FROM block WHERE id = ?`, id)
-		return err
+		return false, err
 	}
-	s.data = s.writer.appendTo(s.data[:0])
-	_, err := tx.Exec(`UPDATE block SET data = ? WHERE id = ?`, s.data, id)
-	return err
+	_, err = tx.Exec(`UPDATE block SET data = ? WHERE id = ?`, w.appendTo(nil), id)
+	return left, err
 }

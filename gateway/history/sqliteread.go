@@ -4,10 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"math"
 	"slices"
-	"strings"
 
 	"touchpoint/gateway"
 )
@@ -27,26 +25,25 @@ func (s *SQLite) Events(ctx context.Context, q Query) (Page, error) {
 			f.To = ms + 1
 		}
 	}
-	order := "b.last_time DESC"
+	order := newestFirst
 	if q.OldestFirst {
-		order = "b.first_time"
+		order = oldestFirst
 	}
 	best := &topPoints{q: &q, limit: q.Limit + 1}
 	reader := blockReader{want: &f}
-	err = s.blocks(ctx, f, order, func(b *blockRow) (bool, error) {
-		if edge, full := best.edge(); full {
-			if q.OldestFirst && b.firstTime > floorMillis(edge) || !q.OldestFirst && b.lastTime < floorMillis(edge) {
-				return false, nil
-			}
-		}
-		if err := reader.open(b.partition, b.data); err != nil {
-			return false, err
+	enough := func(first, last int64) bool {
+		edge, full := best.edge()
+		return full && (q.OldestFirst && first > floorMillis(edge) || !q.OldestFirst && last < floorMillis(edge))
+	}
+	err = s.blocks(ctx, f, order, enough, func(partition int, data []byte) error {
+		if err := reader.open(partition, data); err != nil {
+			return err
 		}
 		for {
 			var p Point
 			ok, err := reader.next(&p)
 			if err != nil || !ok {
-				return true, err
+				return err
 			}
 			if !has || q.later(keyOf(&p), after) {
 				best.add(p)
@@ -126,89 +123,6 @@ func (t *topPoints) page() Page {
 	return page
 }
 
-// blockRow is a block as a query returns it.
-type blockRow struct {
-	id                  int64
-	partition           int
-	firstTime, lastTime int64
-	data                []byte
-}
-
-// blocks calls fn for the blocks that may hold points of the filter, until fn
-// returns false.
-func (s *SQLite) blocks(ctx context.Context, f Filter, order string, fn func(*blockRow) (bool, error)) error {
-	if err := f.validate(); err != nil {
-		return err
-	}
-	to := int64(math.MaxInt64)
-	if f.To != 0 {
-		to = int64(f.To)
-	}
-	text := `SELECT b.id, b.partition, b.first_time, b.last_time, b.data FROM `
-	var args []any
-	switch {
-	case f.Device != 0 || f.Customer != 0:
-		subjects := []uint64{uint64(f.Device)}
-		if f.Customer != 0 {
-			credited, err := s.subjectsOf(ctx, s.db.Read, f.Customer)
-			if err != nil {
-				return err
-			}
-			if f.Device == 0 {
-				subjects = credited
-			} else if !slices.Contains(credited, uint64(f.Device)) {
-				return nil
-			}
-		}
-		var list strings.Builder
-		for i, subject := range subjects {
-			if i > 0 {
-				list.WriteByte(',')
-			}
-			fmt.Fprintf(&list, "%d", int64(subject))
-		}
-		text += `segment g CROSS JOIN block b ON b.id IN (SELECT block FROM subject WHERE segment = g.id AND subject IN (` +
-			list.String() + `)) WHERE g.last_time >= ? AND g.first_time < ? AND `
-		args = append(args, int64(f.From), to)
-	default:
-		text += `block b WHERE `
-	}
-	text += `b.last_time >= ? AND b.first_time < ?`
-	args = append(args, int64(f.From), to)
-	if len(f.Types) > 0 {
-		var bits int64
-		for _, typ := range f.Types {
-			bits |= typeBit(typ)
-		}
-		text += ` AND b.types & ? != 0`
-		args = append(args, bits)
-	}
-	if order != "" {
-		text += ` ORDER BY ` + order
-	}
-	rows, err := s.db.Read.QueryContext(ctx, text, args...)
-	if err != nil {
-		return err
-	}
-	return eachBlock(rows, fn)
-}
-
-func eachBlock(rows *sql.Rows, fn func(*blockRow) (bool, error)) error {
-	defer rows.Close()
-	var b blockRow
-	var data sql.RawBytes
-	for rows.Next() {
-		if err := rows.Scan(&b.id, &b.partition, &b.firstTime, &b.lastTime, &data); err != nil {
-			return err
-		}
-		b.data = data
-		if more, err := fn(&b); err != nil || !more {
-			return err
-		}
-	}
-	return rows.Err()
-}
-
 // Aggregate implements Store.
 func (s *SQLite) Aggregate(ctx context.Context, a Aggregation) ([]Row, error) {
 	if err := a.prepare(); err != nil {
@@ -216,15 +130,15 @@ func (s *SQLite) Aggregate(ctx context.Context, a Aggregation) ([]Row, error) {
 	}
 	sums := newSums(&a)
 	reader := blockReader{want: &a.Filter}
-	err := s.blocks(ctx, a.Filter, "", func(b *blockRow) (bool, error) {
-		if err := reader.open(b.partition, b.data); err != nil {
-			return false, err
+	err := s.blocks(ctx, a.Filter, oldestFirst, nil, func(partition int, data []byte) error {
+		if err := reader.open(partition, data); err != nil {
+			return err
 		}
 		var p Point
 		for {
 			ok, err := reader.next(&p)
 			if err != nil || !ok {
-				return true, err
+				return err
 			}
 			sums.add(&p)
 		}
@@ -279,7 +193,9 @@ type partitionScan struct {
 	s         *SQLite
 	partition int
 	from, to  gateway.Instant
-	after     int64
+	after     int64 // the last block
+	last      Place // the last point
+	begun     bool
 	reader    blockReader
 	open      bool
 }
@@ -294,7 +210,9 @@ func (c *partitionScan) next(ctx context.Context, p *Point) (bool, error) {
 			if ok && p.AppliedAt >= c.to {
 				return false, nil
 			}
-			if ok && p.AppliedAt >= c.from {
+			// Blocks that were joined meanwhile hold what was read already.
+			if ok && p.AppliedAt >= c.from && (!c.begun || c.last.Before(p.Place)) {
+				c.last, c.begun = p.Place, true
 				return true, nil
 			}
 			if ok {

@@ -56,6 +56,9 @@ func (t *Tx) stmt(text string) (*sql.Stmt, error) {
 	return s, nil
 }
 
+// Context returns the context that the transaction runs in.
+func (t *Tx) Context() context.Context { return t.ctx }
+
 // Exec runs a statement.
 func (t *Tx) Exec(text string, args ...any) (sql.Result, error) {
 	s, err := t.stmt(text)
