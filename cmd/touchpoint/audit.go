@@ -41,7 +41,7 @@ func auditCommand(c *client) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if c.json {
+			if c.asJSON {
 				if err := writeReport(c.out, "-", newResults(report)); err != nil {
 					return err
 				}

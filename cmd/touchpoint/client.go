@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -21,7 +23,7 @@ import (
 // client is what the subcommands that talk to a gateway share.
 type client struct {
 	addr, token, ca string
-	tls, json       bool
+	tls, asJSON     bool
 	timeout         time.Duration
 
 	in   io.Reader
@@ -90,21 +92,27 @@ func (c *client) within(ctx context.Context) (context.Context, context.CancelFun
 
 // printJSON prints one message for machines.
 func (c *client) printJSON(m proto.Message) error {
-	data, err := protojson.MarshalOptions{Multiline: true, Indent: "  "}.Marshal(m)
-	if err != nil {
-		return err
+	var text bytes.Buffer
+	data, err := protojson.Marshal(m)
+	if err == nil {
+		err = json.Indent(&text, data, "", "  ") // protojson's own spaces vary from build to build
 	}
-	_, err = fmt.Fprintln(c.out, string(data))
+	if err == nil {
+		_, err = fmt.Fprintln(c.out, text.String())
+	}
 	return err
 }
 
 // printLine prints one message for machines on one line, for endless outputs.
 func (c *client) printLine(m proto.Message) error {
+	var text bytes.Buffer
 	data, err := protojson.Marshal(m)
-	if err != nil {
-		return err
+	if err == nil {
+		err = json.Compact(&text, data)
 	}
-	_, err = fmt.Fprintln(c.out, string(data))
+	if err == nil {
+		_, err = fmt.Fprintln(c.out, text.String())
+	}
 	return err
 }
 
@@ -113,7 +121,7 @@ func show[T proto.Message](c *client, resp T, err error, human func(T)) error {
 	switch {
 	case err != nil:
 		return err
-	case c.json:
+	case c.asJSON:
 		return c.printJSON(resp)
 	}
 	human(resp)

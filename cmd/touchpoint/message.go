@@ -164,7 +164,7 @@ func (c *client) watch(cmd *cobra.Command, req *pb.WatchMessagesRequest, count i
 
 // change prints one change on one line, in columns that keep their place.
 func (c *client) change(r *pb.WatchMessagesResponse) error {
-	if c.json {
+	if c.asJSON {
 		return c.printLine(r)
 	}
 	if r.Skipped > 0 {

@@ -40,7 +40,7 @@ func rootCommand(c *client) *cobra.Command {
 	f.StringVar(&c.token, "token", "", "bearer token (TOUCHPOINT_TOKEN, which does not show in process lists)")
 	f.BoolVar(&c.tls, "tls", false, "talk TLS")
 	f.StringVar(&c.ca, "ca", "", "PEM file of the authority that signed the gateway's certificate; implies --tls")
-	f.BoolVar(&c.json, "json", false, "print JSON for machines")
+	f.BoolVar(&c.asJSON, "json", false, "print JSON for machines")
 	f.DurationVar(&c.timeout, "timeout", 15*time.Second, "how long a call may take")
 
 	root.AddCommand(
