@@ -11,7 +11,7 @@ import (
 
 // clockCommand is `touchpoint clock`.
 func clockCommand(c *client) *cobra.Command {
-	cmd := &cobra.Command{Use: "clock", Short: "The gateway's time, and moving it when it is virtual"}
+	cmd := group("clock", "The gateway's time, and moving it when it is virtual")
 	cmd.AddCommand(clockGet(c), clockAdvance(c))
 	return cmd
 }

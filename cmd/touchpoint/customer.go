@@ -13,7 +13,7 @@ import (
 
 // customerCommand is `touchpoint customer`.
 func customerCommand(c *client) *cobra.Command {
-	cmd := &cobra.Command{Use: "customer", Short: "Customers, their consents and why they got what they got"}
+	cmd := group("customer", "Customers, their consents and why they got what they got")
 	cmd.AddCommand(customerUpsert(c), customerGet(c), customerConsent(c), customerErase(c), customerExplain(c))
 	return cmd
 }

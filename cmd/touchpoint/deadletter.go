@@ -10,7 +10,7 @@ import (
 
 // deadletterCommand is `touchpoint deadletter`.
 func deadletterCommand(c *client) *cobra.Command {
-	cmd := &cobra.Command{Use: "deadletter", Short: "What could not be taken in"}
+	cmd := group("deadletter", "What could not be taken in")
 	cmd.AddCommand(deadletterList(c), deadletterReplay(c))
 	return cmd
 }
@@ -80,7 +80,7 @@ func deadletterReplay(c *client) *cobra.Command {
 				return err
 			}
 			if len(resp.Failures) > 0 {
-				return fmt.Errorf("%d dead letters failed again", len(resp.Failures))
+				return fmt.Errorf("%d of %d failed again", len(resp.Failures), len(resp.Failures)+int(resp.Replayed))
 			}
 			return nil
 		},

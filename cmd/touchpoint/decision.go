@@ -12,7 +12,7 @@ import (
 
 // decisionCommand is `touchpoint decision`.
 func decisionCommand(c *client) *cobra.Command {
-	cmd := &cobra.Command{Use: "decision", Short: "What was decided, and why"}
+	cmd := group("decision", "What was decided, and why")
 	var f decisionFlags
 	list := &cobra.Command{
 		Use: "list", Short: "Show decisions, newest first", Args: exactArgs(0),

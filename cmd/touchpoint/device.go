@@ -10,7 +10,7 @@ import (
 
 // deviceCommand is `touchpoint device`.
 func deviceCommand(c *client) *cobra.Command {
-	cmd := &cobra.Command{Use: "device", Short: "Who has which device"}
+	cmd := group("device", "Who has which device")
 	cmd.AddCommand(deviceBind(c), deviceUnbind(c), deviceList(c))
 	return cmd
 }

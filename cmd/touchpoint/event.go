@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -16,7 +17,7 @@ import (
 
 // eventCommand is `touchpoint event`.
 func eventCommand(c *client) *cobra.Command {
-	cmd := &cobra.Command{Use: "event", Short: "Record and read events"}
+	cmd := group("event", "Record and read events")
 	cmd.AddCommand(eventRecord(c), eventList(c), eventAggregate(c))
 	return cmd
 }
@@ -90,6 +91,10 @@ func (f *recordFlags) inputs(cmd *cobra.Command, c *client, args []string) ([]*p
 	return []*pb.EventInput{e}, err
 }
 
+// jsonFault is what protojson puts before the fault: its own name, and a place
+// within the one line.
+var jsonFault = regexp.MustCompile(`^proto:[\s\x{a0}]*(\(line \d+:\d+\): )?`)
+
 // eventFile reads a JSON object per line.
 func (c *client) eventFile(name string) ([]*pb.EventInput, error) {
 	data, err := c.readFile(name)
@@ -105,7 +110,7 @@ func (c *client) eventFile(name string) ([]*pb.EventInput, error) {
 		}
 		e := &pb.EventInput{}
 		if err := protojson.Unmarshal(lines.Bytes(), e); err != nil {
-			return nil, fmt.Errorf("%s, line %d: %w", name, n, err)
+			return nil, fmt.Errorf("%s, line %d: %s", name, n, jsonFault.ReplaceAllString(err.Error(), ""))
 		}
 		inputs = append(inputs, e)
 	}

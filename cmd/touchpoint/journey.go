@@ -14,7 +14,7 @@ import (
 
 // journeyCommand is `touchpoint journey`.
 func journeyCommand(c *client) *cobra.Command {
-	cmd := &cobra.Command{Use: "journey", Short: "Write, publish and read journeys"}
+	cmd := group("journey", "Write, publish and read journeys")
 	cmd.AddCommand(
 		journeyCreate(c), journeyUpdate(c), journeyValidate(c), journeyPublish(c), journeyPause(c), journeyResume(c),
 		journeyGet(c), journeyList(c), journeyTrigger(c),

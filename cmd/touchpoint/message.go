@@ -14,7 +14,7 @@ import (
 
 // messageCommand is `touchpoint message`.
 func messageCommand(c *client) *cobra.Command {
-	cmd := &cobra.Command{Use: "message", Short: "Messages and what became of them"}
+	cmd := group("message", "Messages and what became of them")
 	cmd.AddCommand(messageList(c), messageWatch(c), messageReceipt(c))
 	return cmd
 }
@@ -97,7 +97,7 @@ func (c *client) messageTable(list []*pb.Message, history bool) {
 			when(m.StateAt), m.CustomerId, device(m.Device), m.Detail)
 		if history {
 			for _, h := range m.History {
-				t.row("", "", "", "", "", messageState(h.State), when(h.At), "", "", h.Detail)
+				t.row(" ", " ", " ", " ", " ", messageState(h.State), when(h.At), " ", " ", h.Detail+" ")
 			}
 		}
 	}

@@ -21,6 +21,24 @@ type usageError struct {
 
 func (e usageError) Error() string { return e.text }
 
+// group is a command that has nothing but subcommands.
+func group(use, short string) *cobra.Command {
+	return &cobra.Command{
+		Use: use, Short: short,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			text := fmt.Sprintf("%s has no subcommand %q", use, args[0])
+			cmd.SuggestionsMinimumDistance = 2
+			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+				text += ": did you mean " + strings.Join(near, " or ") + "?"
+			}
+			return usageError{cmd, text}
+		},
+	}
+}
+
 // exactArgs wants the arguments that a command's usage names.
 func exactArgs(n int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
