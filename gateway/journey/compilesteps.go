@@ -347,7 +347,7 @@ func (c *compiler) template(line int, field, text string) {
 				root = "trigger"
 			}
 			if problem := c.undeclared(fieldRef{root, key}, eventAtHand{}); problem != "" {
-				c.fault(line, field, "%s", problem)
+				c.fault(line, field, "%s", strings.ReplaceAll(problem, root+".", m[1]+"."))
 			}
 		}
 	}

@@ -137,12 +137,12 @@ func (p *Partition) bindDevice(in *gateway.Input, c gateway.BindDevice) gateway.
 	return gateway.Outcome{Disposition: gateway.Held, Customer: c.Customer}
 }
 
-// expect asks the holder for the device's state.
+// expect asks for the device's state: along the mark that this partition left
+// when it gave the device away, else at the device's home. Both lead forward
+// along the way that the device took, so that of two partitions that want it
+// one always gets it. The command's Holder could lead to a third one that only
+// waits itself, and round in a circle: it is not used.
 func (p *Partition) expect(c gateway.BindDevice, to int) {
-	if _, marked := p.moved[c.Device]; !marked && c.Holder != p.cfg.Partition &&
-		c.Holder >= 0 && c.Holder < p.cfg.Partitions {
-		to = c.Holder
-	}
 	do(p, expectChange{c.Device})
 	p.forward(to, gateway.Input{Command: gateway.ReleaseDevice{Device: c.Device, To: p.cfg.Partition, At: c.At}})
 }

@@ -2,6 +2,7 @@ package journey
 
 import (
 	"slices"
+	"strings"
 
 	celast "cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
@@ -130,9 +131,19 @@ func compileHas(e celast.Expr) predicate {
 		return nil
 	}
 	root := slices.Index(roots, ref.root)
+	parent := ref.key[:max(strings.LastIndexByte(ref.key, '.'), 0)]
 	return func(s *scope) outcome {
 		_, found := s.field(root, ref.key)
-		return outcomeOf(found || s.nested(root, ref.key))
+		if found || s.nested(root, ref.key) {
+			return yes
+		}
+		if parent == "" || s.nested(root, parent) {
+			return no
+		}
+		if _, plain := s.field(root, parent); plain {
+			return no
+		}
+		return unavailable // as in CEL: has(a.b.c) asks for a.b first
 	}
 }
 

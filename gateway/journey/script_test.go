@@ -122,7 +122,7 @@ func (s *story) run(text string) string {
 func (s *story) world() *world {
 	if s.w == nil {
 		s.w = newWorld(s.t, s.cfg, s.partitions)
-		s.w.onStep = s.report
+		s.w.onStep = func(_ *gateway.Batch, st *gateway.Step) { s.report(st) }
 		s.version = map[string]uint32{}
 	}
 	return s.w

@@ -22,7 +22,7 @@ type world struct {
 	observed gateway.Instant // 0 = follows the clock
 	held     bool            // forwards wait
 	waiting  []forwardedInput
-	onStep   func(*gateway.Step)
+	onStep   func(*gateway.Batch, *gateway.Step)
 }
 
 type forwardedInput struct {
@@ -75,7 +75,7 @@ func (w *world) apply(part int, at, observed gateway.Instant, inputs []gateway.I
 			w.waiting = append(w.waiting, forwardedInput{f.To, f.Input})
 		}
 		if w.onStep != nil {
-			w.onStep(&s)
+			w.onStep(&b, &s)
 		}
 		if !s.More {
 			return

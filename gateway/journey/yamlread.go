@@ -340,6 +340,9 @@ func closest(name string, list []string) string {
 		if d := editDistance(strings.ToLower(name), w); d < distance && d <= limit {
 			best, distance = w, d
 		}
+		if best == "" && len(name) > 2 && strings.HasPrefix(w, name) {
+			best = w // cut short
+		}
 	}
 	return best
 }

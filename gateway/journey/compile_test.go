@@ -1,0 +1,220 @@
+package journey
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"touchpoint/gateway"
+)
+
+// good is a definition in which each test breaks one line.
+const good = `name: care
+purpose: service
+trigger:
+  event: brew_finished
+  where: event.water_ml > 100
+filter: customer.country == "DE"
+traits:
+  brews: {count: brew_finished, within: 7d}
+reentry: after_exit
+goal: {event: descaling_finished, within: 7d}
+exit:
+  - event: descaling_finished
+steps:
+  - id: ask
+    send:
+      channels: [product]
+      expires_after: 1d
+      texts:
+        en: {title: Hello, body: "{{ trait.brews }} cups of {{ event.water_ml }} ml"}
+  - id: rest
+    wait: {for: 3d}
+  - id: choose
+    branch:
+      - {when: trait.brews > 3, go: ask2}
+      - {otherwise: end}
+  - id: ask2
+    send: {channels: [webhook], texts: {en: {title: Again}}}
+`
+
+var testEnv = Env{
+	Events: map[string]EventType{
+		"brew_finished":      {Properties: map[string]string{"water_ml": "int", "strength": "int", "engine.temp_c": "float"}},
+		"descaling_finished": {},
+	},
+	Channels: []string{"product", "webhook", "stream"},
+	CheckTemplate: func(text string, values []string) error {
+		if strings.Contains(text, "{{ }}") {
+			return errors.New("an empty {{ }}")
+		}
+		return nil
+	},
+}
+
+func TestCompileGood(t *testing.T) {
+	def, err := Compile([]byte(good), testEnv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if def.Name != "care" || len(def.steps) != 4 || len(def.Templates) != 2 {
+		t.Errorf("got %+v", def)
+	}
+	tpl, locale, ok := def.Template("ask", "de-CH")
+	if !ok || locale != "en" || tpl.Title != "Hello" {
+		t.Errorf("template %+v in %q", tpl, locale)
+	}
+}
+
+func TestExampleJourneys(t *testing.T) {
+	files, _ := filepath.Glob("../../deploy/journeys/*.yaml")
+	if len(files) < 4 {
+		t.Fatal("examples are missing")
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		def, err := Compile(text, Env{})
+		if err != nil {
+			t.Errorf("%s: %v", file, err)
+			continue
+		}
+		for id, byLocale := range def.Templates {
+			for _, locale := range []string{"de", "en"} {
+				if _, ok := byLocale[locale]; !ok {
+					t.Errorf("%s: %s has no text in %s", file, id, locale)
+				}
+			}
+		}
+	}
+}
+
+// TestCompileErrors shows the errors that an author sees.
+func TestCompileErrors(t *testing.T) {
+	tests := []struct{ name, old, new, want string }{
+		{"misspelled key", "trigger:\n", "triger:\n",
+			`line 1, trigger: is missing; write one of event, threshold, milestone, absence, api; line 3, triger: is no key here; did you mean "trigger"?`},
+		{"unknown key", "reentry: after_exit", "colour: red",
+			`line 9, colour: is no key here; allowed are name, purpose, description, max_event_age, holdout, key, existing, traits, trigger, filter, reentry, exit, goal, caps, quiet_hours, steps`},
+		{"misspelled step", "    send: {channels: [webhook]", "    sned: {channels: [webhook]",
+			`line 27, step "ask2", sned: is no key here; did you mean "send"?`},
+		{"key twice", "purpose: service", "purpose: service\npurpose: service", `mapping key "purpose" already defined at [2:1]`},
+		{"no purpose", "purpose: service\n", "", `purpose: is missing; write service, marketing or safety: it decides the consent that is needed`},
+		{"wrong purpose", "purpose: service", "purpose: marketting", `line 2, purpose: "marketting" is not allowed; did you mean "marketing"?`},
+		{"bad name", "name: care", "name: Care Now", `line 1, name: "Care Now" may hold a-z, 0-9, - and _ only and starts with a letter`},
+		{"undeclared event", "  event: brew_finished\n", "  event: brew_finnished\n",
+			`line 4, trigger.event: "brew_finnished" is no declared event type; did you mean "brew_finished"?`},
+		{"unknown property", "event.water_ml > 100", "event.watter_ml > 100",
+			`line 5, trigger.where: "event.watter_ml > 100" reads event.watter_ml, which brew_finished does not have; did you mean event.water_ml?`},
+		{"unknown root", "customer.country ==", "custmer.country ==",
+			`line 6, filter: "custmer.country == \"DE\"" does not know "custmer"; did you mean "customer"?`},
+		{"no condition", "event.water_ml > 100", "event.water_ml + 100", `"event.water_ml + 100" is a int, not a condition; compare it with something`},
+		{"syntax of a condition", "event.water_ml > 100", "event.water_ml >> 100", `is no condition: Syntax error`},
+		{"text for a condition", `customer.country == "DE"`, `"'DE'"`, `line 6, filter: "'DE'" is a string, not a condition; compare it with something`},
+		{"event without one", `customer.country == "DE"`, "customer.country == event.land", `line 6, filter: "customer.country == event.land" reads event.land, which brew_finished does not have; it has engine.temp_c, strength, water_ml`},
+		{"event in a branch", "when: trait.brews > 3", "when: event.water_ml > 3",
+			`line 24, step "choose", branch[0].when: "event.water_ml > 3" reads event, but no event is at hand here; trigger.… holds what started the enrollment`},
+		{"undeclared trait", "when: trait.brews > 3", "when: trait.brew > 3",
+			`line 24, step "choose", branch[0].when: "trait.brew > 3" reads trait.brew, which is not declared; did you mean trait.brews?`},
+		{"trait in a text", "{{ trait.brews }}", "{{ trait.cups }}", `line 14, step "ask", send.texts.en.body: reads trait.cups, which is not declared under traits`},
+		{"property in a text", "{{ event.water_ml }}", "{{ event.water }}", `line 14, step "ask", send.texts.en.body: reads event.water, which brew_finished does not have; did you mean event.water_ml?`},
+		{"template", "Hello,", `"{{ }}",`, `line 14, step "ask", send.texts.en.title: an empty {{ }}`},
+		{"bad duration", "wait: {for: 3d}", "wait: {for: 3 days}", `line 21, step "rest", wait.for: "3 days" is no duration; write a number and a unit (s, m, h, d, w), such as 30d or 4h`},
+		{"no duration", "wait: {for: 3d}", "wait: {}", `line 21, step "rest", wait.for: is missing; a wait is one of for, until_event, until_local_time`},
+		{"two waits", "wait: {for: 3d}", "wait: {for: 3d, until_local_time: \"08:00\"}", `line 21, step "rest", wait.until_local_time: excludes the other kinds; a wait is one of for, until_event, until_local_time`},
+		{"no timeout", "wait: {for: 3d}", "wait: {until_event: descaling_finished}", `line 21, step "rest", wait.timeout: is missing; write a duration such as 7d`},
+		{"time of day", "wait: {for: 3d}", "wait: {until_local_time: 8 o'clock}", `line 21, step "rest", wait.until_local_time: "8 o'clock" is no time of day; write it as "08:30"`},
+		{"weekday", "wait: {for: 3d}", "wait: {until_local_time: \"08:00\", days: [saturday]}", `line 21, step "rest", wait.days: "saturday" is no day; write mon, tue, wed, thu, fri, sat or sun`},
+		{"unknown target", "go: ask2}", "go: aks2}", `line 24, step "choose", branch[0].go: "aks2" is no step; did you mean "ask2"?`},
+		{"same id twice", "id: ask2", "id: ask", `line 26, steps[3].id: "ask" is the id of an earlier step`},
+		{"no id", "  - id: rest\n    wait", "  - wait", `steps[1].id: is missing; every step has a stable id`},
+		{"two things", "wait: {for: 3d}", "wait: {for: 3d}\n    end: {}", `line 22, step "rest", end: excludes wait; a step does one thing`},
+		{"nothing", "    wait: {for: 3d}\n", "", `line 20, step "rest", send: is missing; a step is one of send, wait, branch, split, set, end`},
+		{"circle", "- {otherwise: end}", "- {otherwise: choose}", `line 22, step "choose", next: the steps lead in a circle without a wait`},
+		{"otherwise first", "- {when: trait.brews > 3, go: ask2}", "- {otherwise: ask2}", `line 24, step "choose", branch[0].otherwise: must be the last arm; later ones are never reached`},
+		{"no go", "go: ask2}", "to: ask2}", `branch[0].go: is missing; name the step to go to, or end`},
+		{"split", "    branch:\n      - {when: trait.brews > 3, go: ask2}\n      - {otherwise: end}", "    split:\n      - {arm: a, percent: 60}\n      - {arm: b, percent: 30}",
+			`line 23, step "choose", split: the arms sum up to 90 %; they must make 100 %`},
+		{"channel", "channels: [webhook]", "channels: [webhok]", `line 27, step "ask2", send.channels: "webhok" is no channel; did you mean "webhook"?`},
+		{"no text", "texts: {en: {title: Again}}", "expires_after: 1d", `line 27, step "ask2", send.texts: is missing; write title and body per locale, such as texts: {en: {title: …, body: …}}`},
+		{"no title", "{en: {title: Again}}", "{en: {body: Again}}", `line 27, step "ask2", send.texts.en.title: is missing; every message has a title`},
+		{"goal", "within: 7d}\nexit", "wihtin: 7d}\nexit", `line 10, goal.within: is missing; write how long after the entry the goal counts, such as 14d; line 10, goal.wihtin: is no key here; did you mean "within"?`},
+		{"gap", "reentry: after_exit", "reentry: after_exit_and_gap", `line 9, reentry: needs the length of the gap; write reentry: {after_exit_and_gap: 30d}`},
+		{"key", "reentry: after_exit", "reentry: concurrent_per_key", `line 9, reentry: concurrent_per_key needs a key; add key: device or key: event.<property>`},
+		{"two triggers", "  event: brew_finished\n  where", "  event: brew_finished\n  api: {}\n  where", `line 5, trigger.api: excludes event; a journey has one trigger`},
+		{"threshold", "  event: brew_finished\n  where: event.water_ml > 100\n", "  threshold: {count: brew_finished, within: 7d}\n", `line 4, trigger.threshold.at_least: is missing; write at_least: 200, or every: 100`},
+		{"threshold sum", "  event: brew_finished\n  where: event.water_ml > 100\n", "  threshold: {sum: brew_finished, at_least: 3, within: 7d}\n", `line 4, trigger.threshold.sum: needs a property; write sum: brew_finished.water_ml`},
+		{"half a count", "  event: brew_finished\n  where: event.water_ml > 100\n", "  threshold: {count: brew_finished, at_least: 2.5, within: 7d}\n", `line 4, trigger.threshold.at_least: a count is a whole number up to 65536`},
+		{"trait window", "brews: {count: brew_finished, within: 7d}", "brews: {sum: brew_finished.water_ml}", `line 8, traits.brews.within: is missing; write the length of the window such as 30d`},
+		{"trait kinds", "brews: {count: brew_finished, within: 7d}", "brews: {cuont: brew_finished, within: 7d}", `line 8, traits.brews.cuont: is no key here; did you mean "count"?`},
+		{"holdout", "reentry: after_exit", "holdout: 110", `line 9, holdout: "110" is no number in 0…100`},
+		{"quiet hours", "reentry: after_exit", "quiet_hours: [{from: \"22:00\", to: \"22:00\"}]", `line 9, quiet_hours[0].to: equals from; the interval is empty`},
+		{"no map", "goal: {event: descaling_finished, within: 7d}", "goal: descaling_finished", `line 10, goal: is a value, not a map of keys and values`},
+		{"broken yaml", "filter: customer", "filter: {customer", `is no YAML`},
+		{"anchor", "filter: customer.country == \"DE\"", "filter: &a x", `line 6, anchors, aliases and tags are not supported here`},
+		{"two documents", "name: care", "name: care\n---\nname: more", `must be exactly one YAML document`},
+		{"empty", good, "", `must be exactly one YAML document`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			text := strings.Replace(good, tt.old, tt.new, 1)
+			if text == good {
+				t.Fatalf("%q is not in the good definition", tt.old)
+			}
+			_, err := Compile([]byte(text), testEnv)
+			if err == nil {
+				t.Fatal("compiles")
+			}
+			if gateway.KindOf(err) != gateway.Invalid {
+				t.Errorf("kind %v", gateway.KindOf(err))
+			}
+			if !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("\ngot  %v\nwant %v", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestDuration(t *testing.T) {
+	for text, want := range map[string]string{"1d12h": "1d12h", "36h": "1d12h", "90s": "1m30s", "2w": "2w", "15d": "15d", "7d": "1w", "250ms": "250ms"} {
+		d, err := ParseDuration(text)
+		if err != nil || d.String() != want {
+			t.Errorf("%s: %v %v", text, d, err)
+		}
+	}
+	for _, text := range []string{"", "d", "1", "1x", "-1d", "1d 2h", "99999999999w", "1.5h"} {
+		if d, err := ParseDuration(text); err == nil {
+			t.Errorf("%q gives %v", text, d)
+		}
+	}
+}
+
+func TestConfigValidate(t *testing.T) {
+	tests := []struct {
+		c    Config
+		want string
+	}{
+		{Config{Zone: "Mars"}, `zone: "Mars" is no time zone; write a name such as Europe/Berlin`},
+		{Config{Caps: []CapRule{{Name: "a", Max: 1}}}, "caps[0].per: is missing; write a duration such as 7d, or calendar: day"},
+		{Config{Caps: []CapRule{{Name: "a", Max: 1, Calendar: "year"}}}, `caps[0].calendar: "year" is not day, week or month`},
+		{Config{Caps: []CapRule{{Max: 1}}}, "caps[0].name: is missing; decisions name the rule"},
+		{Config{Caps: []CapRule{{Name: "a"}}}, "caps[0].max: 0 is not at least 1"},
+		{Config{QuietHours: []QuietHours{{From: 5, To: 5}}}, "quiet_hours[0].to: equals from; the interval is empty"},
+		{Config{QuietHours: []QuietHours{{To: 5, OnHit: "drop"}}}, `quiet_hours[0].on_hit: "drop" is not hold or discard`},
+		{Config{Holdout: map[gateway.Purpose]float64{"marketing": 101}}, "holdout.marketing: 101 is not in 0…100"},
+		{Config{Partitions: 2, Partition: 2}, "partition: 2 is not in 0…1"},
+	}
+	for _, tt := range tests {
+		if err := tt.c.Validate(); fmt.Sprint(err) != tt.want {
+			t.Errorf("got %v, want %s", err, tt.want)
+		}
+	}
+	if err := (Config{}).WithDefaults().Validate(); err != nil {
+		t.Error(err)
+	}
+}
