@@ -1,0 +1,289 @@
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+const product = "coffee-1"
+
+// machine is a device that keeps the contract: it sends every event until it is
+// acknowledged, always with the same id, shows a message once however often it
+// arrives, and reports the display until that is acknowledged.
+type machine struct {
+	broker, serial string
+
+	mu       sync.Mutex
+	conn     net.Conn
+	acks     map[uint16]chan struct{}
+	next     uint16
+	shown    map[string]string // title by message id
+	arrivals map[string]int
+	reports  chan string
+	open     int           // reports that are not acknowledged yet
+	lost     chan struct{} // closed when the connection broke
+	up       chan struct{} // closed while there is a connection
+}
+
+func newMachine(broker, serial string) *machine {
+	return &machine{broker: broker, serial: serial, shown: map[string]string{}, arrivals: map[string]int{},
+		reports: make(chan string, 1000), up: make(chan struct{})}
+}
+
+// powerOn connects a machine until the test ends.
+func powerOn(t *testing.T, broker, serial string) *machine {
+	m := newMachine(broker, serial)
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); m.run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+	return m
+}
+
+func (m *machine) topic(rest string) string {
+	return "touchpoint/v1/" + product + "/" + m.serial + "/" + rest
+}
+
+// run keeps the device connected and reporting until ctx ends.
+func (m *machine) run(ctx context.Context) {
+	for ctx.Err() == nil {
+		if err := m.connect(ctx); err != nil {
+			pause(ctx, 20*time.Millisecond)
+			continue
+		}
+		for alive := true; alive && ctx.Err() == nil; {
+			select {
+			case id := <-m.reports:
+				m.publish(ctx, m.topic("messages/"+id+"/receipts"), []byte(`{"state":"displayed"}`))
+				m.mu.Lock()
+				m.open--
+				m.mu.Unlock()
+			case <-m.broken():
+				alive = false
+			case <-ctx.Done():
+			}
+		}
+	}
+	m.drop()
+}
+
+// event is what a machine sends.
+type event struct {
+	ID   string         `json:"id,omitempty"`
+	Type string         `json:"type"`
+	TS   string         `json:"ts,omitempty"`
+	Seq  int            `json:"seq,omitempty"`
+	Data map[string]any `json:"data,omitempty"`
+}
+
+// send sends one event and returns when it is acknowledged.
+func (m *machine) send(ctx context.Context, e event) bool {
+	payload, _ := json.Marshal(e)
+	return m.publish(ctx, m.topic("events"), payload)
+}
+
+// brew sends the event of a brew at a time, "" for now.
+func (m *machine) brew(ctx context.Context, k int, ts string) bool {
+	return m.send(ctx, event{ID: fmt.Sprintf("%s-%d", m.serial, k), Type: "brew_finished", TS: ts, Data: map[string]any{"water_ml": 30 + k%20}})
+}
+
+// publish repeats until a PUBACK came; false when ctx ended first.
+func (m *machine) publish(ctx context.Context, topic string, payload []byte) bool {
+	for ctx.Err() == nil {
+		ack, lost := m.write(topic, payload)
+		if ack == nil {
+			pause(ctx, 10*time.Millisecond)
+			continue
+		}
+		select {
+		case <-ack:
+			return true
+		case <-lost:
+		case <-ctx.Done():
+		}
+	}
+	return false
+}
+
+func (m *machine) write(topic string, payload []byte) (ack, lost chan struct{}) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.conn == nil {
+		return nil, nil
+	}
+	m.next++
+	if m.next == 0 {
+		m.next = 1
+	}
+	body := appendText(nil, topic)
+	body = binary.BigEndian.AppendUint16(body, m.next)
+	ack = make(chan struct{})
+	m.acks[m.next] = ack
+	if _, err := m.conn.Write(packet(0x32, append(body, payload...))); err != nil {
+		return nil, nil
+	}
+	return ack, m.lost
+}
+
+func (m *machine) broken() chan struct{} {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.lost
+}
+
+func (m *machine) drop() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.conn != nil {
+		m.conn.Close()
+		m.conn = nil
+		m.up = make(chan struct{})
+	}
+}
+
+// connected waits for a connection.
+func (m *machine) connected(ctx context.Context) {
+	m.mu.Lock()
+	up := m.up
+	m.mu.Unlock()
+	select {
+	case <-up:
+	case <-ctx.Done():
+	}
+}
+
+func (m *machine) connect(ctx context.Context) error {
+	c, err := (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", m.broker)
+	if err != nil {
+		return err
+	}
+	hello := append(appendText(nil, "MQTT"), 4, 0, 0, 0) // 3.1.1, persistent session
+	if _, err := c.Write(packet(0x10, appendText(hello, "machine-"+m.serial))); err != nil {
+		c.Close()
+		return err
+	}
+	r := bufio.NewReader(c)
+	kind, body, err := readPacket(r)
+	if err != nil || kind>>4 != 2 || body[1] != 0 {
+		c.Close()
+		return fmt.Errorf("refused: %v", err)
+	}
+	sub := append([]byte{0, 1}, appendText(nil, m.topic("messages"))...)
+	if _, err := c.Write(packet(0x82, append(sub, 1))); err != nil {
+		c.Close()
+		return err
+	}
+	m.mu.Lock()
+	m.conn, m.acks, m.lost = c, map[uint16]chan struct{}{}, make(chan struct{})
+	close(m.up)
+	m.mu.Unlock()
+	go m.read(c, r, m.lost)
+	m.write(m.topic("messages/hello"), m.remembered())
+	return nil
+}
+
+func (m *machine) remembered() []byte {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	ids := []string{}
+	for id := range m.shown {
+		ids = append(ids, id)
+	}
+	payload, _ := json.Marshal(map[string]any{"shown": ids})
+	return payload
+}
+
+func (m *machine) read(c net.Conn, r *bufio.Reader, lost chan struct{}) {
+	defer close(lost)
+	defer m.drop()
+	for {
+		kind, body, err := readPacket(r)
+		if err != nil {
+			return
+		}
+		switch kind >> 4 {
+		case 3:
+			m.arrived(c, kind, body)
+		case 4:
+			id := binary.BigEndian.Uint16(body)
+			m.mu.Lock()
+			if ack := m.acks[id]; ack != nil {
+				close(ack)
+				delete(m.acks, id)
+			}
+			m.mu.Unlock()
+		}
+	}
+}
+
+func (m *machine) arrived(c net.Conn, kind byte, body []byte) {
+	n := int(binary.BigEndian.Uint16(body))
+	payload := body[2+n:]
+	if kind&6 != 0 {
+		id := payload[:2]
+		payload = payload[2:]
+		defer c.Write([]byte{0x40, 2, id[0], id[1]})
+	}
+	var msg struct {
+		ID, Title string
+		Withdraw  bool
+	}
+	if json.Unmarshal(payload, &msg) != nil || msg.Withdraw || !strings.HasPrefix(msg.ID, "m_") {
+		return
+	}
+	m.mu.Lock()
+	m.shown[msg.ID] = msg.Title
+	m.arrivals[msg.ID]++
+	m.open++
+	m.mu.Unlock()
+	m.reports <- msg.ID // each arrival is answered: the first answer may be lost
+}
+
+// displays returns how many messages were shown, and whether all of them were
+// reported.
+func (m *machine) displays() (messages int, reported bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.shown), m.open == 0
+}
+
+func packet(kind byte, body []byte) []byte {
+	return append(binary.AppendUvarint([]byte{kind}, uint64(len(body))), body...)
+}
+
+func appendText(b []byte, s string) []byte {
+	return append(binary.BigEndian.AppendUint16(b, uint16(len(s))), s...)
+}
+
+func readPacket(r *bufio.Reader) (byte, []byte, error) {
+	kind, err := r.ReadByte()
+	if err != nil {
+		return 0, nil, err
+	}
+	n, err := binary.ReadUvarint(r)
+	if err != nil || n > 1<<20 {
+		return 0, nil, fmt.Errorf("bad length: %v", err)
+	}
+	body := make([]byte, n)
+	_, err = io.ReadFull(r, body)
+	return kind, body, err
+}
+
+// pause waits for a retry; it ends early with ctx.
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
