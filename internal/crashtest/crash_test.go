@@ -89,6 +89,7 @@ func crash(t *testing.T, g *gatewayProcess, broker string, points []string, rand
 		if !g.ready(ctx) {
 			t.Fatalf("no restart after %s", fp)
 		}
+		t.Logf("died at %s and came back; %d events acknowledged", fp, load.acked.Load())
 		load.waitFor(ctx, 50)
 	}
 	for range random {
@@ -102,6 +103,9 @@ func crash(t *testing.T, g *gatewayProcess, broker string, points []string, rand
 	t.Logf("%d kills, %d events acknowledged", kills, load.acked.Load())
 	g.count(ctx, load)
 }
+
+// settle is how long the last records may take to become visible.
+const settle = 15 * time.Second
 
 // prepare makes the customers, binds their machines and publishes the journeys.
 func (g *gatewayProcess) prepare(ctx context.Context, machines int) {
@@ -172,7 +176,9 @@ func (g *gatewayProcess) count(ctx context.Context, l *load) {
 	for n, m := range l.machines {
 		brews := l.brews[n]
 		want := 1 + brews/10
-		for m.displays() < want && ctx.Err() == nil {
+		patience, cancel := context.WithTimeout(ctx, settle)
+		defer cancel()
+		for m.displays() < want && patience.Err() == nil {
 			pause(ctx, 20*time.Millisecond)
 		}
 		if got := m.displays(); got != want {
@@ -188,31 +194,33 @@ func (g *gatewayProcess) count(ctx context.Context, l *load) {
 // countEvents reads the time series of a machine: each event once, sums exact.
 func (g *gatewayProcess) countEvents(ctx context.Context, m *machine, brews int) {
 	events := pb.NewEventServiceClient(g.conn)
-	filter := &pb.EventFilter{Device: &pb.DeviceRef{Product: product, Serial: m.serial}, Type: "brew_finished"}
+	filter := &pb.EventFilter{Device: &pb.DeviceRef{Product: product, Serial: m.serial}, Types: []string{"brew_finished"}}
 	seen := map[string]int{}
 	sum := int64(0)
-	read := func() (string, error) {
+	read := func() error {
 		clear(seen)
 		sum = 0
 		for token := ""; ; {
 			resp, err := events.ListEvents(ctx, &pb.ListEventsRequest{Filter: filter, PageSize: 1000, PageToken: token})
 			if err != nil {
-				return "", err
+				return err
 			}
 			for _, e := range resp.Events {
 				seen[e.Id]++
 				sum += e.Properties["water_ml"].GetInt()
 			}
 			if token = resp.NextPageToken; token == "" {
-				return "", nil
+				return nil
 			}
 		}
 	}
+	patience, cancel := context.WithTimeout(ctx, settle)
+	defer cancel()
 	for {
-		if _, err := read(); err != nil {
+		if err := read(); err != nil {
 			g.t.Fatal(err)
 		}
-		if len(seen) >= brews || ctx.Err() != nil {
+		if len(seen) >= brews || patience.Err() != nil {
 			break
 		}
 		pause(ctx, 50*time.Millisecond) // the history follows
@@ -225,13 +233,15 @@ func (g *gatewayProcess) countEvents(ctx context.Context, m *machine, brews int)
 		}
 	}
 	if len(seen) != brews || sum != model {
-		g.t.Errorf("%s: %d events with a sum of %d are stored, the model has %d with %d", m.serial, len(seen), sum, brews, model)
+		g.t.Fatalf("%s: %d events with a sum of %d are stored, the model has %d with %d", m.serial, len(seen), sum, brews, model)
 	}
 }
 
 // countMessages reads the messages of a machine: as many as the model says, all
 // displayed.
 func (g *gatewayProcess) countMessages(ctx context.Context, m *machine, want int) {
+	patience, cancel := context.WithTimeout(ctx, settle)
+	defer cancel()
 	messages := pb.NewMessageServiceClient(g.conn)
 	for {
 		displayed, total := 0, 0
@@ -254,7 +264,7 @@ func (g *gatewayProcess) countMessages(ctx context.Context, m *machine, want int
 		if displayed == want && total == want {
 			return
 		}
-		if ctx.Err() != nil || total > want {
+		if patience.Err() != nil || total > want {
 			g.t.Errorf("%s: %d messages decided, %d of them displayed; the model has %d", m.serial, total, displayed, want)
 			return
 		}

@@ -38,19 +38,23 @@ func (m *machine) topic(rest string) string { return "touchpoint/v1/" + product 
 
 // run keeps the device connected and reporting until ctx ends.
 func (m *machine) run(ctx context.Context) {
+	go func() {
+		for ctx.Err() == nil {
+			select {
+			case id := <-m.reports:
+				m.publish(ctx, m.topic("messages/"+id+"/receipts"), []byte(`{"state":"displayed"}`))
+			case <-ctx.Done():
+			}
+		}
+	}()
 	for ctx.Err() == nil {
 		if err := m.connect(ctx); err != nil {
 			pause(ctx, 50*time.Millisecond)
 			continue
 		}
-		for alive := true; alive && ctx.Err() == nil; {
-			select {
-			case id := <-m.reports:
-				m.publish(ctx, m.topic("messages/"+id+"/receipts"), []byte(`{"state":"displayed"}`))
-			case <-m.broken():
-				alive = false
-			case <-ctx.Done():
-			}
+		select {
+		case <-m.broken():
+		case <-ctx.Done():
 		}
 	}
 	m.drop()

@@ -74,6 +74,9 @@ func newGateway(t *testing.T, extra string) *gatewayProcess {
 		conn.Close()
 		g.kill()
 		if t.Failed() && g.output != nil {
+			if keep := os.Getenv("TOUCHPOINT_KEEP"); keep != "" {
+				_ = os.CopyFS(keep, os.DirFS(g.dir))
+			}
 			t.Logf("the gateway's last output:\n%s", tail(g.output.String()))
 		}
 	})
