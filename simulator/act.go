@@ -185,7 +185,7 @@ func (r *Run) receipt(ctx context.Context, u *unit, id gateway.MessageID, state 
 
 // publishUntil publishes what happens before to.
 func (r *Run) publishUntil(ctx context.Context, to gateway.Instant) error {
-	if err := r.registrar.await(ctx, to); err != nil {
+	if err := r.registrar.until(ctx, to); err != nil {
 		return err
 	}
 	if err := r.act(ctx, to); err != nil {

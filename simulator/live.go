@@ -112,7 +112,7 @@ func (r *Run) liveAtRate(ctx context.Context) error {
 				return err
 			}
 			planned = p.At
-			if err := r.registrar.await(ctx, p.At+1); err != nil {
+			if err := r.registrar.until(ctx, p.At+1); err != nil {
 				return err
 			}
 			if err := r.happen(ctx, p, r.now); err != nil {

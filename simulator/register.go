@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -17,25 +16,24 @@ import (
 	"touchpoint/simulator/fleet"
 )
 
+// ahead is how long before a customer joins he is registered: a day's customers
+// at once, since many calls in parallel cost the gateway little more than one.
+// They are registered between two steps, so that the clock never waits for calls
+// that keep coming.
+const ahead = 24 * time.Hour
+
 // registrar makes customers and their machines known, as a marketing service
-// does when somebody buys one: in the order in which they join, ahead of the
-// fleet's life.
+// does when somebody buys one, in the order in which they join.
 type registrar struct {
 	r         *Run
 	customers pb.CustomerServiceClient
 	order     []int // customers by the time they join
 	units     [][]int
-
-	mu      sync.Mutex
-	changed chan struct{} // closed and replaced whenever one is done
-	done    []bool        // by place in order
-	ready   int           // so many of order are done
-	err     error
+	next      int // in order
 }
 
 func newRegistrar(r *Run) *registrar {
-	g := &registrar{r: r, customers: pb.NewCustomerServiceClient(r.opts.API), changed: make(chan struct{}),
-		units: make([][]int, len(r.fleet.Customers)), done: make([]bool, len(r.fleet.Customers))}
+	g := &registrar{r: r, customers: pb.NewCustomerServiceClient(r.opts.API), units: make([][]int, len(r.fleet.Customers))}
 	for i := range r.fleet.Customers {
 		g.order = append(g.order, i)
 	}
@@ -49,55 +47,23 @@ func newRegistrar(r *Run) *registrar {
 	return g
 }
 
-// run registers everybody.
-func (g *registrar) run(ctx context.Context) {
+// joins tells whether there is somebody left who joins before at.
+func (g *registrar) joins(at gateway.Instant) bool {
+	return g.next < len(g.order) && g.r.fleet.Customers[g.order[g.next]].Joins < at
+}
+
+// until registers whoever joins before at, and those who follow soon.
+func (g *registrar) until(ctx context.Context, at gateway.Instant) error {
+	if !g.joins(at) {
+		return nil
+	}
 	group, gctx := errgroup.WithContext(ctx)
-	group.SetLimit(48)
-	for place, c := range g.order {
-		group.Go(func() error {
-			if gctx.Err() != nil {
-				return gctx.Err()
-			}
-			err := g.register(gctx, c)
-			g.finished(place, err)
-			return err
-		})
+	group.SetLimit(64)
+	for ; g.joins(at.Add(ahead)); g.next++ {
+		c := g.order[g.next]
+		group.Go(func() error { return g.register(gctx, c) })
 	}
-	_ = group.Wait() // the first error is kept for who waits
-}
-
-func (g *registrar) finished(place int, err error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if err != nil && g.err == nil {
-		g.err = err
-	}
-	g.done[place] = err == nil
-	for g.ready < len(g.done) && g.done[g.ready] {
-		g.ready++
-	}
-	close(g.changed)
-	g.changed = make(chan struct{})
-}
-
-// await waits until everybody who joins before at is registered.
-func (g *registrar) await(ctx context.Context, at gateway.Instant) error {
-	for {
-		g.mu.Lock()
-		next, err, changed := g.ready, g.err, g.changed
-		g.mu.Unlock()
-		switch {
-		case err != nil:
-			return err
-		case next == len(g.order) || g.r.fleet.Customers[g.order[next]].Joins >= at:
-			return nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
+	return group.Wait()
 }
 
 // register makes one customer and his machines known.

@@ -126,13 +126,6 @@ func (r *Run) Run(ctx context.Context) error {
 	if err := r.connect(ctx); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	registering := make(chan struct{})
-	go func() {
-		defer close(registering)
-		r.registrar.run(ctx)
-	}()
-	defer func() { cancel(); <-registering }()
 	r.ready.Store(true)
 	r.opts.Ledger.Time(r.now)
 	live := r.liveOnWallClock

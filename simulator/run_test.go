@@ -99,7 +99,7 @@ func check(t *testing.T, g *standIn, book *ledger.Book) {
 func TestRunOverMosquitto(t *testing.T) {
 	for _, connections := range []int{3, 0} {
 		t.Run(fmt.Sprintf("connections %d", connections), func(t *testing.T) {
-			broker := testservers.Mosquitto(t, testservers.MosquittoOptions{MaxInflight: 200})
+			broker := testservers.Mosquitto(t, testservers.MosquittoOptions{MaxInflight: 200, Extra: []string{"set_tcp_nodelay true"}})
 			g := newStandIn(t, broker.URL)
 			check(t, g, live(t, g, broker.URL, small(connections), 4))
 		})
@@ -109,7 +109,7 @@ func TestRunOverMosquitto(t *testing.T) {
 // A broker that dies under the fleet loses nothing that was acknowledged, and
 // what was not is sent again.
 func TestBrokerRestarts(t *testing.T) {
-	broker := testservers.Mosquitto(t, testservers.MosquittoOptions{MaxInflight: 200, Extra: []string{"autosave_interval 1", "autosave_on_changes true"}})
+	broker := testservers.Mosquitto(t, testservers.MosquittoOptions{MaxInflight: 200, Extra: []string{"set_tcp_nodelay true", "autosave_interval 1", "autosave_on_changes true"}})
 	g := newStandIn(t, broker.URL)
 	var once sync.Once
 	g.onTime = func(now gateway.Instant) {
@@ -125,7 +125,7 @@ func TestBrokerRestarts(t *testing.T) {
 
 // The same seed gives the same events, whatever the connections.
 func TestSameSeedSameEvents(t *testing.T) {
-	broker := testservers.Mosquitto(t, testservers.MosquittoOptions{})
+	broker := testservers.Mosquitto(t, testservers.MosquittoOptions{Extra: []string{"set_tcp_nodelay true"}})
 	events := func(connections int) map[string]gateway.Instant {
 		g := newStandIn(t, broker.URL)
 		defer g.mqtt.Disconnect(100)

@@ -28,14 +28,14 @@ type view struct {
 	begin    time.Time
 	stopping bool
 
-	now               simulator.Progress
-	at, counted       time.Time
-	rate, days        float64 // events per second, virtual days per minute
-	before            simulator.Progress
-	beforeAt          time.Time
-	counts            map[string]*pb.JourneyCounts
-	decided, heldOut  int64
-	delivered, ending int64
+	now              simulator.Progress
+	at, counted      time.Time
+	rate, days       float64 // events per second, virtual days per minute
+	before           simulator.Progress
+	beforeAt         time.Time
+	counts           map[string]*pb.JourneyCounts
+	decided, heldOut int64
+	delivered        int64
 }
 
 func newView(sim *simulator.Run, config fleet.Config, conn grpc.ClientConnInterface, addrs app.Addrs, begin time.Time) *view {

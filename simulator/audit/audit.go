@@ -156,20 +156,21 @@ func (a *audit) read(ctx context.Context, src Source) error {
 // seen is what the stores hold of one event of the ledger.
 type seen struct {
 	raw, accepted, refused, held, points uint16
+	occurred, applied                    gateway.Instant // as history has it
 }
 
 // message is what steps, read model and ledger say about one message.
 type message struct {
-	id, journey, cause, customer string
-	decided, listed              int
-	holdout                      bool
-	decidedAt, expiresAt         gateway.Instant
-	state                        string // the last that a step recorded
-	displayedBySteps             bool
-	arrivals, displays           []int32 // indices into the ledger
-	withdrawn, dropped           bool
-	lost                         bool
-	foreign                      bool // for a machine of somebody else
+	id, journey, step, cause, customer string
+	decided, listed                    int
+	holdout                            bool
+	decidedAt, expiresAt               gateway.Instant
+	state                              string // the last that a step recorded
+	displayedBySteps                   bool
+	arrivals, displays                 []int32 // indices into the ledger
+	withdrawn, dropped                 bool
+	lost                               bool
+	foreign                            bool // for a machine of somebody else
 }
 
 type audit struct {
@@ -330,6 +331,7 @@ func (a *audit) readHistory(ctx context.Context, src Source) error {
 		switch {
 		case ok:
 			a.seen[i].points++
+			a.seen[i].occurred, a.seen[i].applied = instant(e.OccurredAt), instant(e.AppliedAt)
 			a.report.Points++
 		case a.ours(e.Device) && instant(e.ReceivedAt) >= a.book.From:
 			a.find(PointInvented, e.Id, "of type %s", e.Type)
@@ -342,7 +344,7 @@ func (a *audit) readMessages(ctx context.Context, src Source) error {
 	return src.Messages(ctx, func(m *pb.Message) error {
 		if msg := a.messages[m.Id]; msg != nil {
 			msg.listed++
-			msg.customer = m.CustomerId
+			msg.customer, msg.step = m.CustomerId, m.Step
 			msg.foreign = !a.ours(m.Device)
 		}
 		return nil
