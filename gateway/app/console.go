@@ -203,13 +203,16 @@ func outlineOf(text []byte) (outline, error) {
 // consoleEvents reads the history.
 type consoleEvents struct{ g *Gateway }
 
-// recentEvents bounds the look back, so that an external server has little to do.
+// recentEvents bounds the look back into an external server; the embedded one
+// finds the latest at once.
 const recentEvents = 24 * time.Hour
 
 func (c consoleEvents) LatestEvents(ctx context.Context, n int) ([]console.Event, error) {
-	page, err := c.g.history.Events(ctx, history.Query{
-		Filter: history.Filter{From: c.g.clock.Now().Add(-recentEvents)}, Limit: n,
-	})
+	q := history.Query{Limit: n}
+	if c.g.cfg.History.Influx != nil {
+		q.From = c.g.clock.Now().Add(-recentEvents)
+	}
+	page, err := c.g.history.Events(ctx, q)
 	var out []console.Event
 	for i := range page.Points {
 		p := &page.Points[i]

@@ -9,7 +9,7 @@ import (
 )
 
 // laneLength is how many of the latest of each kind are shown.
-const laneLength = 8
+const laneLength = 7
 
 // row is one line of a lane.
 type row struct {

@@ -173,7 +173,7 @@ func (c *console) journeysView(ctx context.Context) (any, error) {
 
 func viewOf(j Journey) journeyView {
 	v := journeyView{Journey: j}
-	v.Bars = append(v.Bars, bar{"Entered", "", "customers who entered so far", j.Entered, j.Entered, "plain"})
+	v.Bars = append(v.Bars, bar{"Entered", "", "entered so far", j.Entered, j.Entered, "plain"})
 	known := map[string]bool{}
 	for _, s := range j.Steps {
 		known[s.ID] = true
@@ -184,8 +184,9 @@ func viewOf(j Journey) journeyView {
 			v.Bars = append(v.Bars, bar{id, "earlier version", "here now", j.Inside[id], j.Entered, "wait"})
 		}
 	}
+	v.Bars = append(v.Bars, bar{"Left", "", "are through", j.left(), j.Entered, "left"})
 	if j.HasGoal {
-		v.Bars = append(v.Bars, bar{"Goal reached", "", "did what the journey is for", j.Converted, j.Entered, "good"})
+		v.Bars = append(v.Bars, bar{"Goal reached", "", "did what it is for", j.Converted, j.Entered, "good"})
 	}
 	for _, s := range []gateway.MessageState{
 		gateway.MessageDecided, gateway.MessageAttempted, gateway.MessageHandedOver, gateway.MessageRedelivered,
@@ -203,6 +204,14 @@ func viewOf(j Journey) journeyView {
 		}
 	}
 	return v
+}
+
+// left is how many are no longer inside, for whatever reason.
+func (j *Journey) left() (n int64) {
+	for _, one := range j.Ended {
+		n += one
+	}
+	return n
 }
 
 // maxReasons bounds the reasons that are named one by one.

@@ -39,7 +39,7 @@ var reasonWords = map[gateway.Reason]words{
 	gateway.ReasonExpired:          {"expired", "It came to be of no use before it could be shown", "off"},
 	gateway.ReasonMissedWindow:     {"missed its time", "The allowed time passed: decided anew", "wait"},
 	gateway.ReasonNoReceipt:        {"no answer", "No answer in time: the next channel is tried", "wait"},
-	gateway.ReasonExitCriterion:    {"left: exit rule", "An exit rule of the journey held", "plain"},
+	gateway.ReasonExitCriterion:    {"exit rule held", "An exit rule of the journey held", "plain"},
 	gateway.ReasonGoal:             {"goal reached", "Reached the goal", "good"},
 	gateway.ReasonCompleted:        {"passed the last step", "Passed the last step", "good"},
 	gateway.ReasonErased:           {"erased", "The customer was erased", "plain"},
@@ -129,9 +129,18 @@ func (o *Options) templateFuncs() template.FuncMap {
 		"clock":    func(i gateway.Instant) string { return i.Time().In(o.Zone).Format("15:04:05") },
 		"zone":     func(i gateway.Instant) string { return i.Time().In(o.Zone).Format("MST") },
 		"when":     func(i gateway.Instant) string { return i.Time().In(o.Zone).Format("2 Jan 15:04:05") },
+		"moment":   o.moment,
 		"iso":      func(i gateway.Instant) string { return i.String() },
 		"short":    short,
 	}
+}
+
+// moment is the time of a line: virtual days go by quickly, real ones do not.
+func (o *Options) moment(i gateway.Instant) string {
+	if o.Clock.Virtual() {
+		return i.Time().In(o.Zone).Format("2 Jan 15:04")
+	}
+	return i.Time().In(o.Zone).Format("15:04:05")
 }
 
 // short cuts an internal id so that it fits a line and still tells devices apart.

@@ -23,7 +23,7 @@ const token = "only-for-this-test-0123456789"
 
 // running is a gateway with every part embedded, on free ports.
 type running struct {
-	t    *testing.T
+	t *testing.T
 	app.Addrs
 	conn *grpc.ClientConn
 	ctx  context.Context
@@ -164,6 +164,9 @@ func TestAMessageAppearsWhileOneLooks(t *testing.T) {
 	for n := range 12 {
 		r.bind(n)
 	}
+	// One customer wants no messages.
+	must[*pb.SetConsentResponse](t)(pb.NewCustomerServiceClient(r.conn).SetConsent(r.ctx,
+		&pb.SetConsentRequest{Customer: &pb.CustomerRef{ExternalId: "K-00007"}, Purpose: "service", Source: "letter"}))
 	devices := r.machines()
 	b := open(t, r.ctx)
 	b.run(
@@ -184,10 +187,11 @@ func TestAMessageAppearsWhileOneLooks(t *testing.T) {
 	b.run(
 		see("the event", panelHas("live", "brew finished")),
 		see("the message", panelHas("live", "displayed")),
-		see("the number", `[...document.querySelectorAll('.tile')].some(t => t.textContent.includes('Displayed') && t.querySelector('b').textContent === '12')`),
-		see("the funnel", panelHas("journeys", "displayed 12")),
-		see("the dead letter", `!`+panelHas("letters", "none waits")),
-		see("new lines are marked", `document.querySelectorAll('.lane li').length > 20`),
+		see("the number", `[...document.querySelectorAll('.tile')].some(t => t.textContent.includes('Displayed') && t.querySelector('b').textContent === '11')`),
+		see("the funnel", panelHas("journeys", "displayed 11")),
+		see("the dead letter", `!`+panelHas("letters", "none waiting")),
+		see("the reason", panelHas("reasons", "objected to such messages")),
+		see("the lanes are full", `document.querySelectorAll('.lane li').length > 20`),
 	)
 	if first != evaluate[float64](b, `performance.timeOrigin`) {
 		t.Error("the page was loaded again")
@@ -238,7 +242,7 @@ func TestThePageNeedsNoScript(t *testing.T) {
 		chromedp.Navigate("http://"+r.HTTP+"/"),
 	)
 	text := b.text()
-	for _, want := range []string{"welcome", "Greets a customer", "No message yet", "none waits", "nothing waits", "embedded"} {
+	for _, want := range []string{"welcome", "Greets a customer", "No message yet", "none waiting", "nothing waits", "embedded"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the page lacks %q:\n%s", want, text)
 		}

@@ -10,14 +10,16 @@ const announce = document.getElementById("announce");
 let paused = false;
 let held = null; // the lanes while they stand still
 
-// Lines that were not there before are marked, so that the eye finds them.
+// Lines that were not there before are marked, so that the eye finds them;
+// where nearly all are new, none is: nothing shall flicker.
 function replace(el, html) {
   const before = new Set();
   for (const li of el.querySelectorAll("[data-key]")) before.add(li.dataset.key);
   const open = el.querySelector("details[open]") !== null;
   el.innerHTML = html;
-  for (const li of el.querySelectorAll("[data-key]")) {
-    if (before.size > 0 && !before.has(li.dataset.key)) li.classList.add("new");
+  for (const lane of el.querySelectorAll(".lane")) {
+    const fresh = [...lane.querySelectorAll("[data-key]")].filter((li) => !before.has(li.dataset.key));
+    if (before.size > 0 && fresh.length <= 3) for (const li of fresh) li.classList.add("new");
   }
   if (open) el.querySelector("details")?.setAttribute("open", "");
 }
