@@ -168,7 +168,7 @@ func BenchmarkSnapshot(b *testing.B) {
 	for _, d := range p.devices {
 		d.seen = seen{}
 	}
-	b.ReportMetric(float64(heap()-before)/customers, "B/customer")
+	size := heap() - before
 	var data []byte
 	b.ResetTimer()
 	for range b.N {
@@ -176,6 +176,7 @@ func BenchmarkSnapshot(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/customers, "ns/customer")
 	b.ReportMetric(float64(len(data))/customers, "snapshotB/customer")
+	b.ReportMetric(float64(size)/customers, "B/customer")
 	q := NewPartition(Config{})
 	if err := q.Restore(data); err != nil {
 		b.Fatal(err)

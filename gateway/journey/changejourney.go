@@ -169,7 +169,7 @@ func (c journeyChange) apply(p *Partition) {
 	}
 	p.indexTriggers()
 	p.schedule(j)
-	if j.state == gateway.JourneyPublished {
+	if j.state != gateway.JourneyPaused {
 		for _, t := range j.parked { // what fell due in a pause runs on
 			p.schedule(t)
 		}

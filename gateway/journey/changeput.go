@@ -23,6 +23,7 @@ func (c customerChange) apply(p *Partition) {
 	n := c.profile
 	n.devices, n.counters, n.marks, n.seen = cust.devices, cust.counters, cust.marks, cust.seen
 	n.enrollments, n.messages = cust.enrollments, cust.messages
+	n.locale, n.zone, n.country = p.intern(n.locale), p.intern(n.zone), p.intern(n.country)
 	*cust = n
 }
 
@@ -114,6 +115,7 @@ func (c enrollmentChange) apply(p *Partition) {
 	q := e.queued
 	*e = c.enrollment
 	e.c, e.queued = cust, q
+	e.product, e.split = p.intern(e.product), p.intern(e.split)
 	if !e.ended() {
 		e.v.running++
 	}
@@ -173,6 +175,7 @@ func (c messageChange) apply(p *Partition) {
 	cust, q := m.c, m.queued
 	*m = c.message
 	m.c, m.queued = cust, q
+	m.step, m.channel, m.purpose = p.intern(m.step), p.intern(m.channel), gateway.Purpose(p.intern(string(m.purpose)))
 	p.schedule(m)
 }
 
@@ -216,7 +219,7 @@ func (c deviceChange) apply(p *Partition) {
 		delete(p.moved, c.device)
 	}
 	p.unlink(d)
-	d.product, d.owners = c.product, c.owners
+	d.product, d.owners = p.intern(c.product), c.owners
 	p.link(d)
 }
 
@@ -249,6 +252,7 @@ func (c admitChange) apply(p *Partition) {
 	if old := p.devices[c.device.id]; old != nil {
 		p.unlink(old)
 	}
+	c.device.product = p.intern(c.device.product)
 	p.devices[c.device.id] = c.device
 	delete(p.moved, c.device.id)
 	p.link(c.device)

@@ -111,35 +111,47 @@ func (p *Partition) setConsent(s gateway.SetConsent) gateway.Outcome {
 	return gateway.Outcome{Customer: s.Customer}
 }
 
-// eraseCustomer removes everything about a customer and leaves a tombstone, so
-// that a late event does not bring him back.
+// eraseCustomer removes everything about a customer, on all partitions, and
+// leaves tombstones, so that a late event does not bring him back.
 func (p *Partition) eraseCustomer(c gateway.EraseCustomer) gateway.Outcome {
-	if c.Customer == 0 || !p.home(c.Customer) {
-		return gateway.Outcome{Disposition: gateway.Refused, Customer: c.Customer}
+	if c.Customer == 0 {
+		return gateway.Outcome{Disposition: gateway.Refused}
 	}
+	if !p.home(c.Customer) { // he is a former owner here, at most
+		do(p, eraseChange{c.Customer})
+		return gateway.Outcome{Customer: c.Customer}
+	}
+	if !p.gone(c.Customer) {
+		for i := range p.cfg.Partitions {
+			if i != p.cfg.Partition {
+				p.forward(i, gateway.Input{Command: c})
+			}
+		}
+	}
+	var versions []*version
 	if cust := p.customers[c.Customer]; cust != nil {
-		p.withdraw(cust, string(gateway.ReasonErased), func(*message) bool { return true })
-		versions := map[*version]bool{}
-		for _, e := range cust.enrollments {
-			if !e.ended() {
-				p.decideFor(e, gateway.Decision{Kind: gateway.DecisionExit, Reason: gateway.ReasonErased})
-				versions[e.v] = true
-			}
-		}
-		for _, d := range cust.devices {
-			p.out.Routes = append(p.out.Routes, gateway.Route{Device: d, Partition: p.cfg.Partition})
-		}
-		do(p, eraseChange{c.Customer})
-		for _, j := range p.journeys {
-			for _, v := range j.versions {
-				if versions[v] {
-					p.drained(v)
-				}
-			}
-		}
-	} else {
-		do(p, eraseChange{c.Customer})
+		versions = p.leaveAll(cust)
+	}
+	do(p, eraseChange{c.Customer})
+	for _, v := range versions {
+		p.drained(v)
 	}
 	p.out.Erased = append(p.out.Erased, c.Customer)
 	return gateway.Outcome{Customer: c.Customer}
+}
+
+// leaveAll says what the erasure of a customer ends; it returns the versions
+// that he ran on.
+func (p *Partition) leaveAll(c *customer) (versions []*version) {
+	p.withdraw(c, string(gateway.ReasonErased), func(*message) bool { return true })
+	for _, e := range c.enrollments {
+		if !e.ended() {
+			p.decideFor(e, gateway.Decision{Kind: gateway.DecisionExit, Reason: gateway.ReasonErased})
+			versions = append(versions, e.v)
+		}
+	}
+	for _, d := range c.devices {
+		p.out.Routes = append(p.out.Routes, gateway.Route{Device: d, Partition: p.cfg.Partition})
+	}
+	return versions
 }

@@ -112,8 +112,12 @@ func (p *Partition) tooOld(ev *gateway.Event, d *device) gateway.Outcome {
 
 // bindDevice gives a device to a customer of this partition.
 func (p *Partition) bindDevice(in *gateway.Input, c gateway.BindDevice) gateway.Outcome {
-	if p.gone(c.Customer) {
+	if c.Customer == 0 || c.Device == 0 || p.gone(c.Customer) {
 		return gateway.Outcome{Disposition: gateway.Refused}
+	}
+	if !p.home(c.Customer) {
+		p.forward(gateway.CustomerSubject(c.Customer).Partition(p.cfg.Partitions), *in)
+		return gateway.Outcome{Disposition: gateway.Passed, Customer: c.Customer}
 	}
 	if c.At == 0 {
 		c.At = p.now

@@ -1,6 +1,7 @@
 package journey
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 
@@ -156,29 +157,46 @@ func (s *silence) fire(p *Partition) {
 		values:  gateway.Properties{{Key: "last_" + s.trait.spec.event, Value: gateway.String(k.last.String())}}})
 }
 
+// unobservedLook is how often the partition looks for absences that intake
+// keeps undecided: whenever its time passes a multiple of this.
+const unobservedLook = 5 * 60_000
+
 // sayUnobserved records once per silence that an absence cannot be decided yet
-// because intake is incomplete.
-func (p *Partition) sayUnobserved() {
-	it, ok := p.top(ofAbsence)
-	if !ok || it.due < p.observed || p.cfg.UnobservedAfter.after(max(it.due, p.observed)) >= p.now {
-		return // the plain case: at most the usual lag
+// because intake is incomplete. before is the partition's time before the record.
+func (p *Partition) sayUnobserved(before gateway.Instant) {
+	if before/unobservedLook == p.now/unobservedLook {
+		return
 	}
 	bound := p.cfg.UnobservedAfter.before(p.now)
-	for _, it := range p.heaps[ofAbsence] {
-		s, isSilence := it.t.(*silence)
-		if !isSilence || it.due >= bound || it.due < p.observed {
-			continue
-		}
-		k := s.c.counter(s.trait, 0)
-		due, _, _ := s.timer()
-		j := p.journeyNamed(s.trait.spec.owner)
-		if k == nil || k.flags&unobserved != 0 || due == 0 || due >= bound || j == nil || j.active == nil {
-			continue
-		}
-		do(p, flagsChange{counterRef{s.c.id, s.trait, 0}, k.flags | unobserved})
-		p.decideEntry(j.active, gateway.Decision{Reason: gateway.ReasonUnobserved, Customer: s.c.id,
-			Rule: "observed through " + p.observed.String()}, nil)
+	it, ok := p.top(ofAbsence)
+	if !ok || it.due >= bound || p.observed >= bound {
+		return // the plain case: at most the usual lag
 	}
+	var late []heapItem
+	for _, it := range p.heaps[ofAbsence] {
+		if s, ok := it.t.(*silence); ok && it.due < bound && s.unobserved(p, bound) {
+			late = append(late, it)
+		}
+	}
+	slices.SortFunc(late, func(a, b heapItem) int { return cmp.Or(cmp.Compare(a.due, b.due), cmp.Compare(a.id, b.id)) })
+	for _, it := range late {
+		s := it.t.(*silence)
+		k := s.c.counter(s.trait, 0)
+		do(p, flagsChange{counterRef{s.c.id, s.trait, 0}, k.flags | unobserved})
+		p.decideEntry(p.journeyNamed(s.trait.spec.owner).active, gateway.Decision{Reason: gateway.ReasonUnobserved,
+			Customer: s.c.id, Rule: "observed through " + p.observed.String()}, nil)
+	}
+}
+
+// unobserved reports whether the silence was due before bound, cannot be decided
+// and nobody was told yet.
+func (s *silence) unobserved(p *Partition, bound gateway.Instant) bool {
+	due, _, _ := s.timer()
+	if due == 0 || due >= bound || due < p.observed {
+		return false
+	}
+	j := p.journeyNamed(s.trait.spec.owner)
+	return s.c.counter(s.trait, 0).flags&unobserved == 0 && j != nil && j.active != nil && j.state == gateway.JourneyPublished
 }
 
 // enter makes the checks in their fixed order, each with its own reason:

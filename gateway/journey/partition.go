@@ -34,12 +34,13 @@ type Partition struct {
 	fired  int
 	values []int64
 	zones  map[string]*time.Location
+	words  map[string]string
 	ids    []gateway.CustomerID // of a scan, sorted
 }
 
 // NewPartition makes an empty partition.
 func NewPartition(cfg Config) *Partition {
-	p := &Partition{cfg: cfg.WithDefaults(), zones: map[string]*time.Location{}}
+	p := &Partition{cfg: cfg.WithDefaults(), zones: map[string]*time.Location{}, words: map[string]string{}}
 	p.reset()
 	p.scope.init(p)
 	return p
@@ -66,7 +67,7 @@ func (p *Partition) reset() {
 // not applied yet: commit out and call Apply with the same record again.
 func (p *Partition) Apply(b *gateway.Batch, out *gateway.Step) {
 	p.begin(out)
-	applied := max(b.RecordTime, p.now)
+	before, applied := p.now, max(b.RecordTime, p.now)
 	if observed := max(p.observed, min(b.Observed, applied)); observed != p.observed {
 		p.setTime(p.now, observed)
 	}
@@ -77,7 +78,7 @@ func (p *Partition) Apply(b *gateway.Batch, out *gateway.Step) {
 		for i := range b.Inputs {
 			p.input(&b.Inputs[i])
 		}
-		p.sayUnobserved()
+		p.sayUnobserved(before)
 		out.Applied = append(out.Applied, gateway.Applied{Seq: b.Seq, Inputs: len(b.Inputs), At: applied})
 	}
 	p.end()
@@ -196,6 +197,17 @@ func (p *Partition) forward(to int, in gateway.Input) {
 	p.out.Forwards = append(p.out.Forwards, gateway.Forward{To: to, Input: in})
 }
 
+// intern returns the one copy of a word that many things share: the name of a
+// product, a channel, a zone.
+func (p *Partition) intern(word string) string {
+	w, ok := p.words[word]
+	if !ok {
+		w = clone(word)
+		p.words[w] = w
+	}
+	return w
+}
+
 // zone returns a customer's time zone: his own, else the project's, else UTC.
 // An unknown name means that the next one applies.
 func (p *Partition) zone(c *customer) *time.Location {
@@ -220,7 +232,7 @@ func (p *Partition) zone(c *customer) *time.Location {
 func (p *Partition) Unfinished(yield func(gateway.Message)) {
 	for _, id := range sortedIDs(p.customers) {
 		for _, m := range p.customers[id].messages {
-			if m.full != nil {
+			if m.full != nil && m.state != gateway.MessageMissedWindow { // that one waits here
 				yield(*m.full)
 			}
 		}

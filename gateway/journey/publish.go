@@ -1,6 +1,7 @@
 package journey
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
@@ -36,6 +37,9 @@ func (p *Partition) publishJourney(c gateway.PublishJourney) gateway.Outcome {
 			}
 		}
 	}
+	if event := p.tooManyCounters(def); event != "" {
+		return refuse(fmt.Sprintf("event type %s would move more than %d counters", event, maxTraitsPerType))
+	}
 	change := publishChange{name: clone(c.Journey), number: c.Version, text: text, def: def,
 		existing: def.existing || c.Existing == "enroll", migrate: clone(c.Running)}
 	do(p, change)
@@ -44,6 +48,31 @@ func (p *Partition) publishJourney(c gateway.PublishJourney) gateway.Outcome {
 		State: gateway.JourneyPublished, At: max(c.Effective, p.now), Definition: text})
 	p.pend(p.journeyNamed(c.Journey), pendingChange{at: max(c.Effective, 1), version: c.Version})
 	return gateway.Outcome{}
+}
+
+// tooManyCounters names an event type on which the definition would put more
+// counters than one change record can move.
+func (p *Partition) tooManyCounters(def *Definition) string {
+	fresh := map[string]int{}
+	for i := range def.traits {
+		spec := &def.traits[i]
+		key := traitKey(spec)
+		if slices.ContainsFunc(p.traits, func(t *trait) bool { return t.key == key }) {
+			continue
+		}
+		fresh[spec.event]++
+		if fresh[spec.event]+len(p.eventTraits(spec.event)) > maxTraitsPerType {
+			return spec.event
+		}
+	}
+	return ""
+}
+
+func (p *Partition) eventTraits(event string) []*trait {
+	if et := p.types[event]; et != nil {
+		return et.traits
+	}
+	return nil
 }
 
 // migratable says which step a migration would lose, "" when none.

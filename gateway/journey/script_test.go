@@ -85,7 +85,6 @@ type story struct {
 	cfg        Config
 	files      map[string][]byte
 	names      map[string]uint64
-	people     []string
 	partitions int
 	w          *world
 	out        []string

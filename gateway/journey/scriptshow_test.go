@@ -57,9 +57,7 @@ func (s *story) report(st *gateway.Step) {
 }
 
 func (s *story) reportDecisions(st *gateway.Step, say func(string, ...any)) {
-	for _, m := range st.Messages {
-		s.sent = append(s.sent, m)
-	}
+	s.sent = append(s.sent, st.Messages...)
 	for _, d := range st.Decisions {
 		where := d.Journey
 		if d.Step != "" {
