@@ -26,6 +26,10 @@ func TestIDsKeepTheirTextForm(t *testing.T) {
 	if got, err := ParseEnrollmentID(e.String()); err != nil || got != e {
 		t.Errorf("enrollment: %v %v", got, err)
 	}
+	last := m.String()[:27] + "z" // the same 128 bits in another text
+	if id, err := ParseMessageID(last); err == nil && id.String() != last {
+		t.Errorf("%q and %q are the same id", last, id)
+	}
 	for _, bad := range []string{"", "d_", "c_0000000000001", "d_000000000000!", "d_00000000000000000000", "m_1"} {
 		if _, err := ParseDeviceID(bad); err == nil {
 			t.Errorf("ParseDeviceID(%q) accepted", bad)

@@ -44,7 +44,11 @@ func parse64(prefix, s string) (uint64, error) {
 	if err != nil || len(b) != 8 {
 		return 0, fmt.Errorf("%q is no id of the form %s followed by 13 characters", s, prefix)
 	}
-	return binary.BigEndian.Uint64(b), nil
+	v := binary.BigEndian.Uint64(b)
+	if text64(prefix, v) != s { // spare bits of the last character are set: another text of the same id
+		return 0, fmt.Errorf("%q is no id of the form %s followed by 13 characters", s, prefix)
+	}
+	return v, nil
 }
 
 // String returns the text form, "d_" and 13 characters; "" for none.
@@ -94,6 +98,9 @@ func parse128(prefix, s string) (v [16]byte, err error) {
 		return v, fmt.Errorf("%q is no id of the form %s followed by 26 characters", s, prefix)
 	}
 	copy(v[:], b)
+	if text128(prefix, v) != s { // spare bits of the last character are set: another text of the same id
+		return [16]byte{}, fmt.Errorf("%q is no id of the form %s followed by 26 characters", s, prefix)
+	}
 	return v, nil
 }
 

@@ -34,7 +34,9 @@ func newMachine(broker string, n int) *machine {
 	return &machine{broker: broker, serial: fmt.Sprintf("SN-%04d", n), shown: map[string]int{}, reports: make(chan string, 10_000)}
 }
 
-func (m *machine) topic(rest string) string { return "touchpoint/v1/" + product + "/" + m.serial + "/" + rest }
+func (m *machine) topic(rest string) string {
+	return "touchpoint/v1/" + product + "/" + m.serial + "/" + rest
+}
 
 // run keeps the device connected and reporting until ctx ends.
 func (m *machine) run(ctx context.Context) {

@@ -29,9 +29,10 @@ var allowed = map[string][]string{
 	"gateway/deliver/render":  {"gateway"},
 	"gateway/deliver/device":  {"gateway", "gateway/clock", "gateway/deliver", "devices"},
 	"gateway/deliver/webhook": {"gateway", "gateway/clock", "gateway/deliver"},
-	"gateway/deliver/stream":  {"gateway", "gateway/clock", "gateway/deliver"},
-	"gateway/history":         {"gateway"},
-	"gateway/directory":       {"gateway"},
+	"gateway/deliver/stream":  {"gateway", "gateway/clock", "gateway/deliver", "gateway/deliver/render"},
+	"gateway/history":         {"gateway", "internal/sqlite"},
+	"gateway/directory":       {"gateway", "internal/sqlite"},
+	"internal/sqlite":         {"gateway"},
 	"gateway/vault":           {"gateway"},
 	"gateway/rpc":             {"gateway", "proto/touchpoint/v1"},
 	"gateway/console":         {"gateway"},
@@ -70,8 +71,8 @@ func checkPackage(t *testing.T, name string, imports []string) {
 		rule = nil
 	case path.Dir(name) == "simulator" || name == "simulator":
 		rule = simulatorMay
-	case strings.HasPrefix(name, "internal/"):
-		return // test support: never imported by the product, checked below
+	case testSupport(name):
+		return // never imported by the product, checked below
 	default:
 		t.Errorf("package %s is not in the map of the layout", name)
 		return
@@ -81,7 +82,7 @@ func checkPackage(t *testing.T, name string, imports []string) {
 		if isOurs && !slices.Contains(rule, ours) && !slices.Contains(rule, "*") {
 			t.Errorf("%s imports %s: the map of the layout does not allow it", name, ours)
 		}
-		if isOurs && strings.HasPrefix(ours, "internal/") {
+		if isOurs && testSupport(ours) {
 			t.Errorf("%s imports %s, which is for tests", name, ours)
 		}
 		if slices.Contains(pure[name], imp) {
@@ -91,6 +92,12 @@ func checkPackage(t *testing.T, name string, imports []string) {
 			t.Errorf("the words import the standard library alone, not %s", imp)
 		}
 	}
+}
+
+// testSupport are the packages that only tests and benchmarks use.
+func testSupport(name string) bool {
+	return name != "internal/sqlite" && strings.HasPrefix(name, "internal/") || strings.HasPrefix(name, "tools/") ||
+		name == "gateway/history/historytest"
 }
 
 // simulatorMay: it meets a running gateway over MQTT and gRPC only.
