@@ -18,7 +18,7 @@ const drainTimeout = 30 * time.Second
 
 // serveCommand is `touchpoint serve`.
 func serveCommand() *cobra.Command {
-	var file, data, level string
+	var file, data, level, debug string
 	cmd := &cobra.Command{
 		Use: "serve", Short: "Run the gateway", Args: exactArgs(0),
 		Long: "Runs the gateway until it is told to stop (Ctrl-C, SIGTERM). Without --config everything that\n" +
@@ -39,12 +39,21 @@ func serveCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if debug != "" {
+				stop, err := debugServer(debug)
+				if err != nil {
+					return err
+				}
+				defer stop()
+			}
 			return serve(cmd.Context(), cfg, logger, cmd.OutOrStdout())
 		},
 	}
 	cmd.Flags().StringVar(&file, "config", "", "configuration file (see docs/configuration.md)")
 	cmd.Flags().StringVar(&data, "data", "", "data directory; overrides the configuration")
 	cmd.Flags().StringVar(&level, "log-level", "info", "debug, info, warn or error")
+	cmd.Flags().StringVar(&debug, "debug-listen", "", "serve profiles of this process on a loopback address")
+	_ = cmd.Flags().MarkHidden("debug-listen") // exists: it was just defined
 	return cmd
 }
 
