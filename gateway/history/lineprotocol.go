@@ -78,7 +78,7 @@ func (l *lineEncoder) event(p *Point) {
 		b = appendQuoted(b, storedName(e.ID))
 		b = append(b, '"')
 	}
-	if e.HasSeq {
+	if e.HasSeq && e.Seq <= math.MaxInt64 {
 		b = append(b, `,seq=`...)
 		b = strconv.AppendUint(b, e.Seq, 10)
 		b = append(b, 'i')
