@@ -109,7 +109,7 @@ func (l letters) DeadLetters(ctx context.Context, cursor string, limit int, with
 	for i := range list {
 		d := &list[i]
 		if d.ReplayedAt != 0 {
-			continue
+			continue // a page may be shorter for it, the token still leads on
 		}
 		item := rpc.DeadLetter{
 			ID: strconv.FormatUint(d.ID, 10), ReceivedAt: d.At, Source: "mqtt", Topic: d.Topic, Reason: "invalid", Error: d.Reason,

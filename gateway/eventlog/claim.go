@@ -162,6 +162,13 @@ func (l *Log) tryClaim(ctx context.Context, p int) (*Claim, <-chan struct{}, err
 	next := wire.Claim{Owner: l.o.Owner, Epoch: have.Epoch + 1}
 	key := claimPrefix + strconv.Itoa(p)
 	rev, err := c.bucket.write(ctx, key, wire.AppendClaim(nil, &next), have.rev)
+	if gateway.KindOf(err) == gateway.Conflict && l.Embedded() {
+		// An earlier write of our own whose answer was cut off: look again.
+		if value, now, gerr := c.bucket.Get(ctx, key); gerr == nil {
+			l.sawClaim(Entry{Key: key, Value: value, Revision: now})
+			err = gateway.Errorf(gateway.Unavailable, "claim of partition %d: the table had changed", p)
+		}
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if err != nil {
@@ -169,7 +176,7 @@ func (l *Log) tryClaim(ctx context.Context, p int) (*Claim, <-chan struct{}, err
 		if kind := gateway.KindOf(err); kind == gateway.Internal || kind == gateway.Invalid {
 			return nil, nil, err
 		}
-		if !l.Embedded() {
+		if !l.Embedded() || gateway.KindOf(err) == gateway.Unavailable {
 			return nil, changed, nil // another was faster, or the server is away
 		}
 		return nil, nil, err
