@@ -37,6 +37,16 @@ func (c eraseChange) encode(e *encoder) {
 
 func (c eraseChange) apply(p *Partition) {
 	p.erased[c.id] = struct{}{}
+	for _, d := range p.devices { // rare, and must miss none
+		for i := range d.owners {
+			if d.owners[i].customer == c.id {
+				d.owners[i].customer = 0
+			}
+		}
+		if d.owner != nil && d.owner.id == c.id {
+			d.owner = nil
+		}
+	}
 	cust := p.customers[c.id]
 	if cust == nil {
 		return
@@ -53,16 +63,6 @@ func (c eraseChange) apply(p *Partition) {
 	}
 	cust.counters = nil // its timers find nothing
 	delete(p.customers, c.id)
-	for _, d := range p.devices { // rare, and must miss none
-		for i := range d.owners {
-			if d.owners[i].customer == c.id {
-				d.owners[i].customer = 0
-			}
-		}
-		if d.owner == cust {
-			d.owner = nil
-		}
-	}
 }
 
 // markChange puts a customer's history with a journey.

@@ -74,8 +74,6 @@ func (p *Partition) deviceEvent(in *gateway.Input) gateway.Outcome {
 		p.nobody(ev)
 	case d.owner != nil && d.owner.id == owner:
 		p.take(d.owner, ev)
-	case p.gone(owner):
-		return gateway.Outcome{}
 	case p.home(owner):
 		p.take(p.meet(owner), ev)
 	default:

@@ -40,7 +40,8 @@ func (p *Partition) touchpoint(in *gateway.Input) gateway.Outcome {
 
 // customerEvent takes an event that the holder of a former device accepted.
 func (p *Partition) customerEvent(c gateway.CustomerEvent) gateway.Outcome {
-	if p.gone(c.Customer) {
+	if p.gone(c.Customer) { // erased while the event was on its way
+		p.nobody(&c.Event)
 		return gateway.Outcome{}
 	}
 	if !p.home(c.Customer) {
