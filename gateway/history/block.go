@@ -10,7 +10,7 @@ import (
 // A block is up to some hundred points of one partition in the order of their
 // places, in one blob:
 //
-//	format byte | count | dictionary: n, n × (length, bytes) | points
+//	format byte | partition | count | dictionary: n, n × (length, bytes) | points
 //	point: length | device 8 | customer 8 | type | flags | fields …
 //
 // Numbers are varints; times and places are differences to the point before.
@@ -38,6 +38,7 @@ type blockWriter struct {
 	body  []byte
 	point []byte
 	count int
+	part  int
 	prev  prev
 }
 
@@ -70,6 +71,7 @@ func (w *blockWriter) name(s string) uint64 {
 // add appends a point to the block.
 func (w *blockWriter) add(p *Point) {
 	e := &p.Event
+	w.part = p.Place.Partition
 	b := w.point[:0]
 	b = binary.LittleEndian.AppendUint64(b, uint64(e.Device))
 	b = binary.LittleEndian.AppendUint64(b, uint64(p.Customer))
@@ -182,6 +184,7 @@ func boolByte(b bool) byte {
 // appendTo appends the finished block to dst.
 func (w *blockWriter) appendTo(dst []byte) []byte {
 	dst = append(dst, blockFormat)
+	dst = binary.AppendUvarint(dst, uint64(w.part))
 	dst = binary.AppendUvarint(dst, uint64(w.count))
 	dst = binary.AppendUvarint(dst, uint64(len(w.names)))
 	dst = append(dst, w.dict...)

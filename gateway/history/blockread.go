@@ -23,11 +23,12 @@ type blockReader struct {
 var errBlock = gateway.Errorf(gateway.Internal, "a block of the history is damaged")
 
 // open starts reading a block. It keeps nothing of data.
-func (r *blockReader) open(partition int, data []byte) error {
-	*r = blockReader{want: r.want, partition: partition, data: string(data), names: r.names[:0]}
+func (r *blockReader) open(data []byte) error {
+	*r = blockReader{want: r.want, data: string(data), names: r.names[:0]}
 	if r.byte() != blockFormat {
 		return errBlock
 	}
+	r.partition = int(r.uvarint())
 	r.count = int(r.uvarint())
 	names := int(r.uvarint())
 	for range names {

@@ -30,7 +30,8 @@ type InfluxOptions struct {
 	BatchLines, BatchBytes int
 	// Compress sends writes gzipped, for a network that is the limit.
 	Compress bool
-	// Timeout is for one request, 20 s when 0.
+	// Timeout is for one write, 20 s when 0. Reading takes as long as it takes: a
+	// scan may well be read for an hour.
 	Timeout time.Duration
 	// RetryMin and RetryMax bound the wait between attempts, 200 ms and 30 s; a
 	// refused token or a missing bucket is looked at again every RefusedRetry, 10 s.
@@ -108,7 +109,9 @@ type Influx struct {
 	savedAt  time.Time
 	loaded   bool
 
-	health atomic.Pointer[gateway.Error]
+	health      atomic.Pointer[gateway.Error]
+	newest      atomic.Int64 // time of the newest point that is known of
+	newestKnown atomic.Bool  // the server was asked for it
 }
 
 // OpenInflux prepares the store. The server need not be there yet.
@@ -129,7 +132,7 @@ func OpenInflux(o InfluxOptions) (*Influx, error) {
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 8
-	x.http = &http.Client{Transport: &authorize{token: &x.token, next: transport}, Timeout: o.Timeout}
+	x.http = &http.Client{Transport: &authorize{token: &x.token, next: transport}}
 	options := influxdb2.DefaultOptions().SetHTTPClient(x.http).SetUseGZip(o.Compress)
 	x.client = influxdb2.NewClientWithOptions(o.URL, "", options)
 	x.write = x.client.WriteAPIBlocking(o.Org, o.Bucket)
@@ -204,6 +207,9 @@ func (x *Influx) Append(ctx context.Context, b *Batch) error {
 			return err
 		}
 		rejected = rejected || bad
+	}
+	for i := range b.Points {
+		x.sawTime(TimeOf(&b.Points[i].Event))
 	}
 	for _, p := range b.Positions {
 		x.reached[p.Partition] = p

@@ -2,11 +2,11 @@ package history
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
 	"time"
@@ -139,9 +139,9 @@ func (x *Influx) creditedTo(ctx context.Context, c gateway.CustomerID) (devices 
 	return devices, contact, err
 }
 
-// Events implements Store. First one field tells at which time the page ends,
-// then the whole points up to there are read: rows of different types cannot be
-// sorted together on the server.
+// Events implements Store. First one field tells at which time the page ends and
+// whose points are on it; then the whole points up to there are read. Reading
+// whole points of every device at once would open each of their many series.
 func (x *Influx) Events(ctx context.Context, q Query) (Page, error) {
 	after, has, err := q.prepare()
 	if err != nil {
@@ -151,57 +151,187 @@ func (x *Influx) Events(ctx context.Context, q Query) (Page, error) {
 	if err != nil || series.none() {
 		return Page{}, err
 	}
-	start, stop := q.bounds()
+	w := &window{q: &q, series: &series}
+	w.start, w.stop = q.bounds()
 	if has && q.OldestFirst { // of the same nanosecond there may be more
-		start = max(start, after.time)
+		w.start = max(w.start, after.time)
 	} else if has {
-		stop = min(stop, after.time+1)
+		w.stop = min(w.stop, after.time+1)
 	}
-	first, last, found, err := x.edges(ctx, &q, &series, start, stop)
-	if err != nil || !found {
+	if err := x.closeBounds(ctx, w); err != nil {
 		return Page{}, err
 	}
-	best := &topPoints{q: &q, limit: q.Limit + 1}
-	err = x.points(ctx, &series, &q.Filter, first, last+1, func(p *Point) error {
-		if !has || q.later(keyOf(p), after) {
-			best.add(*p)
+	// Points that share a nanosecond with the page token may have been returned
+	// already, so now and then it takes more than the page has.
+	for want := q.Limit + 2; ; want *= 4 {
+		found, err := x.find(ctx, w, want)
+		if err != nil || found.n == 0 {
+			return Page{}, err
+		}
+		best := &topPoints{q: &q, limit: q.Limit + 1}
+		err = x.points(ctx, found.among(&series), &q.Filter, found.first, found.last+1, func(p *Point) error {
+			if !has || q.later(keyOf(p), after) {
+				best.add(*p)
+			}
+			return nil
+		})
+		if err != nil {
+			return Page{}, err
+		}
+		if page := best.page(); page.Next != "" || found.n < want {
+			return page, nil
+		}
+	}
+}
+
+// window is where the points of a page are looked for, in nanoseconds.
+type window struct {
+	q           *Query
+	series      *seriesFilter
+	start, stop int64
+}
+
+// found are the first points of a query's order: how many up to those asked
+// for, between which times, and of whom.
+type found struct {
+	n           int
+	first, last int64
+	devices     map[string]bool
+	contacts    map[string]bool
+}
+
+// among narrows a filter to those whose points were found.
+func (f *found) among(s *seriesFilter) *seriesFilter {
+	if len(f.contacts) > 1 || len(f.devices) > 200 {
+		return s
+	}
+	narrow := *s
+	narrow.any, narrow.devices, narrow.contact = false, nil, ""
+	for d := range f.devices {
+		narrow.devices = append(narrow.devices, d)
+	}
+	for c := range f.contacts {
+		narrow.contact = c
+	}
+	return &narrow
+}
+
+// closeBounds finds where the points begin or end when the query leaves the
+// side open that the page begins at.
+func (x *Influx) closeBounds(ctx context.Context, w *window) error {
+	switch {
+	case w.q.OldestFirst && w.start == minFluxTime:
+		first, ok, err := x.end(ctx, w, "first")
+		if ok {
+			w.start = first
+		}
+		return err
+	case !w.q.OldestFirst && w.stop == maxFluxTime && w.series.any:
+		return x.closeNewest(ctx, w)
+	case !w.q.OldestFirst && w.stop == maxFluxTime:
+		last, ok, err := x.end(ctx, w, "last")
+		if ok {
+			w.stop = last + 1
+		}
+		return err
+	}
+	return nil
+}
+
+// closeNewest ends the window behind the newest point of all. That is asked of
+// the server once: it is slow, and whatever comes later comes through here.
+func (x *Influx) closeNewest(ctx context.Context, w *window) error {
+	if x.newest.Load() == 0 || !x.newestKnown.Load() {
+		all := window{q: &Query{}, series: &seriesFilter{any: true}, start: minFluxTime, stop: maxFluxTime}
+		last, _, err := x.end(ctx, &all, "last")
+		if err != nil {
+			return err
+		}
+		x.sawTime(last)
+		x.newestKnown.Store(true)
+	}
+	if t := x.newest.Load(); t != 0 {
+		w.stop = min(w.stop, t+1)
+	}
+	return nil
+}
+
+// sawTime notes the time of a point.
+func (x *Influx) sawTime(t int64) {
+	for {
+		before := x.newest.Load()
+		if t <= before || x.newest.CompareAndSwap(before, t) {
+			return
+		}
+	}
+}
+
+// end returns the time of the first or the last point of a window.
+func (x *Influx) end(ctx context.Context, w *window, which string) (at int64, ok bool, err error) {
+	var f flux
+	f.from(x.o.Bucket, x.o.Measurement, w.start, w.stop)
+	f.series(w.series)
+	f.marker(&w.q.Filter)
+	f.line(`|> `, which, `()`)
+	f.line(`|> keep(columns: ["_time"])`)
+	err = x.run(ctx, f.String(), func(r *query.FluxRecord) error {
+		t := r.Time().UnixNano()
+		if !ok || which == "first" && t < at || which == "last" && t > at {
+			at, ok = t, true
 		}
 		return nil
 	})
-	if err != nil {
-		return Page{}, err
-	}
-	return best.page(), nil
+	return at, ok, err
 }
 
-// edges returns the times between which the page lies. It looks in growing
+// find finds the first points of the query's order. It looks in growing
 // stretches, so that the newest page of a long history is found at its end.
-func (x *Influx) edges(ctx context.Context, q *Query, s *seriesFilter, start, stop int64) (first, last int64, found bool, err error) {
-	first, last, found, err = x.extent(ctx, q, s, start, stop)
-	if err != nil || !found {
-		return 0, 0, false, err
+func (x *Influx) find(ctx context.Context, w *window, want int) (*found, error) {
+	for width := int64(time.Hour); ; width *= 8 {
+		from, to := w.start, w.stop
+		whole := true
+		if size := to - from; size > width || size < 0 { // too long to be a number
+			whole = width > int64(10*365*24*time.Hour)
+			switch {
+			case whole:
+			case w.q.OldestFirst:
+				to = from + width
+			default:
+				from = to - width
+			}
+		}
+		f, err := x.findIn(ctx, w, from, to, want)
+		if err != nil || f.n >= want || whole {
+			return f, err
+		}
 	}
-	want := q.Limit + 2 // one more tells of a next page, one may be the page token's own
-	for width := time.Hour; ; width *= 8 {
-		from, to := max(first, last-int64(width)), last+1
-		if q.OldestFirst {
-			from, to = first, min(last+1, first+int64(width))
+}
+
+func (x *Influx) findIn(ctx context.Context, w *window, start, stop int64, want int) (*found, error) {
+	var f flux
+	f.from(x.o.Bucket, x.o.Measurement, start, stop)
+	f.series(w.series)
+	f.marker(&w.q.Filter)
+	f.line(`|> keep(columns: ["_time", "device", "contact"])`)
+	f.line(`|> group()`)
+	f.line(`|> sort(columns: ["_time"], desc: `, strconv.FormatBool(!w.q.OldestFirst), `)`)
+	f.line(`|> limit(n: `, strconv.Itoa(want), `)`)
+	got := &found{devices: map[string]bool{}, contacts: map[string]bool{}}
+	err := x.run(ctx, f.String(), func(r *query.FluxRecord) error {
+		t := r.Time().UnixNano()
+		if got.n++; got.n == 1 {
+			got.first, got.last = t, t
 		}
-		whole := q.OldestFirst && to == last+1 || !q.OldestFirst && from == first
-		edge, n, err := x.edge(ctx, q, s, from, to, want)
-		if err != nil {
-			return 0, 0, false, err
+		got.first, got.last = min(got.first, t), max(got.last, t)
+		if c := text(r, tagContact); c != "" {
+			got.contacts[c] = true
 		}
-		switch {
-		case n < want && !whole && width < 200*365*24*time.Hour/8:
-			continue
-		case n < want:
-			return first, last, true, nil
-		case q.OldestFirst:
-			return first, edge, true, nil
+		if d := text(r, tagDevice); d != "" {
+			got.devices[d] = true
 		}
-		return edge, last, true, nil
-	}
+		return nil
+	})
+	return got, err
 }
 
 // marker adds the field that every point has, or the customer's own.
@@ -213,102 +343,29 @@ func (f *flux) marker(q *Filter) {
 	}
 }
 
-// extent returns the times of the first and the last point.
-func (x *Influx) extent(ctx context.Context, q *Query, s *seriesFilter, start, stop int64) (first, last int64, found bool, err error) {
-	for _, end := range []string{"first", "last"} {
-		var f flux
-		f.from(x.o.Bucket, x.o.Measurement, start, stop)
-		f.series(s)
-		f.marker(&q.Filter)
-		f.line(`|> `, end, `()`)
-		f.line(`|> keep(columns: ["_time"])`)
-		err := x.run(ctx, f.String(), func(r *query.FluxRecord) error {
-			t := r.Time().UnixNano()
-			switch {
-			case !found && end == "first":
-				first, last, found = t, t, true
-			case end == "first":
-				first = min(first, t)
-			}
-			last = max(last, t)
-			return nil
-		})
-		if err != nil || !found {
-			return 0, 0, false, err
-		}
-	}
-	return first, last, found, nil
-}
-
-// edge returns the time of the n-th point of the query's order and how many
-// there are up to n.
-func (x *Influx) edge(ctx context.Context, q *Query, s *seriesFilter, start, stop int64, n int) (edge int64, found int, err error) {
-	var f flux
-	f.from(x.o.Bucket, x.o.Measurement, start, stop)
-	f.series(s)
-	f.marker(&q.Filter)
-	f.line(`|> keep(columns: ["_time"])`)
-	f.line(`|> group()`)
-	f.line(`|> sort(columns: ["_time"], desc: `, strconv.FormatBool(!q.OldestFirst), `)`)
-	f.line(`|> limit(n: `, strconv.Itoa(n), `)`)
-	err = x.run(ctx, f.String(), func(r *query.FluxRecord) error {
-		edge = r.Time().UnixNano()
-		found++
-		return nil
-	})
-	return edge, found, err
-}
-
 // points calls fn for the whole points of a range, series by series.
 func (x *Influx) points(ctx context.Context, s *seriesFilter, filter *Filter, start, stop int64, fn func(*Point) error) error {
 	var f flux
 	f.from(x.o.Bucket, x.o.Measurement, start, stop)
 	f.series(s)
-	f.line(`|> drop(columns: ["_start", "_stop", "_measurement"])`)
-	f.line(`|> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")`)
+	f.filter(`r._field == "record"`)
+	f.line(`|> keep(columns: ["_value"])`)
+	reader := blockReader{want: filter}
+	var data []byte
 	return x.run(ctx, f.String(), func(r *query.FluxRecord) error {
-		var p Point
-		if err := readPoint(r, &p); err != nil {
+		var err error
+		if data, err = base64.RawStdEncoding.AppendDecode(data[:0], []byte(text(r, "_value"))); err != nil {
+			return errBlock
+		}
+		if err := reader.open(data); err != nil {
 			return err
 		}
-		if filter.matches(&p) {
-			return fn(&p)
+		var p Point
+		if ok, err := reader.next(&p); err != nil || !ok {
+			return err
 		}
-		return nil
+		return fn(&p)
 	})
-}
-
-// readPoint reads a row that has a column per field.
-func readPoint(r *query.FluxRecord, p *Point) error {
-	values := r.Values()
-	e := &p.Event
-	e.OccurredAt = gateway.Instant(floorMillis(r.Time().UnixNano()))
-	e.Type, e.Product = parseName(text(r, tagType)), parseName(text(r, tagProduct))
-	e.ID = parseName(text(r, fieldID))
-	if applied, ok := values[fieldApplied].(int64); ok {
-		p.AppliedAt = gateway.Instant(applied)
-	}
-	var err error
-	if d := text(r, tagDevice); d != "" {
-		if e.Device, err = gateway.ParseDeviceID(d); err != nil {
-			return gateway.Errorf(gateway.Internal, "a point in InfluxDB is not ours: %w", err)
-		}
-	}
-	if c := text(r, fieldCustomer); c != "" {
-		if p.Customer, err = gateway.ParseCustomerID(c); err != nil {
-			return gateway.Errorf(gateway.Internal, "a point in InfluxDB is not ours: %w", err)
-		}
-	}
-	for name, v := range values {
-		if property, ok := parseField(name, v); ok {
-			e.Properties = append(e.Properties, property)
-		}
-	}
-	sort.Slice(e.Properties, func(a, b int) bool { return e.Properties[a].Key < e.Properties[b].Key })
-	if !parseOrigin(text(r, fieldOrigin), p) {
-		return gateway.Errorf(gateway.Internal, "the origin of a point in InfluxDB is damaged")
-	}
-	return nil
 }
 
 // Aggregate implements Store. The server aggregates; only where customers come
@@ -366,9 +423,8 @@ func (x *Influx) aggregate(ctx context.Context, a *Aggregation, s *seriesFilter,
 	if a.Field != "" {
 		field = `r._field == ` + fluxText(storedField(a.Field))
 	}
-	if a.Field != "" && a.Function == Count { // texts and sealed values count, too
-		name := storedName(a.Field)
-		field += ` or r._field == ` + fluxText(escapedPrefix+name) + ` or r._field == ` + fluxText(sealedPrefix+name)
+	if a.Field != "" && a.Function == Count { // sealed values count, too
+		field += ` or r._field == ` + fluxText(sealedPrefix+storedName(a.Field))
 	}
 	var f flux
 	f.from(x.o.Bucket, x.o.Measurement, start, stop)

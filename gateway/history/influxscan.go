@@ -167,7 +167,7 @@ func (r *runSource) next(ctx context.Context, p *Point) (bool, error) {
 		if _, err := r.file.ReadAt(r.data, b.at); err != nil {
 			return false, gateway.Errorf(gateway.Unavailable, "sorting the history: %w", err)
 		}
-		if err := r.reader.open(r.partition, r.data); err != nil {
+		if err := r.reader.open(r.data); err != nil {
 			return false, err
 		}
 	}

@@ -137,7 +137,7 @@ func (l *line) at() gateway.Instant {
 func (x *Influx) post(ctx context.Context, lines []line) (*ihttp.Error, error) {
 	body := x.body(lines)
 	for attempt := 0; ; attempt++ {
-		err := x.write.WriteRecord(ctx, body)
+		err := x.writeOnce(ctx, body)
 		verdict := judge(err)
 		if verdict == done || verdict == split || verdict == bad || verdict == tooOld {
 			x.setHealth(nil)
@@ -172,6 +172,12 @@ func (x *Influx) post(ctx context.Context, lines []line) (*ihttp.Error, error) {
 			timer.Stop()
 		}
 	}
+}
+
+func (x *Influx) writeOnce(ctx context.Context, body string) error {
+	ctx, cancel := context.WithTimeout(ctx, x.o.Timeout)
+	defer cancel()
+	return x.write.WriteRecord(ctx, body)
 }
 
 // refusal is the alarm: someone has to do something, and what.

@@ -146,7 +146,7 @@ func (s *SQLite) eraseIn(tx *sqlite.Tx, id int64, subject uint64, gone func(*Poi
 		return false, err
 	}
 	var reader blockReader
-	if err := reader.open(partition, data); err != nil {
+	if err := reader.open(data); err != nil {
 		return false, err
 	}
 	w := &s.rewriter

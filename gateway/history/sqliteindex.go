@@ -52,7 +52,7 @@ func (s *SQLite) loadEntries(ctx context.Context) error {
 
 // describe reads what the database must know of a block.
 func describe(reader *blockReader, partition int, data []byte) (m blockMeta, err error) {
-	if err := reader.open(partition, data); err != nil {
+	if err := reader.open(data); err != nil {
 		return m, err
 	}
 	var p Point
@@ -171,7 +171,7 @@ func (s *SQLite) joinSome(tx *sqlite.Tx, blocks []smallBlock) (taken int, err er
 		if _, err := tx.Row(`SELECT data FROM block WHERE id = ?`, []any{blocks[taken].id}, &data); err != nil {
 			return 0, err
 		}
-		if err := reader.open(blocks[taken].partition, data); err != nil {
+		if err := reader.open(data); err != nil {
 			return 0, err
 		}
 		if taken > 0 && w.count+reader.count > 2*s.sizes.blockPoints {

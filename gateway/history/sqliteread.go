@@ -36,7 +36,7 @@ func (s *SQLite) Events(ctx context.Context, q Query) (Page, error) {
 		return full && (q.OldestFirst && first > floorMillis(edge) || !q.OldestFirst && last < floorMillis(edge))
 	}
 	err = s.blocks(ctx, f, order, enough, func(partition int, data []byte) error {
-		if err := reader.open(partition, data); err != nil {
+		if err := reader.open(data); err != nil {
 			return err
 		}
 		for {
@@ -131,7 +131,7 @@ func (s *SQLite) Aggregate(ctx context.Context, a Aggregation) ([]Row, error) {
 	sums := newSums(&a)
 	reader := blockReader{want: &a.Filter}
 	err := s.blocks(ctx, a.Filter, oldestFirst, nil, func(partition int, data []byte) error {
-		if err := reader.open(partition, data); err != nil {
+		if err := reader.open(data); err != nil {
 			return err
 		}
 		var p Point
@@ -233,7 +233,7 @@ func (c *partitionScan) next(ctx context.Context, p *Point) (bool, error) {
 		if err := rows.Scan(&c.after, &data); err != nil {
 			return false, errors.Join(err, rows.Close())
 		}
-		err = c.reader.open(c.partition, data)
+		err = c.reader.open(data)
 		if err := errors.Join(err, rows.Close()); err != nil {
 			return false, err
 		}
