@@ -2,6 +2,8 @@ package app
 
 import (
 	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -45,6 +47,7 @@ type Gateway struct {
 	directory *directory.Directory
 	source    source
 	rpc       *rpc.Server
+	pageKey   []byte // authenticates the API's page tokens
 	addrs     Addrs
 
 	background context.Context // of what runs until Close
@@ -187,6 +190,10 @@ func (g *Gateway) openVault(ctx context.Context) error {
 	key, err := vault.LoadMasterKey(g.masterKeySource())
 	if err != nil {
 		return err
+	}
+	// Tokens of pages stay good over a restart, and on every replica.
+	if g.pageKey, err = hkdf.Key(sha256.New, key, nil, "touchpoint page tokens", 32); err != nil {
+		return gateway.Errorf(gateway.Internal, "page key: %w", err)
 	}
 	bucket, err := g.store.Bucket(ctx, "vault")
 	if err != nil {

@@ -32,7 +32,7 @@ func (g *Gateway) settle(ctx context.Context) error {
 	for {
 		before := g.progress()
 		for _, quiet := range []func(context.Context) error{
-			g.source.Flush, g.intake.Flush, g.engine.Settled, g.delivery.Idle, g.intake.Flush, g.engine.Settled,
+			g.flushSource, g.intake.Flush, g.engine.Settled, g.delivery.Idle, g.intake.Flush, g.engine.Settled,
 		} {
 			if err := quiet(ctx); err != nil {
 				return err
@@ -42,6 +42,17 @@ func (g *Gateway) settle(ctx context.Context) error {
 			return nil
 		}
 	}
+}
+
+// flushSource waits for what was published. While an external broker is away,
+// time goes on without it, as it does outside: the watermark stands still, and
+// nothing is concluded from silence.
+func (g *Gateway) flushSource(ctx context.Context) error {
+	err := g.source.Flush(ctx)
+	if err != nil && ctx.Err() == nil && gateway.KindOf(err) == gateway.Unavailable {
+		return nil
+	}
+	return err
 }
 
 // progress changes whenever a record was appended.

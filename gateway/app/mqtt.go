@@ -96,7 +96,8 @@ func (g *Gateway) openSessions(_ context.Context, tlsConfig *tls.Config) error {
 	sessions, err := mqtt.Connect(mqtt.SessionsOptions{
 		Brokers: c.Brokers, Username: c.Username, Password: mqtt.Secret(c.Password), TLS: tlsConfig,
 		ClientID: g.cfg.Name + "-" + id, Group: c.ShareGroup, Connections: c.Connections, Window: c.Window,
-		Filters: devices.UplinkFilters(), IsUplink: devices.IsUplink, Handler: g.intake, Clock: g.clock, Logger: g.log,
+		Filters: devices.UplinkFilters(), IsUplink: devices.IsUplink, Handler: g.intake, Clock: g.clock,
+		Grace: c.Grace, Logger: g.log,
 	})
 	if err != nil {
 		return err
