@@ -71,18 +71,30 @@ func (k *markers) back(payload []byte) {
 	k.moved = make(chan struct{})
 }
 
+// interrupt has those who wait look whether it makes sense still.
+func (k *markers) interrupt() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	close(k.moved)
+	k.moved = make(chan struct{})
+}
+
 func (k *markers) observed() gateway.Instant {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.at
 }
 
-// wait waits until the marker with a number, or a later one, is back.
-func (k *markers) wait(ctx context.Context, want uint64) error {
+// wait waits until the marker with a number, or a later one, is back, unless
+// lost has an error.
+func (k *markers) wait(ctx context.Context, want uint64, lost func() error) error {
 	k.mu.Lock()
 	for k.seen < want {
 		moved := k.moved
 		k.mu.Unlock()
+		if err := lost(); err != nil {
+			return err
+		}
 		select {
 		case <-moved:
 		case <-ctx.Done():

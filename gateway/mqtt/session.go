@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -25,7 +26,10 @@ type session struct {
 	marks  markers
 
 	mu      sync.Mutex
-	conn    *conn // the present network connection
+	wasUp   bool
+	upSince gateway.Instant
+	held    gateway.Instant // the watermark when the connection was lost
+	conn    *conn           // the present network connection
 	order   []*receipt
 	ready   []paho.Message // to be acknowledged
 	wake    chan struct{}
@@ -72,8 +76,12 @@ func (one *session) connected(c *conn) {
 func (one *session) fail(why string) {
 	one.mu.Lock()
 	first := one.why == ""
+	if first {
+		one.held = one.heldOr(one.marks.observed())
+	}
 	one.why = why
 	one.mu.Unlock()
+	one.marks.interrupt()
 	if first && !one.stopped.Load() {
 		one.s.o.Logger.Warn("mqtt session is down", "connection", one.number, "reason", why)
 	}
@@ -114,7 +122,7 @@ func (one *session) subscribe() {
 		}
 	}
 	one.mu.Lock()
-	one.why = ""
+	one.why, one.wasUp, one.upSince = "", true, one.s.o.Clock.Now()
 	one.mu.Unlock()
 	one.s.o.Logger.Info("mqtt session is up", "connection", one.number)
 	one.sendMarker()
@@ -279,16 +287,42 @@ func (one *session) sendMarker() {
 	}
 }
 
-func (one *session) observed() gateway.Instant { return one.marks.observed() }
+// observed returns the watermark. It goes on a grace time after the connection
+// was made: devices that the broker was away for, too, upload what they kept.
+func (one *session) observed() gateway.Instant {
+	one.mu.Lock()
+	defer one.mu.Unlock()
+	return one.heldOr(one.marks.observed())
+}
 
-// flush sends a marker and waits until it, or a later one, is back.
+// heldOr returns at, unless the grace lasts. The caller holds the lock.
+func (one *session) heldOr(at gateway.Instant) gateway.Instant {
+	if one.why != "" || one.s.o.Clock.Now() < one.upSince.Add(one.s.o.Grace) {
+		return one.held
+	}
+	return at
+}
+
+// flush sends a marker and waits until it, or a later one, is back. It waits for
+// the first connection, but not for one that was lost: how long the broker stays
+// away nobody knows.
 func (one *session) flush(ctx context.Context) error {
 	want := one.marks.want()
 	if one.trouble() == "" {
 		one.sendMarker()
 	}
-	if err := one.marks.wait(ctx, want); err != nil {
+	if err := one.marks.wait(ctx, want, one.lost); err != nil {
 		return &gateway.Error{Kind: gateway.Unavailable, Text: fmt.Sprintf("mqtt connection %d is not drained", one.number), Err: err}
+	}
+	return nil
+}
+
+// lost returns what is wrong with a session that was up before.
+func (one *session) lost() error {
+	one.mu.Lock()
+	defer one.mu.Unlock()
+	if one.wasUp && one.why != "" {
+		return errors.New(one.why)
 	}
 	return nil
 }

@@ -40,6 +40,8 @@ type SessionsOptions struct {
 	IsUplink func(topic string) bool
 	Handler  Handler
 	Clock    *clock.Clock
+	// Grace is how long after each connect the watermark stands still.
+	Grace time.Duration
 	// MarkerEvery is how often a session proves that its backlog is drained.
 	MarkerEvery time.Duration
 	// ReconnectMax bounds the pause between two attempts to connect.
@@ -89,6 +91,8 @@ func (o *SessionsOptions) Validate() error {
 		return gateway.InvalidField("mqtt.connections", "%d connections need mqtt.share_group, else each event would come %d times", o.Connections, o.Connections)
 	case o.Window < 1 || o.Window > 65535:
 		return gateway.InvalidField("mqtt.window", "is %d: must be from 1 to 65535", o.Window)
+	case o.Grace < 0:
+		return gateway.InvalidField("mqtt.grace", "must not be negative")
 	case o.QueueSize < o.Window:
 		return gateway.InvalidField("mqtt.queue_size", "is %d: must hold the window of %d", o.QueueSize, o.Window)
 	}
@@ -157,7 +161,8 @@ func (s *Sessions) Guarantee() string {
 
 // Observed returns the time up to which the intake of all connections is known
 // to be complete: when the latest marker that came back was sent. It stands
-// still while a connection is down or its backlog is not drained.
+// still while a connection is down or its backlog is not drained, and for the
+// grace after it was made.
 func (s *Sessions) Observed() gateway.Instant {
 	least := s.sessions[0].observed()
 	for _, one := range s.sessions[1:] {
@@ -167,7 +172,8 @@ func (s *Sessions) Observed() gateway.Instant {
 }
 
 // Flush waits until everything that the broker had for us when Flush was
-// called is handed over.
+// called is handed over. An error of kind Unavailable says that a connection is
+// lost, so that there is no telling.
 func (s *Sessions) Flush(ctx context.Context) error {
 	for _, one := range s.sessions {
 		if err := one.flush(ctx); err != nil {

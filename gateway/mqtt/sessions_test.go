@@ -75,6 +75,7 @@ func drained(t testing.TB, s *mqtt.Sessions) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
+	until(t, "ready", func() bool { return s.Ready() == nil })
 	if err := s.Flush(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -235,6 +236,35 @@ func TestWatermarkStandsStillWhileTheBrokerIsAway(t *testing.T) {
 	if got := s.Observed(); got != 1_000_000+6*3600_000 {
 		t.Errorf("observed %d after the broker came back", got)
 	}
+}
+
+func TestWatermarkWaitsForDevicesAfterTheBrokerWasAway(t *testing.T) {
+	const start = 1_000_000
+	virtual := clock.NewVirtual(start)
+	m := testservers.Mosquitto(t, testservers.MosquittoOptions{})
+	s := connect(t, m, newCollect(), func(o *mqtt.SessionsOptions) { o.Clock, o.Grace = virtual, 30*time.Second })
+	at := func(want, now gateway.Instant) {
+		t.Helper()
+		if err := virtual.Advance(now); err != nil {
+			t.Fatal(err)
+		}
+		drained(t, s)
+		if got := s.Observed(); got != want {
+			t.Errorf("observed %d at %d, want %d", got, now, want)
+		}
+	}
+	drained(t, s)
+	at(0, start+29_999)
+	at(start+30_000, start+30_000)
+	m.Stop()
+	until(t, "the loss is noticed", func() bool { return s.Ready() != nil })
+	if err := virtual.Advance(start + 3_600_000); err != nil {
+		t.Fatal(err)
+	}
+	m.Start()
+	drained(t, s)
+	at(start+30_000, start+3_629_999)
+	at(start+3_630_000, start+3_630_000)
 }
 
 func TestNothingIsLostOverAGatewayRestart(t *testing.T) {
