@@ -121,6 +121,18 @@ func (a *api) publish(definitions ...string) {
 	}
 }
 
+// now returns the end of the event log: a read that names it shows all that was
+// decided until here.
+func (a *api) now() (all []*pb.Position) {
+	a.t.Helper()
+	for _, p := range must[*pb.GetStatusResponse](a.t)(a.status.GetStatus(a.ctx, &pb.GetStatusRequest{})).Partitions {
+		if p.LastEvent > 0 {
+			all = append(all, &pb.Position{Partition: p.Partition, Seq: p.LastEvent})
+		}
+	}
+	return all
+}
+
 // listMessages reads all messages that match.
 func (a *api) listMessages(req *pb.ListMessagesRequest) (all []*pb.Message) {
 	a.t.Helper()
