@@ -78,7 +78,7 @@ func (d *decoder) change(p *Partition) bool {
 	case opUseUp:
 		c = useUpChange{d.counterRef(p)}
 	case opCustomer:
-		c = customerChange{d.profile()}
+		c = d.profile()
 	case opEraseCustomer:
 		c = eraseChange{gateway.CustomerID(d.fixed())}
 	case opMark:

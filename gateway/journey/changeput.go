@@ -10,21 +10,25 @@ import (
 // The changes below put a whole thing as it stands: rarer than counting, and
 // hard to get wrong.
 
-// customerChange puts a customer's profile: the fields above counters.
-type customerChange struct{ profile customer }
+// customerChange puts a customer's profile; it also makes him known.
+type customerChange struct {
+	id      gateway.CustomerID
+	since   gateway.Instant
+	profile *profile
+}
 
 func (c customerChange) encode(e *encoder) {
 	e.byte(opCustomer)
-	e.profile(&c.profile)
+	e.profile(c.id, c.since, c.profile)
 }
 
 func (c customerChange) apply(p *Partition) {
-	cust := p.customer(c.profile.id)
-	n := c.profile
-	n.devices, n.counters, n.marks, n.seen = cust.devices, cust.counters, cust.marks, cust.seen
-	n.enrollments, n.messages = cust.enrollments, cust.messages
-	n.locale, n.zone, n.country = p.intern(n.locale), p.intern(n.zone), p.intern(n.country)
-	*cust = n
+	cust := p.customer(c.id)
+	cust.since, cust.profile = c.since, noProfile
+	if !c.profile.isEmpty() {
+		cust.profile = c.profile
+		cust.locale, cust.zone, cust.country = p.intern(cust.locale), p.intern(cust.zone), p.intern(cust.country)
+	}
 }
 
 // eraseChange removes a customer from everything on this partition.

@@ -11,7 +11,8 @@ func (p *Partition) upsertCustomer(u gateway.UpsertCustomer) gateway.Outcome {
 	if u.Customer == 0 || p.gone(u.Customer) || !p.home(u.Customer) {
 		return gateway.Outcome{Disposition: gateway.Refused, Customer: u.Customer}
 	}
-	n := *p.meet(u.Customer)
+	c := p.meet(u.Customer)
+	n := *c.profile
 	for _, field := range u.Mask {
 		switch field {
 		case "locale":
@@ -35,8 +36,8 @@ func (p *Partition) upsertCustomer(u gateway.UpsertCustomer) gateway.Outcome {
 	if u.Reachable != nil {
 		n.reachable = cloneStrings(u.Reachable)
 	}
-	p.putCustomer(&n)
-	p.recheck(p.customers[u.Customer])
+	p.putProfile(c, &n)
+	p.recheck(c)
 	return gateway.Outcome{Customer: u.Customer}
 }
 
@@ -63,20 +64,18 @@ func merge(old, changes gateway.Properties) gateway.Properties {
 	return out
 }
 
-// putCustomer records a profile and tells the read model.
-func (p *Partition) putCustomer(n *customer) {
-	profile := *n
-	profile.devices, profile.counters, profile.marks, profile.enrollments, profile.messages, profile.seen = nil, nil, nil, nil, nil, nil
-	do(p, customerChange{profile})
-	p.out.Profiles = append(p.out.Profiles, gateway.CustomerProfile{Customer: n.id, Locale: n.locale, TimeZone: n.zone,
+// putProfile records a profile and tells the read model.
+func (p *Partition) putProfile(c *customer, n *profile) {
+	do(p, customerChange{c.id, c.since, n})
+	p.out.Profiles = append(p.out.Profiles, gateway.CustomerProfile{Customer: c.id, Locale: n.locale, TimeZone: n.zone,
 		Country: n.country, Channels: n.channels, Attributes: n.attributes, Consents: n.consents, Test: n.test, ChangedAt: p.now})
 }
 
 // setAttributes is the set step.
 func (p *Partition) setAttributes(c *customer, set gateway.Properties) {
-	n := *c
+	n := *c.profile
 	n.attributes = merge(n.attributes, set)
-	p.putCustomer(&n)
+	p.putProfile(c, &n)
 }
 
 // setConsent grants or revokes a purpose on a channel. One for every channel
@@ -90,7 +89,7 @@ func (p *Partition) setConsent(s gateway.SetConsent) gateway.Outcome {
 		s.At = p.now
 	}
 	c := p.meet(s.Customer)
-	n := *c
+	n := *c.profile
 	n.consents = nil
 	for _, k := range c.consents {
 		same := k.Purpose == s.Purpose && (k.Channel == s.Channel || s.Channel == "")
@@ -103,8 +102,7 @@ func (p *Partition) setConsent(s gateway.SetConsent) gateway.Outcome {
 	}
 	n.consents = append(n.consents, gateway.Consent{Purpose: gateway.Purpose(clone(string(s.Purpose))), Channel: clone(s.Channel),
 		Granted: s.Granted, Source: clone(s.Source), At: s.At})
-	p.putCustomer(&n)
-	c = p.customers[s.Customer]
+	p.putProfile(c, &n)
 	p.withdraw(c, string(gateway.ReasonNoConsent), func(m *message) bool {
 		return m.purpose == s.Purpose && consentFor(c, m.purpose, m.channel) != ""
 	})

@@ -6,10 +6,10 @@ import (
 	"touchpoint/gateway"
 )
 
-// profile encodes the fields of a customer that he or a service sets.
-func (e *encoder) profile(c *customer) {
-	e.fixed(uint64(c.id))
-	e.at(c.since)
+// profile encodes what a customer or a service set.
+func (e *encoder) profile(id gateway.CustomerID, since gateway.Instant, c *profile) {
+	e.fixed(uint64(id))
+	e.at(since)
 	e.string(c.locale)
 	e.string(c.zone)
 	e.string(c.country)
@@ -29,9 +29,9 @@ func (e *encoder) profile(c *customer) {
 	e.int(int64(c.capWindow))
 }
 
-func (d *decoder) profile() (c customer) {
-	c.id = gateway.CustomerID(d.fixed())
-	c.since = d.at()
+func (d *decoder) profile() customerChange {
+	c := &profile{}
+	out := customerChange{id: gateway.CustomerID(d.fixed()), since: d.at(), profile: c}
 	c.locale, c.zone, c.country = d.string(), d.string(), d.string()
 	c.channels, c.reachable = d.strings(), d.strings()
 	c.attributes = d.properties()
@@ -41,7 +41,13 @@ func (d *decoder) profile() (c customer) {
 	}
 	c.test = d.bool()
 	c.capCount, c.capWindow = int(d.uint()), Duration(d.int())
-	return c
+	return out
+}
+
+// isEmpty reports whether nothing is set.
+func (c *profile) isEmpty() bool {
+	return c.locale == "" && c.zone == "" && c.country == "" && len(c.channels) == 0 && len(c.reachable) == 0 &&
+		len(c.attributes) == 0 && len(c.consents) == 0 && !c.test && c.capCount == 0 && c.capWindow == 0
 }
 
 func (e *encoder) mark(m *mark) {
@@ -98,7 +104,7 @@ func (e *encoder) counter(k *counter) {
 	e.uint(uint64(k.n))
 	e.at(k.first)
 	e.at(k.last)
-	e.window(&k.window, k.trait.spec.valued())
+	e.window(&k.window)
 }
 
 func (d *decoder) counter(p *Partition) (k counter) {

@@ -9,7 +9,7 @@ import (
 // meet returns a customer, noting him when he is new.
 func (p *Partition) meet(id gateway.CustomerID) *customer {
 	if p.customers[id] == nil {
-		do(p, customerChange{customer{id: id, since: p.now}})
+		do(p, customerChange{id: id, since: p.now, profile: noProfile})
 	}
 	return p.customers[id]
 }

@@ -299,7 +299,7 @@ func TestWindow(t *testing.T) {
 			}
 		}
 		var e encoder
-		e.window(&w, valued)
+		e.window(&w)
 		d := decoder{b: e.b}
 		back := d.window(valued)
 		if d.err("window") != nil || !slices.Equal(back.entries(valued), list) {

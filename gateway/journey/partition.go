@@ -166,7 +166,7 @@ func (p *Partition) dispatch(in *gateway.Input) gateway.Outcome {
 func (p *Partition) customer(id gateway.CustomerID) *customer {
 	c := p.customers[id]
 	if c == nil {
-		c = &customer{id: id, since: p.now}
+		c = &customer{id: id, since: p.now, profile: noProfile}
 		p.customers[id] = c
 	}
 	return c

@@ -84,7 +84,7 @@ func (p *Partition) encodeMoves(e *encoder) {
 
 // customer encodes all that is known of one customer.
 func (e *encoder) customer(c *customer, oldest uint16) {
-	e.profile(c)
+	e.profile(c.id, c.since, c.profile)
 	e.uint(uint64(len(c.counters)))
 	for i := range c.counters {
 		e.counter(&c.counters[i])
@@ -204,8 +204,8 @@ func (d *decoder) customer(p *Partition) {
 		return
 	}
 	c := d.profile()
-	cust := &c
-	p.customers[c.id] = cust
+	c.apply(p)
+	cust := p.customers[c.id]
 	cust.counters = make([]counter, 0, d.length(10))
 	for range cap(cust.counters) {
 		k := d.counter(p)

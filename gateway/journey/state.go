@@ -9,8 +9,21 @@ import (
 
 // customer is what a partition knows of one customer.
 type customer struct {
-	id         gateway.CustomerID
-	since      gateway.Instant // first known; traits older than that are complete
+	id    gateway.CustomerID
+	since gateway.Instant // first known; counters older than that are complete
+	*profile
+
+	devices     []gateway.DeviceID // that he has now, here
+	counters    []counter          // by trait, then device
+	marks       []mark             // by journey
+	enrollments []*enrollment
+	messages    []*message
+	seen        *seen // of touchpoints that came without a device
+}
+
+// profile is what he or a service set. It is never altered in place: most
+// customers share the empty one.
+type profile struct {
 	locale     string
 	zone       string
 	country    string
@@ -21,14 +34,10 @@ type customer struct {
 	test       bool
 	capCount   int
 	capWindow  Duration
-
-	devices     []gateway.DeviceID // that he has now, here
-	counters    []counter          // by trait, then device
-	marks       []mark             // by journey
-	enrollments []*enrollment
-	messages    []*message
-	seen        *seen // of touchpoints that came without a device
 }
+
+// noProfile is the profile of who has none.
+var noProfile = &profile{}
 
 // field returns an attribute or one of the fixed fields.
 func (c *customer) field(key string) (gateway.Value, bool) {

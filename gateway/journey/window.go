@@ -102,12 +102,17 @@ func (w *window) entries(valued bool) []windowEntry {
 	return out
 }
 
-// read decodes the entry at pos.
+// read decodes the entry at pos; size is 0 when there is none.
 func (w *window) read(pos int, valued bool) (delta gateway.Instant, value int64, size int) {
 	v, n := binary.Uvarint(w.buf[pos:])
+	if n <= 0 {
+		return 0, 0, 0
+	}
 	if valued {
 		var m int
-		value, m = binary.Varint(w.buf[pos+n:])
+		if value, m = binary.Varint(w.buf[pos+n:]); m <= 0 {
+			return 0, 0, 0
+		}
 		n += m
 	}
 	return gateway.Instant(v), value, n
@@ -165,39 +170,47 @@ func (w *window) since(end gateway.Instant, valued bool) (n int32, sum int64) {
 	return n, sum
 }
 
-func (e *encoder) window(w *window, valued bool) {
+// window writes the entries as they are in memory; the first one's delta is
+// replaced by its time.
+func (e *encoder) window(w *window) {
 	e.uint(uint64(w.n))
 	if w.n == 0 {
 		return
 	}
-	at := gateway.Instant(0)
-	for _, en := range w.entries(valued) {
-		e.int(int64(en.at - at))
-		at = en.at
-		if valued {
-			e.int(en.value)
-		}
-	}
+	e.at(w.first)
+	_, size := binary.Uvarint(w.buf[w.head:])
+	e.bytes(w.buf[int(w.head)+size:])
 }
 
 func (d *decoder) window(valued bool) (w window) {
-	at := gateway.Instant(0)
-	for i := range d.length(1) {
-		delta := gateway.Instant(d.int())
-		if i > 0 && delta < 0 {
-			d.fail()
-			return w
-		}
-		at += delta
-		value := int64(0)
-		if valued {
-			value = d.int()
-		}
-		if d.bad || at < w.last && i > 0 {
-			d.fail()
-			return w
-		}
-		w.add(at, value, valued)
+	n := d.uint()
+	if n == 0 {
+		return w
 	}
+	w.first = d.at()
+	w.last = w.first
+	raw := d.length(1)
+	w.buf = append(append(make([]byte, 0, raw+1), 0), d.b[:raw]...) // a first delta of 0
+	d.b = d.b[raw:]
+	if n > uint64(len(w.buf)) {
+		d.fail()
+		return window{}
+	}
+	pos := 0
+	for range n {
+		delta, value, size := w.read(pos, valued)
+		if size <= 0 || delta < 0 || delta > gateway.Instant(maxDuration) {
+			d.fail()
+			return window{}
+		}
+		pos += size
+		w.last += delta
+		w.sum += value
+	}
+	if pos != len(w.buf) {
+		d.fail()
+		return window{}
+	}
+	w.n = int32(n)
 	return w
 }
