@@ -157,3 +157,13 @@ func TestChangesDuringASeedAreNotLost(t *testing.T) {
 		t.Error("what does not fit must be read anew")
 	}
 }
+
+func TestPublishingIsOneLine(t *testing.T) {
+	l := newLive()
+	for range 16 { // partitions
+		l.apply(Change{Decision: &gateway.Decision{Kind: gateway.DecisionJourney, Reason: gateway.ReasonPublished, Journey: "welcome", Version: 2}})
+	}
+	if got := l.lanes().Decisions; len(got) != 1 {
+		t.Errorf("lanes: %+v", got)
+	}
+}

@@ -140,9 +140,12 @@ func messageRow(m *gateway.Message) row {
 }
 
 func decisionRow(d *gateway.Decision, no uint64) row {
-	w := wordsOf(d.Kind, d.Reason)
+	w, key := wordsOf(d.Kind, d.Reason), "x"+number(int64(no))
+	if d.Kind == gateway.DecisionJourney { // every partition says it: one line
+		key = "j" + number(int64(d.Version)) + string(d.Reason) + " " + d.Journey
+	}
 	return row{
-		Key: "x" + number(int64(no)), At: d.At, Title: d.Journey, Detail: d.Step, Device: d.Device.String(), customer: d.Customer,
+		Key: key, At: d.At, Title: d.Journey, Detail: d.Step, Device: d.Device.String(), customer: d.Customer,
 		Code: string(d.Reason), Word: w.short, Tone: w.tone,
 	}
 }
