@@ -32,6 +32,12 @@ type StepReader interface {
 	Close()
 }
 
+// Trimmed is what Steps may implement, too: it tells up to where a partition was
+// trimmed, which is where a directory that lost its file begins.
+type Trimmed interface {
+	Trimmed(ctx context.Context, partition int) (eventSeq, stepSeq uint64, err error)
+}
+
 // Registry learns how far a follower is, so that the logs keep what it still
 // needs.
 type Registry interface {

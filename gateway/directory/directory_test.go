@@ -472,6 +472,29 @@ func TestRestarts(t *testing.T) {
 	diff(t, "decisions", steps, len(must(f.Decisions(f.ctx, directory.DecisionQuery{Customer: 1, Limit: 1000}))(t).Items))
 }
 
+// Without its file, the directory is built from where STEPS begin; with it, it
+// never passes over steps that it lacks.
+func TestTrimmed(t *testing.T) {
+	f := open(t)
+	for i := range 6 {
+		f.step(gateway.Step{Partition: 0, Decisions: []gateway.Decision{{At: start, Customer: anna, EventID: fmt.Sprint(i)}}})
+	}
+	f.close()
+	f.log.trimmed = 40
+	f.o.Path += "-anew"
+	f.reopen()
+	f.await(gateway.Position{Partition: 0, Seq: 600})
+	diff(t, "decisions", 2, len(must(f.Decisions(f.ctx, directory.DecisionQuery{}))(t).Items))
+	f.close()
+	f.log.trimmed = 80
+	f.reopen()
+	for f.Health() == nil {
+		if f.ctx.Err() != nil {
+			t.Fatal("the gap is not seen")
+		}
+	}
+}
+
 func TestOptions(t *testing.T) {
 	for want, o := range map[string]directory.Options{
 		"directory.path":       {Partitions: 1, Steps: newStepLog()},

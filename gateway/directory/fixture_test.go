@@ -20,6 +20,7 @@ type stepLog struct {
 	added     chan struct{}
 	fail      error // of the next reads
 	followers map[int][2]uint64
+	trimmed   uint64 // steps up to here are gone, of every partition
 }
 
 func newStepLog() *stepLog {
@@ -46,7 +47,17 @@ func (l *stepLog) append(s gateway.Step) gateway.Position {
 func (l *stepLog) ReadSteps(_ context.Context, partition int, after uint64) (directory.StepReader, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if after < l.trimmed {
+		return nil, gateway.Errorf(gateway.NotFound, "trimmed")
+	}
 	return &stepReader{l, partition, int(after / 10)}, l.fail
+}
+
+// Trimmed implements directory.Trimmed.
+func (l *stepLog) Trimmed(context.Context, int) (eventSeq, stepSeq uint64, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.trimmed * 10, l.trimmed, nil
 }
 
 // SetFollower implements directory.Registry.

@@ -40,6 +40,9 @@ func (d *Directory) read(ctx context.Context, partition int, after uint64) {
 }
 
 func (d *Directory) readFrom(ctx context.Context, partition int, after *uint64) error {
+	if err := d.skipTrimmed(ctx, partition, after); err != nil {
+		return err
+	}
 	reader, err := d.o.Steps.ReadSteps(ctx, partition, *after)
 	if err != nil {
 		return err
@@ -58,6 +61,23 @@ func (d *Directory) readFrom(ctx context.Context, partition int, after *uint64) 
 			return ctx.Err()
 		}
 	}
+}
+
+// skipTrimmed lets a directory that is built anew begin where STEPS begin. One
+// that has followed before must not: what it lacks would stay missing.
+func (d *Directory) skipTrimmed(ctx context.Context, partition int, after *uint64) error {
+	t, ok := d.o.Steps.(Trimmed)
+	if !ok || *after != 0 {
+		return nil
+	}
+	_, stepSeq, err := t.Trimmed(ctx, partition)
+	if err != nil || stepSeq == 0 {
+		return err
+	}
+	d.o.Logger.Warn("directory: built anew from where the steps begin, older rows are missing: restore a backup to have them",
+		"partition", partition, "after_step_record", stepSeq)
+	*after = stepSeq
+	return nil
 }
 
 func newBackOff() *backoff.ExponentialBackOff {

@@ -169,3 +169,44 @@ func BenchmarkInfluxRead(b *testing.B) {
 	store := openInflux(b, history.InfluxOptions{URL: server.URL, Org: server.Org, Bucket: server.Bucket, Token: server.Token})
 	benchRead(b, store, 200_000)
 }
+
+// BenchmarkFollower is the whole way from the logs' records into the embedded
+// store: 16 partitions, records of 64 events, a step each.
+func BenchmarkFollower(b *testing.B) {
+	log := newMemLog()
+	f := &fleet{}
+	const n = 200_000
+	last := map[int]gateway.Position{}
+	for left := n; left > 0; left -= 64 {
+		points := f.batch(64)
+		partition := points[0].Place.Partition
+		batch := gateway.Batch{Partition: partition, RecordTime: points[0].AppliedAt}
+		s := gateway.Step{Partition: partition}
+		for _, p := range points {
+			batch.Inputs = append(batch.Inputs, gateway.Input{Event: p.Event})
+			s.Outcomes = append(s.Outcomes, gateway.Outcome{Customer: p.Customer})
+		}
+		seq := log.appendEvents(batch)
+		s.Applied = []gateway.Applied{{Seq: seq, Inputs: 64, At: points[0].AppliedAt}}
+		log.appendStep(s)
+		last[partition] = gateway.Position{Partition: partition, Seq: seq}
+	}
+	b.ResetTimer()
+	for range b.N {
+		b.StopTimer()
+		store := openSQLite(b, filepath.Join(b.TempDir(), "history.db"))
+		b.StartTimer()
+		before := cpu()
+		follower, err := history.Follow(b.Context(), history.FollowerOptions{Log: log, Store: store, Partitions: 16})
+		if err != nil {
+			b.Fatal(err)
+		}
+		for _, pos := range last {
+			if err := follower.Await(b.Context(), []gateway.Position{pos}); err != nil {
+				b.Fatal(err)
+			}
+		}
+		b.ReportMetric(float64((cpu()-before).Nanoseconds())/n, "cpu-ns/event")
+		_ = follower.Close(b.Context())
+	}
+}

@@ -32,6 +32,12 @@ type EventReader interface {
 	Close()
 }
 
+// Trimmed is what Log may implement, too: it tells up to where a partition was
+// trimmed, which is where an empty store begins.
+type Trimmed interface {
+	Trimmed(ctx context.Context, partition int) (eventSeq, stepSeq uint64, err error)
+}
+
 // Registry learns how far a follower is, so that the logs keep what it still
 // needs.
 type Registry interface {
@@ -245,6 +251,9 @@ func (f *Follower) read(ctx context.Context, pos Position) {
 }
 
 func (f *Follower) readFrom(ctx context.Context, pos *Position) error {
+	if err := f.skipTrimmed(ctx, pos); err != nil {
+		return err
+	}
 	steps, err := f.o.Log.ReadSteps(ctx, pos.Partition, pos.StepSeq)
 	if err != nil {
 		return err
@@ -278,6 +287,23 @@ func (f *Follower) readFrom(ctx context.Context, pos *Position) error {
 			return ctx.Err()
 		}
 	}
+}
+
+// skipTrimmed lets an empty store begin where the logs begin. One that has
+// followed before must not: what it lacks would stay missing.
+func (f *Follower) skipTrimmed(ctx context.Context, pos *Position) error {
+	t, ok := f.o.Log.(Trimmed)
+	if !ok || pos.StepSeq != 0 {
+		return nil
+	}
+	eventSeq, stepSeq, err := t.Trimmed(ctx, pos.Partition)
+	if err != nil || stepSeq == 0 {
+		return err
+	}
+	f.o.Logger.Warn("history: the store is empty and the logs were trimmed, older events are missing: restore a backup to have them",
+		"partition", pos.Partition, "after_record", eventSeq)
+	pos.StepSeq, pos.EventSeq = stepSeq, eventSeq
+	return nil
 }
 
 // behind returns the last record that is followed to its end.

@@ -222,6 +222,27 @@ func TestFollowerMismatch(t *testing.T) {
 	}
 }
 
+// An empty store begins where the logs begin.
+func TestFollowerTrimmed(t *testing.T) {
+	ctx := testContext(t)
+	log := newMemLog()
+	add := func(id string) gateway.Position {
+		e := gateway.Event{ID: id, Type: "x", Device: 1, OccurredAt: start}
+		seq := log.appendEvents(gateway.Batch{Inputs: []gateway.Input{{Event: e}}})
+		log.appendStep(gateway.Step{Applied: []gateway.Applied{{Seq: seq, Inputs: 1, At: start}}, Outcomes: make([]gateway.Outcome, 1)})
+		return gateway.Position{Seq: seq}
+	}
+	gone := add("gone")
+	last := add("there")
+	log.trimmed = map[int][2]uint64{0: {gone.Seq, 5}}
+	log.events[0], log.steps[0] = log.events[0][1:], log.steps[0][1:]
+	store := openSQLite(t, filepath.Join(t.TempDir(), "history.db"))
+	f := follow(t, ctx, log, store)
+	await(t, ctx, f, last)
+	checkHistory(t, ctx, store, map[string]gateway.CustomerID{"there": 0})
+	closeAll(t, ctx, f, store)
+}
+
 func TestFollowerOptions(t *testing.T) {
 	log, store := newMemLog(), &brokenStore{}
 	for want, o := range map[string]history.FollowerOptions{

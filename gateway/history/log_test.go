@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"sort"
 	"sync"
 
 	"touchpoint/gateway"
@@ -18,6 +19,7 @@ type memLog struct {
 	steps     map[int][]logged
 	added     chan struct{}
 	followers map[int][2]uint64
+	trimmed   map[int][2]uint64 // records and steps up to here are gone
 }
 
 type logged struct {
@@ -64,6 +66,12 @@ func (l *memLog) ReadEvents(_ context.Context, partition int, after uint64) (his
 	}}, nil
 }
 
+func (l *memLog) Trimmed(_ context.Context, partition int) (eventSeq, stepSeq uint64, err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.trimmed[partition][0], l.trimmed[partition][1], nil
+}
+
 func (l *memLog) SetFollower(_ context.Context, _ string, partition int, eventSeq, stepSeq uint64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -85,7 +93,8 @@ func (r *memReader[T]) Next(ctx context.Context, into *T) error {
 		added := r.l.added
 		var next *logged
 		list := r.records[r.partition]
-		for i := len(list) - 1; i >= 0 && list[i].seq > r.after; i-- {
+		i := sort.Search(len(list), func(i int) bool { return list[i].seq > r.after })
+		if i < len(list) {
 			next = &list[i]
 		}
 		r.l.mu.Unlock()
