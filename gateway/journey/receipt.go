@@ -101,6 +101,9 @@ func moves(m *message, to gateway.MessageState) bool {
 	if m.slot == slotCommitted && rank[to] == 5 {
 		return false // shown already: it cannot fail any more
 	}
+	if m.full == nil && to == gateway.MessageMissedWindow {
+		return false // finished already: nothing is left to decide anew
+	}
 	return rank[to] > rank[m.state] || rank[to] == 3 && rank[m.state] == 3 && to != m.state
 }
 
