@@ -182,7 +182,7 @@ func (l *Log) tryClaim(ctx context.Context, p int) (*Claim, <-chan struct{}, err
 		return nil, nil, err
 	}
 	claim.epoch = next.Epoch
-	if rev > c.table[p].rev {
+	if rev >= c.table[p].rev { // equal: the watch has told of our own write before the answer came
 		c.table[p] = claimEntry{next, rev}
 	} else {
 		claim.lose()
