@@ -31,12 +31,11 @@ type machine struct {
 	reports  chan string
 	open     int           // reports that are not acknowledged yet
 	lost     chan struct{} // closed when the connection broke
-	up       chan struct{} // closed while there is a connection
 }
 
 func newMachine(broker, serial string) *machine {
 	return &machine{broker: broker, serial: serial, shown: map[string]string{}, arrivals: map[string]int{},
-		reports: make(chan string, 1000), up: make(chan struct{})}
+		reports: make(chan string, 1000)}
 }
 
 // powerOn connects a machine until the test ends.
@@ -55,25 +54,32 @@ func (m *machine) topic(rest string) string {
 
 // run keeps the device connected and reporting until ctx ends.
 func (m *machine) run(ctx context.Context) {
-	for ctx.Err() == nil {
-		if err := m.connect(ctx); err != nil {
-			pause(ctx, 20*time.Millisecond)
-			continue
-		}
-		for alive := true; alive && ctx.Err() == nil; {
+	var reporter sync.WaitGroup
+	reporter.Go(func() {
+		for {
 			select {
 			case id := <-m.reports:
 				m.publish(ctx, m.topic("messages/"+id+"/receipts"), []byte(`{"state":"displayed"}`))
 				m.mu.Lock()
 				m.open--
 				m.mu.Unlock()
-			case <-m.broken():
-				alive = false
 			case <-ctx.Done():
+				return
 			}
+		}
+	})
+	for ctx.Err() == nil {
+		if err := m.connect(ctx); err != nil {
+			pause(ctx, 20*time.Millisecond)
+			continue
+		}
+		select {
+		case <-m.broken():
+		case <-ctx.Done():
 		}
 	}
 	m.drop()
+	reporter.Wait()
 }
 
 // event is what a machine sends.
@@ -146,18 +152,6 @@ func (m *machine) drop() {
 	if m.conn != nil {
 		m.conn.Close()
 		m.conn = nil
-		m.up = make(chan struct{})
-	}
-}
-
-// connected waits for a connection.
-func (m *machine) connected(ctx context.Context) {
-	m.mu.Lock()
-	up := m.up
-	m.mu.Unlock()
-	select {
-	case <-up:
-	case <-ctx.Done():
 	}
 }
 
@@ -184,7 +178,6 @@ func (m *machine) connect(ctx context.Context) error {
 	}
 	m.mu.Lock()
 	m.conn, m.acks, m.lost = c, map[uint16]chan struct{}{}, make(chan struct{})
-	close(m.up)
 	m.mu.Unlock()
 	go m.read(c, r, m.lost)
 	m.write(m.topic("messages/hello"), m.remembered())
