@@ -11,7 +11,6 @@ import (
 // on the device itself, a stream needs no address.
 const (
 	productChannel = "product"
-	streamChannel  = "stream"
 )
 
 // choice is what a send decides: a channel, or the reason against all of them.
@@ -124,8 +123,7 @@ func (p *Partition) channelChecks(e *enrollment, channel string, d gateway.Devic
 		if d == 0 {
 			return gateway.ReasonUnreachable, "no device", 1
 		}
-	case streamChannel:
-	default:
+	case "email", "sms": // they need an address of the customer; services and webhooks have their own
 		if !slices.Contains(e.c.reachable, channel) {
 			return gateway.ReasonUnreachable, "no address for " + channel, 1
 		}
