@@ -7,11 +7,8 @@ import (
 	"touchpoint/gateway"
 )
 
-// The channels that the core knows something about: a product shows messages
-// on the device itself, a stream needs no address.
-const (
-	productChannel = "product"
-)
+// productChannel shows messages on the device itself.
+const productChannel = "product"
 
 // choice is what a send decides: a channel, or the reason against all of them.
 type choice struct {
