@@ -192,7 +192,7 @@ func (o *Options) setDefaults() {
 	setDefault(&o.SnapshotInterval, 5*time.Minute)
 	setDefault(&o.StopTimeout, 20*time.Second)
 	setDefault(&o.StalledTick, time.Minute)
-	setDefault(&o.CommitGap, 4*time.Millisecond)
+	setDefault(&o.CommitGap, 8*time.Millisecond)
 	setDefault(&o.TickGap, 50*time.Millisecond)
 	if o.Clock.Virtual() {
 		o.CommitGap, o.TickGap = 0, 0

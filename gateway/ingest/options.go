@@ -58,7 +58,7 @@ type Options struct {
 	// sources; nil: it never is, and nothing is ever found absent.
 	Watermark func() gateway.Instant
 	Presence  Presence // may be nil
-	// Linger is how long a lone input waits for others; 0 = 3 ms, negative =
+	// Linger is how long a lone input waits for others; 0 = 5 ms, negative =
 	// not at all. With a virtual clock nothing waits.
 	Linger time.Duration
 	// BatchInputs and BatchBytes bound one record of the log.
@@ -114,7 +114,7 @@ func (o *Options) fillDefaults() {
 		o.Watermark = func() gateway.Instant { return 0 }
 	}
 	if o.Linger == 0 {
-		o.Linger = 3 * time.Millisecond
+		o.Linger = 5 * time.Millisecond
 	}
 	if o.Clock.Virtual() {
 		o.Linger = -1
