@@ -31,7 +31,7 @@ test: servers build ## all tests, against real servers
 	@TOUCHPOINT_TEST_INFLUXD="$$(tools/servers/influxd.sh)" go test -timeout 30m $(PKGS)
 
 servers: ## what the tests talk to: Mosquitto, Chromium, strace, InfluxDB
-	@tools/servers/debian.sh mosquitto mosquitto_pub chromium strace
+	@tools/servers/debian.sh mosquitto mosquitto-clients chromium fonts-liberation strace
 	@tools/servers/influxd.sh >/dev/null
 
 tools: $(TOOLS)/buf $(TOOLS)/protoc-gen-go $(TOOLS)/protoc-gen-go-grpc $(TOOLS)/staticcheck

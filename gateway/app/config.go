@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
 
 	"touchpoint/gateway"
 	"touchpoint/gateway/journey"
@@ -183,7 +185,7 @@ func Parse(data []byte) (Config, error) {
 	case errors.Is(err, io.EOF): // an empty file, which zeroes cfg
 		cfg = Default()
 	case err != nil:
-		return Config{}, &gateway.Error{Kind: gateway.Invalid, Text: yamlError(err)}
+		return Config{}, &gateway.Error{Kind: gateway.Invalid, Text: yamlError(data, err)}
 	}
 	if err := cfg.Validate(); err != nil {
 		return Config{}, err
@@ -192,9 +194,36 @@ func Parse(data []byte) (Config, error) {
 }
 
 // yamlError keeps what a person needs: place and message, without the excerpt
-// of the file, which may hold a secret.
-func yamlError(err error) string {
-	return strings.TrimSpace(yaml.FormatError(err, false, false))
+// of the file, which may hold a secret. A value that does not parse comes
+// without a place: it is the key that holds the text that the message quotes.
+func yamlError(data []byte, err error) string {
+	text := strings.TrimSpace(yaml.FormatError(err, false, false))
+	quoted := quotedText.FindStringSubmatch(text)
+	file, parseErr := parser.ParseBytes(data, 0)
+	if strings.HasPrefix(text, "[") || quoted == nil || parseErr != nil {
+		return text
+	}
+	find := finder{value: quoted[1]}
+	for _, doc := range file.Docs {
+		ast.Walk(&find, doc.Body)
+	}
+	if find.path == "" {
+		return text
+	}
+	return find.path + ": " + text
+}
+
+var quotedText = regexp.MustCompile(`"([^"]*)"`)
+
+// finder finds the key of a scalar value.
+type finder struct{ value, path string }
+
+// Visit implements ast.Visitor.
+func (f *finder) Visit(n ast.Node) ast.Visitor {
+	if s, ok := n.(ast.ScalarNode); ok && f.path == "" && fmt.Sprint(s.GetValue()) == f.value {
+		f.path = strings.TrimPrefix(s.GetPath(), "$.")
+	}
+	return f
 }
 
 var nameText = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,31}$`)
@@ -222,6 +251,10 @@ func (c *Config) Validate() error {
 	for i, w := range c.Webhooks {
 		key := fmt.Sprintf("webhooks[%d]", i)
 		v.checkURL(key+".url", w.URL, "http", "https")
+		for j, before := range c.Webhooks[:i] {
+			v.check(before.Name != w.Name, key+".name", "%q is that of webhooks[%d], too", w.Name, j)
+		}
+		v.check(w.Name != "product" && w.Name != "stream", key+".name", "%q is a channel of the gateway itself: take another name", w.Name)
 		v.check(w.Name != "", key+".name", "is empty: journeys name the endpoint by it")
 		v.check(strings.HasPrefix(w.Secret, "whsec_"), key+".secret", "must start with whsec_ (Standard Webhooks)")
 	}
@@ -234,6 +267,7 @@ func (m *MQTTConfig) validate(v *violations) {
 		for i, b := range m.Brokers {
 			v.checkURL(fmt.Sprintf("mqtt.brokers[%d]", i), b, "tcp", "ssl", "mqtt", "mqtts", "ws", "wss")
 		}
+		v.check(m.Listen == Default().MQTT.Listen, "mqtt.listen", "is of the embedded broker: it has no meaning with mqtt.brokers")
 		v.check(len(m.Users) == 0, "mqtt.users", "are of the embedded broker: they have no meaning with mqtt.brokers")
 	} else {
 		v.check(m.ShareGroup == "", "mqtt.share_group", "needs mqtt.brokers: the embedded broker hands events over directly")
@@ -296,6 +330,9 @@ func (c *Config) validateListeners(v *violations) {
 		key := fmt.Sprintf("auth.tokens[%d]", i)
 		v.check(len(t.Token) >= 16, key+".token", "is shorter than 16 characters")
 		v.check(len(t.Roles) > 0, key+".roles", "is empty")
+		for j, before := range c.Auth.Tokens[:i] {
+			v.check(before.Token != t.Token, key+".token", "is that of auth.tokens[%d], too: who calls would be unclear", j)
+		}
 	}
 	if len(c.Auth.Tokens) == 0 {
 		v.checkLoopback("grpc.listen", c.GRPC.Listen, "auth.tokens")

@@ -61,6 +61,13 @@ func TestParseRefusesBadSettings(t *testing.T) {
 		{"webhook url", "webhooks: [{name: a, url: x, secret: whsec_a}]", "webhooks[0].url: is no URL"},
 		{"webhook name", "webhooks: [{url: 'http://127.0.0.1:1', secret: whsec_a}]", "webhooks[0].name: is empty"},
 		{"webhook secret", "webhooks: [{name: a, url: 'http://127.0.0.1:1', secret: x}]", "webhooks[0].secret: must start with whsec_"},
+		{"cap duration's key", "rules: {caps: [{name: a, max: 1, per: soon}]}", `rules.caps[0].per: "soon" is no duration`},
+		{"quiet hours' key", "rules: {quiet_hours: [{from: '25:00', to: '07:00'}]}", `rules.quiet_hours[0].from: "25:00" is no time of day`},
+		{"duration's key", "mqtt: {presence: abc}", `mqtt.presence: time: invalid duration "abc"`},
+		{"listen with brokers", "mqtt: {brokers: ['tcp://a:1'], listen: '127.0.0.1:1'}", "mqtt.listen: is of the embedded broker"},
+		{"token twice", "auth: {tokens: [{name: a, token: 0123456789abcdef, roles: [reader]}, {name: b, token: 0123456789abcdef, roles: [operator]}]}", "auth.tokens[1].token: is that of auth.tokens[0]"},
+		{"webhook twice", "webhooks: [{name: a, url: 'https://a.test', secret: whsec_a}, {name: a, url: 'https://b.test', secret: whsec_b}]", `webhooks[1].name: "a" is that of webhooks[0]`},
+		{"webhook product", "webhooks: [{name: product, url: 'https://a.test', secret: whsec_a}]", `webhooks[0].name: "product" is a channel`},
 		{"two keys", "vault: {master_key_file: a, master_key_env: b}", "master_key_file and master_key_env exclude each other"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -85,5 +92,14 @@ func TestErrorsShowNoSecret(t *testing.T) {
 	_, err := Parse([]byte("mqtt: {brokers: ['http://user:planted-secret@a:1']}\nlog: {password: planted-secret}\nbad: planted-secret"))
 	if err == nil || strings.Contains(err.Error(), "planted-secret") {
 		t.Errorf("error shows a secret or is missing: %v", err)
+	}
+}
+
+// A master key that was to come from a variable never comes from elsewhere.
+func TestMasterKeyVariableMustBeSet(t *testing.T) {
+	cfg := Default()
+	cfg.Data, cfg.Vault.MasterKeyEnv = t.TempDir(), "TOUCHPOINT_TEST_NO_SUCH_KEY"
+	if _, err := cfg.masterKeySource(); err == nil || !strings.Contains(err.Error(), "vault.master_key_env: the variable TOUCHPOINT_TEST_NO_SUCH_KEY is not set") {
+		t.Errorf("%v", err)
 	}
 }

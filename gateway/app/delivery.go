@@ -52,10 +52,7 @@ func (g *Gateway) openDelivery(ctx context.Context) error {
 type downlink struct{ g *Gateway }
 
 func (d downlink) Publish(ctx context.Context, topic string, payload []byte, qos byte) error {
-	if d.g.source == nil {
-		return gateway.Errorf(gateway.Unavailable, "MQTT is not open yet")
-	}
-	err := d.g.source.Publish(ctx, topic, payload, qos)
+	err := d.g.source().Publish(ctx, topic, payload, qos)
 	if err != nil && gateway.KindOf(err) == gateway.NotFound {
 		return errors.Join(deliver.ErrAbsent, err)
 	}

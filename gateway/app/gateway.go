@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"touchpoint/devices"
@@ -45,7 +46,7 @@ type Gateway struct {
 	history   history.Store
 	follower  *history.Follower
 	directory *directory.Directory
-	source    source
+	devices   atomic.Pointer[opened] // where devices come in; see source
 	rpc       *rpc.Server
 	pageKey   []byte // authenticates the API's page tokens
 	addrs     Addrs
@@ -187,7 +188,11 @@ func instantOrZero(t time.Time) gateway.Instant {
 }
 
 func (g *Gateway) openVault(ctx context.Context) error {
-	key, err := vault.LoadMasterKey(g.masterKeySource())
+	from, err := g.cfg.masterKeySource()
+	if err != nil {
+		return err
+	}
+	key, err := vault.LoadMasterKey(from)
 	if err != nil {
 		return err
 	}
@@ -231,10 +236,7 @@ func (g *Gateway) openIngest(context.Context) error {
 
 // observed is the watermark of intake: nothing is complete until MQTT runs.
 func (g *Gateway) observed() gateway.Instant {
-	if g.source == nil {
-		return 0
-	}
-	return g.source.Observed()
+	return g.source().Observed()
 }
 
 func (g *Gateway) openEngine(context.Context) error {
@@ -281,9 +283,7 @@ func (g *Gateway) NotReady() []string {
 	if !g.engine.Ready() {
 		why = append(why, "the engine has partitions that are not live")
 	}
-	if g.source == nil {
-		why = append(why, "MQTT is not open")
-	} else if err := g.source.Ready(); err != nil {
+	if err := g.source().Ready(); err != nil {
 		why = append(why, err.Error())
 	}
 	return why
@@ -292,9 +292,5 @@ func (g *Gateway) NotReady() []string {
 // Guarantees says in a few lines what is embedded, what is external, and what
 // an acknowledgement means.
 func (g *Gateway) Guarantees() []string {
-	lines := []string{g.store.Guarantee()}
-	if g.source != nil {
-		lines = append(lines, g.source.Guarantee())
-	}
-	return append(lines, g.historyGuarantee())
+	return []string{g.store.Guarantee(), g.source().Guarantee(), g.historyGuarantee()}
 }

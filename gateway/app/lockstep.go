@@ -48,7 +48,7 @@ func (g *Gateway) settle(ctx context.Context) error {
 // time goes on without it, as it does outside: the watermark stands still, and
 // nothing is concluded from silence.
 func (g *Gateway) flushSource(ctx context.Context) error {
-	err := g.source.Flush(ctx)
+	err := g.source().Flush(ctx)
 	if err != nil && ctx.Err() == nil && gateway.KindOf(err) == gateway.Unavailable {
 		return nil
 	}

@@ -24,6 +24,29 @@ type source interface {
 	Ready() error
 }
 
+// opened is a source that is open.
+type opened struct{ source }
+
+// source returns where devices come in. The engine and delivery run before it
+// is open: until then nothing is observed and nothing goes down.
+func (g *Gateway) source() source {
+	if o := g.devices.Load(); o != nil {
+		return o.source
+	}
+	return closed{}
+}
+
+// closed is a source that is not open yet.
+type closed struct{}
+
+func errClosed() error { return gateway.Errorf(gateway.Unavailable, "MQTT is not open yet") }
+
+func (closed) Observed() gateway.Instant                           { return 0 }
+func (closed) Flush(context.Context) error                         { return errClosed() }
+func (closed) Publish(context.Context, string, []byte, byte) error { return errClosed() }
+func (closed) Guarantee() string                                   { return "MQTT: not open yet" }
+func (closed) Ready() error                                        { return errClosed() }
+
 // openMQTT comes last on the way up: devices may speak when all else listens.
 func (g *Gateway) openMQTT(ctx context.Context) error {
 	tlsConfig, err := tlsOf(g.cfg.MQTT.TLS, len(g.cfg.MQTT.Brokers) == 0)
@@ -44,7 +67,8 @@ func (g *Gateway) openMQTT(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	g.source, g.addrs.MQTT = embedded{broker}, broker.Addr().String()
+	g.devices.Store(&opened{embedded{broker}})
+	g.addrs.MQTT = broker.Addr().String()
 	g.onClose("broker", func(context.Context) error { return broker.Close() })
 	return nil
 }
@@ -102,7 +126,8 @@ func (g *Gateway) openSessions(_ context.Context, tlsConfig *tls.Config) error {
 	if err != nil {
 		return err
 	}
-	g.source, g.addrs.MQTT = sessions, c.Brokers[0]
+	g.devices.Store(&opened{sessions})
+	g.addrs.MQTT = c.Brokers[0]
 	g.onClose("MQTT sessions", func(context.Context) error { return sessions.Close() })
 	return nil
 }

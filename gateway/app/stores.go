@@ -32,12 +32,17 @@ func (g *Gateway) openDirectory(ctx context.Context) error {
 	return nil
 }
 
-func (g *Gateway) masterKeySource() vault.MasterKeySource {
-	s := vault.MasterKeySource{Path: g.cfg.Vault.MasterKeyFile, Dir: g.cfg.Data}
-	if g.cfg.Vault.MasterKeyEnv != "" {
-		s.Env = os.Getenv(g.cfg.Vault.MasterKeyEnv)
+// masterKeySource says where the master key is. A variable that was named and is
+// not set is an error: to make a key of our own instead would hide it until the
+// directory meets the right one.
+func (c *Config) masterKeySource() (vault.MasterKeySource, error) {
+	s := vault.MasterKeySource{Path: c.Vault.MasterKeyFile, Dir: c.Data}
+	if name := c.Vault.MasterKeyEnv; name != "" {
+		if s.Env = os.Getenv(name); s.Env == "" {
+			return s, gateway.InvalidField("vault.master_key_env", "the variable %s is not set", name)
+		}
 	}
-	return s
+	return s, nil
 }
 
 // historyLog shows the log as the history wants it.
