@@ -24,7 +24,7 @@ func deadletterList(c *client) *cobra.Command {
 	var limit int
 	var payload bool
 	cmd := &cobra.Command{
-		Use: "list", Short: "Show dead letters, oldest first", Args: exactArgs(0),
+		Use: "list", Short: "Show dead letters, newest first", Args: exactArgs(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			api, err := c.deadletters()
 			if err != nil {

@@ -124,10 +124,15 @@ func (l *Log) open(ctx context.Context) (err error) {
 	return nil
 }
 
+// toldAfter is the pause between two attempts from which on an operator hears
+// of them: a server that just starts needs fewer.
+const toldAfter = 640 * time.Millisecond
+
 // retry repeats f while the server is away, until ctx ends. A cluster that has
 // just started answers with all kinds of passing errors.
 func (l *Log) retry(ctx context.Context, f func() error) error {
 	wait := 20 * time.Millisecond
+	told := false
 	for {
 		err := f()
 		if err == nil {
@@ -141,7 +146,10 @@ func (l *Log) retry(ctx context.Context, f func() error) error {
 		if errors.As(err, &api) && api.Code < 500 && api.ErrorCode != jetstream.JSErrCodeStreamNotFound {
 			return gateway.Errorf(gateway.Invalid, "the log refuses: %w", err)
 		}
-		l.log.Debug("log: trying again", "error", err)
+		if !told && wait >= toldAfter {
+			l.log.Warn("log: the server is not there yet; trying again", "error", err)
+			told = true
+		}
 		timer := time.NewTimer(wait)
 		select {
 		case <-timer.C:

@@ -61,6 +61,11 @@ func newSession(s *Sessions, number int) *session {
 		s.count.lost.Add(1)
 		one.fail("connection lost: " + err.Error())
 	})
+	o.SetConnectionNotificationHandler(func(_ paho.Client, n paho.ConnectionNotification) {
+		if failed, ok := n.(paho.ConnectionNotificationFailed); ok {
+			one.refused(failed.Reason)
+		}
+	})
 	one.client = paho.NewClient(o)
 	return one
 }
@@ -74,17 +79,31 @@ func (one *session) connected(c *conn) {
 }
 
 func (one *session) fail(why string) {
+	if first, _ := one.down(why); first && !one.stopped.Load() {
+		one.s.o.Logger.Warn("mqtt session is down", "connection", one.number, "reason", why)
+	}
+}
+
+// refused notes why an attempt to connect failed, and says so once for each
+// reason: it is made again without end. It may come before the news that the
+// connection was lost.
+func (one *session) refused(err error) {
+	if _, changed := one.down("not connected: " + err.Error()); changed && !one.stopped.Load() {
+		one.s.o.Logger.Warn("mqtt session cannot be made; trying again", "connection", one.number, "reason", err)
+	}
+}
+
+// down notes what is wrong and, when all was well before, holds the watermark.
+func (one *session) down(why string) (first, changed bool) {
 	one.mu.Lock()
-	first := one.why == ""
+	first, changed = one.why == "", one.why != why
 	if first {
 		one.held = one.heldOr(one.marks.observed())
 	}
 	one.why = why
 	one.mu.Unlock()
 	one.marks.interrupt()
-	if first && !one.stopped.Load() {
-		one.s.o.Logger.Warn("mqtt session is down", "connection", one.number, "reason", why)
-	}
+	return first, changed
 }
 
 func (one *session) trouble() string {

@@ -405,3 +405,30 @@ func (l *lines) String() string {
 	defer l.mu.Unlock()
 	return l.b.String()
 }
+
+// An operator learns why a session cannot be made, by Ready and once in the log.
+func TestSessionSaysWhyItIsNotConnected(t *testing.T) {
+	lines := make(chan string, 64)
+	s := connect(t, &testservers.MosquittoServer{URL: "tcp://127.0.0.1:1"}, newCollect(), func(o *mqtt.SessionsOptions) {
+		o.Logger = slog.New(slog.NewTextHandler(lineWriter(lines), nil))
+	})
+	until(t, "a reason", func() bool {
+		err := s.Ready()
+		return err != nil && strings.Contains(err.Error(), "connection refused")
+	})
+	select {
+	case line := <-lines:
+		if !strings.Contains(line, "cannot be made") || !strings.Contains(line, "connection refused") {
+			t.Error(line)
+		}
+	case <-time.After(5 * time.Second):
+		t.Error("nothing was logged")
+	}
+}
+
+type lineWriter chan string
+
+func (w lineWriter) Write(p []byte) (int, error) {
+	w <- string(p)
+	return len(p), nil
+}
