@@ -20,11 +20,11 @@ const influxVersion = "2.7.12"
 const natsModule = "github.com/nats-io/nats-server/v2"
 
 // program returns the path of a server's program or ends the test.
-func program(t testing.TB, name, target string, find func() (string, error)) string {
+func program(t testing.TB, name string, find func() (string, error)) string {
 	t.Helper()
 	path, err := find()
 	if err != nil {
-		t.Fatalf("testservers: %s: %v; run: make %s", name, err, target)
+		t.Fatalf("testservers: %s: %v; run: make servers", name, err)
 	}
 	return path
 }

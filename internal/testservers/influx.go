@@ -31,7 +31,7 @@ func Influx(t testing.TB) *InfluxServer {
 	var addr string
 	s.server = server{
 		t:    t,
-		path: program(t, "influxd", "influxd", findInflux),
+		path: program(t, "influxd", findInflux),
 		args: func() []string {
 			return []string{
 				"--http-bind-address", addr,

@@ -45,7 +45,7 @@ func Mosquitto(t testing.TB, o MosquittoOptions) *MosquittoServer {
 	config := filepath.Join(s.Dir, "mosquitto.conf")
 	s.server = server{
 		t:    t,
-		path: program(t, "mosquitto", "mosquitto", func() (string, error) { return findProgram("TOUCHPOINT_TEST_MOSQUITTO", "mosquitto") }),
+		path: program(t, "mosquitto", func() (string, error) { return findProgram("TOUCHPOINT_TEST_MOSQUITTO", "mosquitto") }),
 		args: func() []string { return []string{"-c", config} },
 		ready: func(ctx context.Context) error {
 			return dialable(s.Addr)(ctx)

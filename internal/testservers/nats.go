@@ -40,7 +40,7 @@ func NATS(t testing.TB, o NATSOptions) *NATSServer {
 // each node answers; the cluster elects its leader after that.
 func NATSCluster(t testing.TB, o NATSOptions) []*NATSServer {
 	t.Helper()
-	path := program(t, "nats-server", "nats-server", findNATS)
+	path := program(t, "nats-server", findNATS)
 	nodes := make([]*NATSServer, max(o.Nodes, 1))
 	routes := make([]string, len(nodes))
 	for i := range routes {
