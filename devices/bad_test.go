@@ -12,7 +12,7 @@ import (
 	touchpointv1 "touchpoint/proto/touchpoint/v1"
 )
 
-const goodID = "m_0123456789abcdefghjkmnpqrs"
+const goodID = "m_0123456789abcdefghjkmnpqrr"
 
 func TestBadTopics(t *testing.T) {
 	tail := "must end in events, messages/hello or messages/{id}/receipts"

@@ -197,8 +197,8 @@ func FuzzDecode(f *testing.F) {
 	f.Add("events", []byte(`{"id":"a","ts":"2026-05-01T10:00:00Z","type":"x","seq":1,"boot":2,"data":{"a":{"b":[1,2.5,"s",null,true]}}}`))
 	f.Add("events", []byte(`[{"type":"x"},{"type":"y"}]`))
 	f.Add("events", []byte("\x12\x0a\x1a\x01x\x32\x05\x0a\x01a\x12\x00"))
-	f.Add("messages/hello", []byte(`{"shown":["m_0123456789abcdefghjkmnpqrs"]}`))
-	f.Add("messages/m_0123456789abcdefghjkmnpqrs/receipts", []byte(`{"state":"displayed"}`))
+	f.Add("messages/hello", []byte(`{"shown":["m_0123456789abcdefghjkmnpqrr"]}`))
+	f.Add("messages/m_0123456789abcdefghjkmnpqrr/receipts", []byte(`{"state":"displayed"}`))
 	d := devices.NewDecoder(devices.OpenRegistry(), devices.DefaultLimits())
 	f.Fuzz(func(t *testing.T, tail string, payload []byte) {
 		var up devices.Uplink
