@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -68,9 +69,18 @@ func (w *world) commit(ms ...gateway.Message) {
 	w.idle()
 }
 
+// wantLog compares what was recorded, in its order per message: those of
+// different messages go out side by side.
 func (w *world) wantLog(want ...string) {
 	w.t.Helper()
-	if got := w.log.lines(); !slices.Equal(got, want) {
+	got := slices.Clone(w.log.lines())
+	want = slices.Clone(want)
+	byMessage := func(a, b string) int {
+		return strings.Compare(a[:strings.IndexByte(a, ' ')], b[:strings.IndexByte(b, ' ')])
+	}
+	slices.SortStableFunc(got, byMessage)
+	slices.SortStableFunc(want, byMessage)
+	if !slices.Equal(got, want) {
 		w.t.Fatalf("records:\n got %q\nwant %q", got, want)
 	}
 }

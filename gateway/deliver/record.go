@@ -4,8 +4,6 @@ import (
 	"context"
 	"slices"
 
-	"golang.org/x/sync/errgroup"
-
 	"touchpoint/gateway"
 )
 
@@ -15,11 +13,8 @@ type records struct {
 	running bool
 }
 
-// Limits of one go of records.
-const (
-	recordsAtOnce     = 256
-	recordsInParallel = 32
-)
+// recordsAtOnce bounds one go of records.
+const recordsAtOnce = 256
 
 // manySubmitter appends several inputs together.
 type manySubmitter interface {
@@ -82,15 +77,12 @@ func (d *Delivery) submitAll(ctx context.Context, partition int, ins []gateway.I
 		_, err := m.SubmitMany(ctx, to)
 		return err
 	}
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(recordsInParallel)
-	for _, in := range ins {
-		g.Go(func() error {
-			_, err := d.opts.Submit.Submit(ctx, partition, in)
+	for _, in := range ins { // one after the other: their order is that of the message's life
+		if _, err := d.opts.Submit.Submit(ctx, partition, in); err != nil {
 			return err
-		})
+		}
 	}
-	return g.Wait()
+	return nil
 }
 
 // recent remembers what was handed over lately, in two generations of bounded
