@@ -14,6 +14,8 @@ import (
 type journeyService struct {
 	pb.UnimplementedJourneyServiceServer
 	*base
+	changes  turns // by journey: its text and its record change together
+	triggers turns // by journey, customer and key: the first one is told that it was
 }
 
 func (s *journeyService) store() draftStore { return draftStore{s.Journeys} }

@@ -1,7 +1,10 @@
 package rpc_test
 
 import (
+	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"google.golang.org/grpc/codes"
@@ -159,5 +162,65 @@ func TestTrigger(t *testing.T) {
 	}
 	if len(w.awaited) != 2 {
 		t.Errorf("awaited %v: the answer must come after the step", w.awaited)
+	}
+}
+
+// Of calls with the same key at the same time exactly one is told that it
+// enrolled the customer.
+func TestTriggerAtTheSameTime(t *testing.T) {
+	w := newWorld()
+	conn, _ := w.serve(t, nil)
+	api, ctx := pb.NewJourneyServiceClient(conn), testContext(t)
+	if _, err := pb.NewCustomerServiceClient(conn).UpsertCustomer(ctx, &pb.UpsertCustomerRequest{Customer: &pb.Customer{ExternalId: "K-1"}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := api.CreateJourney(ctx, &pb.CreateJourneyRequest{Definition: yamlText("name: welcome\n")}); err != nil {
+		t.Fatal(err)
+	}
+	const keys, calls = 20, 8
+	var enrolled [keys]atomic.Int32
+	var wg sync.WaitGroup
+	for i := range keys * calls {
+		wg.Go(func() {
+			r, err := api.TriggerJourney(ctx, &pb.TriggerJourneyRequest{Name: "welcome", Customer: customerRef("K-1"), Key: fmt.Sprint("order-", i%keys)})
+			if err != nil {
+				t.Error(err)
+			} else if r.Reason == "enrolled" {
+				enrolled[i%keys].Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	for i := range enrolled {
+		if n := enrolled[i].Load(); n != 1 {
+			t.Errorf("key %d: %d calls were told that they enrolled", i, n)
+		}
+	}
+}
+
+// A draft is published once, however many ask for it at the same time; the
+// others hear that there is nothing left to publish.
+func TestPublishAtTheSameTime(t *testing.T) {
+	w := newWorld()
+	conn, _ := w.serve(t, nil)
+	api, ctx := pb.NewJourneyServiceClient(conn), testContext(t)
+	if _, err := api.CreateJourney(ctx, &pb.CreateJourneyRequest{Definition: yamlText("name: welcome\n")}); err != nil {
+		t.Fatal(err)
+	}
+	var done atomic.Int32
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			switch r, err := api.PublishJourney(ctx, &pb.PublishJourneyRequest{Name: "welcome"}); {
+			case err == nil && r.Version == 1:
+				done.Add(1)
+			case !strings.Contains(err.Error(), "has no draft that differs from version 1"):
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := done.Load(); n != 1 || len(commands[gateway.PublishJourney](w)) != partitions {
+		t.Errorf("%d calls published %d times", n, len(commands[gateway.PublishJourney](w)))
 	}
 }

@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"golang.org/x/sync/errgroup"
 
@@ -41,6 +42,11 @@ func (s *journeyService) PublishJourney(ctx context.Context, req *pb.PublishJour
 	if err := c.err(); err != nil {
 		return nil, err
 	}
+	end, err := s.changes.take(ctx, req.Name)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
 	r, err := s.store().load(ctx, req.Name)
 	if err != nil {
 		return nil, err
@@ -209,6 +215,11 @@ func (s *journeyService) setState(ctx context.Context, name string, from, to gat
 	if err := c.err(); err != nil {
 		return 0, nil, err
 	}
+	end, err := s.changes.take(ctx, name)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer end()
 	r, err := s.store().load(ctx, name)
 	if err != nil {
 		return 0, nil, err
@@ -271,6 +282,11 @@ func (s *journeyService) TriggerJourney(ctx context.Context, req *pb.TriggerJour
 	if cmd.Device, err = s.findDevice(ctx, "device", req.Device); err != nil {
 		return nil, err
 	}
+	end, err := s.triggers.take(ctx, fmt.Sprintf("%s %s %s", cmd.Journey, cmd.Customer, cmd.Key))
+	if err != nil {
+		return nil, err
+	}
+	defer end()
 	pos, err := s.Intake.Submit(ctx, s.customerPartition(cmd.Customer), gateway.Input{Command: cmd})
 	if err != nil {
 		return nil, err
