@@ -267,7 +267,7 @@ func (m *MQTTConfig) validate(v *violations) {
 		for i, b := range m.Brokers {
 			v.checkURL(fmt.Sprintf("mqtt.brokers[%d]", i), b, "tcp", "ssl", "mqtt", "mqtts", "ws", "wss")
 		}
-		v.check(m.Listen == Default().MQTT.Listen, "mqtt.listen", "is of the embedded broker: it has no meaning with mqtt.brokers")
+		v.check(m.Listen == "" || m.Listen == Default().MQTT.Listen, "mqtt.listen", "is of the embedded broker: it has no meaning with mqtt.brokers")
 		v.check(len(m.Users) == 0, "mqtt.users", "are of the embedded broker: they have no meaning with mqtt.brokers")
 	} else {
 		v.check(m.ShareGroup == "", "mqtt.share_group", "needs mqtt.brokers: the embedded broker hands events over directly")
