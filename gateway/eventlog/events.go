@@ -59,6 +59,7 @@ func (l *Log) appendBatch(ctx context.Context, partition int, payload []byte, ha
 	seq, err := l.publish(ctx, l.names.events(partition), payload, id, noExpectation)
 	if err != nil {
 		err = writeError("append to EVENTS", err)
+		p.eventsFail.note(ctx, err)
 		unknown := gateway.KindOf(err) == gateway.OutcomeUnknown
 		l.unknown.settle(hash, id, unknown)
 		if unknown {
@@ -67,6 +68,7 @@ func (l *Log) appendBatch(ctx context.Context, partition int, payload []byte, ha
 		return 0, err
 	}
 	l.unknown.settle(hash, id, false)
+	p.eventsFail.note(ctx, nil)
 	l.eventFill(partition).grew(len(payload))
 	l.sawEvent(partition, seq)
 	p.events.push(seq, anyPrev, payload)

@@ -52,6 +52,8 @@ type partition struct {
 	lastEvent atomic.Uint64 // highest sequence acknowledged to this process
 	snapshots sync.Mutex    // one snapshot of a partition at a time
 
+	eventsFail, stepsFail failure // of the last append
+
 	// Embedded only: the newest records, and the one append of events under way.
 	events, steps *tail
 	appending     chan struct{}
@@ -303,7 +305,31 @@ func (l *Log) Ready() error {
 	if s := l.nc.Status(); s != nats.CONNECTED {
 		return gateway.Errorf(gateway.Unavailable, "the log is %v", s)
 	}
+	for p := range l.parts {
+		for _, f := range [...]*failure{&l.parts[p].eventsFail, &l.parts[p].stepsFail} {
+			if err := f.last.Load(); err != nil {
+				return gateway.Errorf(gateway.Unavailable, "the log takes nothing for partition %d: %w", p, *err)
+			}
+		}
+	}
 	return nil
+}
+
+// failure is the error of the last append, nil when it went well: a server may
+// answer and yet store nothing, such as with a full disk.
+type failure struct{ last atomic.Pointer[error] }
+
+// note takes the outcome of an append down. What the caller gave up on tells
+// nothing about the log, nor does a refusal of this one record.
+func (f *failure) note(ctx context.Context, err error) {
+	switch kind := gateway.KindOf(err); {
+	case err == nil:
+		if f.last.Load() != nil {
+			f.last.Store(nil)
+		}
+	case ctx.Err() == nil && (kind == gateway.Unavailable || kind == gateway.OutcomeUnknown):
+		f.last.Store(&err)
+	}
 }
 
 // Guarantee says in one line what an acknowledged append survives.

@@ -141,6 +141,31 @@ func TestServerRestart(t *testing.T) {
 	wg.Wait()
 }
 
+// A log that answers and stores nothing is not ready, and says for which
+// partition, until an append goes well again.
+func TestNotReadyWhileAppendsFail(t *testing.T) {
+	l := newStore(t, "embedded").open(t, func(o *Options) { o.AppendTimeout = 200 * time.Millisecond })
+	ctx := within(t, 20*time.Second)
+	if err := l.js.DeleteStream(ctx, l.names.eventStream(1)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.AppendEvents(ctx, batch(1, 0, 1)); err == nil {
+		t.Fatal("stored without a stream")
+	}
+	if err := l.Ready(); err == nil || !strings.Contains(err.Error(), "takes nothing for partition 1") {
+		t.Errorf("ready: %v", err)
+	}
+	if err := l.createStreams(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.AppendEvents(ctx, batch(1, 0, 1)); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Ready(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestMain runs the binary as the process that is killed.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("EVENTLOG_TEST_CHILD"); dir != "" {

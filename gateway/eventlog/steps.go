@@ -50,11 +50,13 @@ func (l *Log) commit(ctx context.Context, s *gateway.Step, prevSeq uint64, paylo
 		cancel()
 		if err == nil {
 			l.stepFill(s.Partition).grew(len(payload))
+			l.parts[s.Partition].stepsFail.note(ctx, nil)
 			l.parts[s.Partition].steps.push(seq, prevSeq, payload)
 			s.Seq = seq
 			return seq, nil
 		}
 		err = writeError("append to STEPS", err)
+		l.parts[s.Partition].stepsFail.note(ctx, err)
 		if gateway.KindOf(err) == gateway.OutcomeUnknown {
 			l.parts[s.Partition].steps.lose()
 		}
