@@ -160,6 +160,7 @@ func (m *machine) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
 	hello := append(appendText(nil, "MQTT"), 4, 0, 0, 0) // 3.1.1, persistent session
 	if _, err := c.Write(packet(0x10, appendText(hello, "machine-"+m.serial))); err != nil {
 		c.Close()
@@ -176,6 +177,7 @@ func (m *machine) connect(ctx context.Context) error {
 		c.Close()
 		return err
 	}
+	_ = c.SetDeadline(time.Time{})
 	m.mu.Lock()
 	m.conn, m.acks, m.lost = c, map[uint16]chan struct{}{}, make(chan struct{})
 	m.mu.Unlock()

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -254,14 +255,20 @@ func (g *inside) stop() {
 // power connects a machine to the gateway's broker.
 func (g *inside) power(serial string) *machine { return powerOn(g.t, g.app.Addrs().MQTT, serial) }
 
+// freeAddr returns an address that nobody listens on. It lies below the ports
+// that the kernel gives to outgoing connections: one of those may take the port
+// while a gateway is down, or even connect to itself.
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 12_000+rand.IntN(18_000)))
+		if err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no free port")
+	return ""
 }
 
 // build makes the command, once.
