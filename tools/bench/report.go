@@ -130,7 +130,7 @@ func report(args []string) error {
 	before, after, _ := strings.Cut(string(text), "\n---\n")
 	var b strings.Builder
 	b.WriteString(before)
-	fmt.Fprintf(&b, "\nMeasured on %s: %d passes, %d cores, %s/%s, %s.\n",
+	fmt.Fprintf(&b, "\n\nMeasured on %s: %d passes, %d cores, %s/%s, %s.\n",
 		time.Now().UTC().Format(time.DateOnly), *passes, runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version())
 	for _, t := range tables {
 		t.write(&b, r[t.part])

@@ -3,7 +3,7 @@
 # docs/performance.md. The load generator, the peers and their settings are in
 # BENCH_DIR, which is no part of this repository; see its README.
 #
-#   tools/bench/run.sh            all of it, about ten minutes
+#   tools/bench/run.sh            all of it, three passes in about ten minutes
 #   PASSES=1 N=50000 tools/bench/run.sh w1 w2
 #
 # Words choose parts: w1, w2, w2rate, latency, broker. PROFILE=seconds writes a
@@ -38,8 +38,9 @@ influx() {
 	INFLUX_PID=$!
 	trap 'kill "$INFLUX_PID" 2>/dev/null; wait "$INFLUX_PID" 2>/dev/null || true' EXIT
 	for _ in $(seq 100); do
-		curl -fso /dev/null http://127.0.0.1:28086/ping && kill -0 "$INFLUX_PID" && return
 		sleep 0.2
+		kill -0 "$INFLUX_PID" || break # the port is taken, or worse
+		curl -fso /dev/null http://127.0.0.1:28086/ping && return
 	done
 	echo "influxd does not answer; see $WORK/logs/influxd.log" >&2
 	exit 1
