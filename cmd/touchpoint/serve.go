@@ -88,7 +88,11 @@ func serve(ctx context.Context, cfg app.Config, logger *slog.Logger, out io.Writ
 
 func printStart(out io.Writer, g *app.Gateway) {
 	a := g.Addrs()
-	fmt.Fprintf(out, "touchpoint is ready\n  MQTT     %s\n  API      %s\n  console  http://%s\n", a.MQTT, a.GRPC, a.HTTP)
+	state := "is ready"
+	if why := g.NotReady(); len(why) > 0 {
+		state = "runs, but is not ready: " + strings.Join(why, "; ")
+	}
+	fmt.Fprintf(out, "touchpoint %s\n  MQTT     %s\n  API      %s\n  console  http://%s\n", state, a.MQTT, a.GRPC, a.HTTP)
 	for _, line := range g.Guarantees() {
 		fmt.Fprintf(out, "  %s\n", strings.ReplaceAll(line, "\n", "\n  "))
 	}

@@ -29,6 +29,7 @@ func (g *Gateway) openDelivery(ctx context.Context) error {
 	}
 	g.product, err = device.New(device.Options{
 		Publisher: downlink{g}, Names: g.vault, Clock: g.clock, Logger: g.log, TTL: g.cfg.MQTT.Presence,
+		Connected: g.connected,
 	})
 	if err != nil {
 		return err
@@ -45,6 +46,13 @@ func (g *Gateway) openDelivery(ctx context.Context) error {
 	}
 	g.onClose("delivery", g.delivery.Drain)
 	return nil
+}
+
+// connected asks the embedded broker whether a device is there; an external
+// one tells nobody.
+func (g *Gateway) connected(topic string) bool {
+	broker, ok := g.source().(embedded)
+	return ok && broker.Connected(topic)
 }
 
 // downlink publishes to devices over whatever source of MQTT there is. A

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"time"
 
@@ -119,12 +120,20 @@ func (g *Gateway) announce(changes *directory.Subscription) {
 func (g *Gateway) keepHouse() {
 	every := time.NewTicker(time.Minute)
 	defer every.Stop()
+	sick := false // at the look before
 	for {
 		select {
 		case <-g.background.Done():
 			return
 		case <-every.C:
 		}
+		// An embedded store that failed to write (a full disk) takes writes again
+		// only when it is opened anew: end, so that the service is restarted.
+		err := g.store.Ready()
+		if err != nil && sick && g.store.Embedded() {
+			g.fail(fmt.Errorf("the embedded log stores nothing since a minute or more: %w", err))
+		}
+		sick = err != nil
 		if _, err := g.store.Trim(g.background, eventlog.Retention{Keep: g.cfg.Log.Keep}); err != nil && g.background.Err() == nil {
 			g.log.Warn("the logs could not be trimmed; trying again", "error", err)
 		}

@@ -185,6 +185,22 @@ func (b *Broker) Publish(ctx context.Context, topic string, payload []byte, qos 
 	return nil
 }
 
+// fewTopics is how many subscriptions the connection of a single device has at
+// most; one that carries a fleet says nothing about each of its devices.
+const fewTopics = 8
+
+// Connected says whether a device of its own connection subscribes to exactly
+// this topic right now.
+func (b *Broker) Connected(topic string) bool {
+	for id, sub := range b.server.Topics.Subscribers(topic).Subscriptions {
+		c, ok := b.server.Clients.Get(id)
+		if ok && !c.Closed() && sub.Filter == topic && c.State.Subscriptions.Len() <= fewTopics {
+			return true
+		}
+	}
+	return false
+}
+
 // Close ends all connections. What is not acknowledged by then the devices
 // send again.
 func (b *Broker) Close() error {

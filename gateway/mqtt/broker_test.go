@@ -150,6 +150,11 @@ func TestDownlink(t *testing.T) {
 	if p := c.expect(3); p.payload() != "hi" || p.qos() != 1 {
 		t.Errorf("got %q with QoS %d", p.payload(), p.qos())
 	}
+	fleet := dialRaw(t, b.Addr().String(), "fleet", rawOptions{})
+	fleet.subscribe(1, "touchpoint/v1/+/+/messages", 1)
+	if !b.Connected("touchpoint/v1/coffee/dev1/messages") || b.Connected("touchpoint/v1/coffee/dev2/messages") {
+		t.Error("dev1 is connected by itself, dev2 is one of a fleet")
+	}
 }
 
 func TestOversizedPacketClosesTheClient(t *testing.T) {

@@ -128,6 +128,7 @@ func (m *machine) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	_ = c.SetDeadline(time.Now().Add(2 * time.Second))   // until the CONNACK
 	hello := append(appendText(nil, "MQTT"), 4, 0, 0, 0) // 3.1.1, persistent session
 	if _, err := c.Write(packet(0x10, appendText(hello, "machine-"+m.serial))); err != nil {
 		c.Close()
@@ -139,6 +140,7 @@ func (m *machine) connect(ctx context.Context) error {
 		c.Close()
 		return fmt.Errorf("refused: %v", err)
 	}
+	_ = c.SetDeadline(time.Time{})
 	sub := append([]byte{0, 1}, appendText(nil, m.topic("messages"))...)
 	if _, err := c.Write(packet(0x82, append(sub, 1))); err != nil {
 		c.Close()

@@ -29,6 +29,9 @@ type Options struct {
 	Names     Names
 	Clock     *clock.Clock
 	Logger    *slog.Logger
+	// Connected, if set, says whether a device holds a connection that receives
+	// on its topic right now; only an embedded broker can know.
+	Connected func(topic string) bool
 	// TTL is how long a sign of life makes a device present; 10 min by default.
 	TTL time.Duration
 }
@@ -94,17 +97,7 @@ func (c *Channel) Hello(d gateway.DeviceID, shown []gateway.MessageID) {
 	c.to.Hello(d, shown)
 }
 
-// Connected notes a connection that belongs to one device. Present lasts until
-// Gone.
-func (c *Channel) Connected(d gateway.DeviceID) {
-	c.presence.connect(d)
-	c.to.Present(d)
-}
-
-// Gone notes that a device's connection ended.
-func (c *Channel) Gone(d gateway.DeviceID) { c.presence.gone(d) }
-
-// Present says whether a device is present.
+// Present says whether a device was heard of lately.
 func (c *Channel) Present(d gateway.DeviceID) bool { return c.presence.has(d, c.opts.Clock.Now()) }
 
 // HandOver implements deliver.Channel.
@@ -113,7 +106,7 @@ func (c *Channel) HandOver(ctx context.Context, out *deliver.Outgoing) error {
 	if m.Device == 0 {
 		return gateway.Errorf(gateway.Invalid, "the message belongs to no device")
 	}
-	if !c.Present(m.Device) {
+	if !c.Present(m.Device) && !c.connected(ctx, m.Device) {
 		return deliver.ErrAbsent
 	}
 	down := devices.Downlink{
@@ -124,6 +117,15 @@ func (c *Channel) HandOver(ctx context.Context, out *deliver.Outgoing) error {
 		down.Actions = append(down.Actions, devices.Action{ID: a.ID, Label: a.Label, URL: a.URL})
 	}
 	return c.send(ctx, m.Device, &down)
+}
+
+// connected asks the broker about a device that was silent for long.
+func (c *Channel) connected(ctx context.Context, d gateway.DeviceID) bool {
+	if c.opts.Connected == nil {
+		return false
+	}
+	product, serial, err := c.opts.Names.DeviceName(ctx, d)
+	return err == nil && c.opts.Connected(devices.MessagesTopic(product, serial))
 }
 
 // Withdraw implements deliver.Withdrawer. The order goes out at once, since the
@@ -153,7 +155,7 @@ func (c *Channel) send(ctx context.Context, d gateway.DeviceID, down *devices.Do
 	}
 	err = c.opts.Publisher.Publish(ctx, devices.MessagesTopic(product, serial), payload, 1)
 	if errors.Is(err, deliver.ErrAbsent) {
-		c.presence.gone(d) // its next sign of life counts as coming back
+		c.presence.forget(d) // its next sign of life counts as coming back
 	}
 	return err
 }

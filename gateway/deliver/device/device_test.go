@@ -99,11 +99,6 @@ func TestPresence(t *testing.T) {
 	step("later", ahead(time.Millisecond), false)
 	step("back", func() { ch.Uplink(9) }, true, "present 9")
 	step("hello", func() { ch.Hello(9, []gateway.MessageID{{1}}) }, true, "hello 9 1")
-	step("gone", func() { ch.Gone(9) }, false)
-	step("connected", func() { ch.Connected(9) }, true, "present 9")
-	step("silent for long", ahead(24*time.Hour), true)
-	step("and uplinks", func() { ch.Uplink(9) }, true)
-	step("gone again", func() { ch.Gone(9) }, false)
 }
 
 func TestHandOver(t *testing.T) {
@@ -132,6 +127,23 @@ func TestHandOver(t *testing.T) {
 	}
 	if err := ch.HandOver(ctx, outgoing(0)); gateway.KindOf(err) != gateway.Invalid {
 		t.Errorf("got %v", err)
+	}
+}
+
+// A device that holds its own connection is there, however silent it is.
+func TestHandOverToASilentConnection(t *testing.T) {
+	b := &broker{}
+	connected := map[string]bool{"touchpoint/v1/cm1/SN-9/messages": true}
+	ch, err := device.New(device.Options{Publisher: b, Names: names{}, Clock: clock.NewVirtual(start),
+		Connected: func(topic string) bool { return connected[topic] }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := ch.HandOver(t.Context(), outgoing(9)); err != nil || len(b.got) != 1 {
+		t.Errorf("connected: %v, %d handed over", err, len(b.got))
+	}
+	if err := ch.HandOver(t.Context(), outgoing(8)); !errors.Is(err, deliver.ErrAbsent) {
+		t.Errorf("not connected: %v", err)
 	}
 }
 

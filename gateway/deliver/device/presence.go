@@ -19,14 +19,12 @@ type shard struct {
 	mu        sync.Mutex
 	now, past map[gateway.DeviceID]gateway.Instant
 	turned    gateway.Instant
-	connected map[gateway.DeviceID]struct{}
 }
 
 func newPresence(ttl time.Duration) *presence {
 	p := &presence{ttl: ttl}
 	for i := range p.shards {
 		p.shards[i].now = map[gateway.DeviceID]gateway.Instant{}
-		p.shards[i].connected = map[gateway.DeviceID]struct{}{}
 	}
 	return p
 }
@@ -56,9 +54,6 @@ func (p *presence) has(d gateway.DeviceID, now gateway.Instant) bool {
 }
 
 func (s *shard) has(d gateway.DeviceID, now gateway.Instant, ttl time.Duration) bool {
-	if _, ok := s.connected[d]; ok {
-		return true
-	}
 	at, ok := s.now[d]
 	if !ok {
 		at, ok = s.past[d]
@@ -66,19 +61,11 @@ func (s *shard) has(d gateway.DeviceID, now gateway.Instant, ttl time.Duration) 
 	return ok && now.Sub(at) <= ttl
 }
 
-// connect and gone follow a broker that knows its connections.
-func (p *presence) connect(d gateway.DeviceID) {
+// forget drops what is known of a device that turned out to be away.
+func (p *presence) forget(d gateway.DeviceID) {
 	s := p.shard(d)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.connected[d] = struct{}{}
-}
-
-func (p *presence) gone(d gateway.DeviceID) {
-	s := p.shard(d)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.connected, d)
 	delete(s.now, d)
 	delete(s.past, d)
 }
