@@ -266,14 +266,10 @@ func eventAggregate(c *client) *cobra.Command {
 			if f.to == "" {
 				f.to = "0s" // now, by the gateway's clock
 			}
-			for _, name := range splitList(by) {
-				group, ok := enum[pb.EventGroup](pb.EventGroup_value, "EVENT_GROUP_", name)
-				if !ok {
-					return usageError{cmd, fmt.Sprintf("--by %q: device, customer, type or product", name)}
-				}
-				req.GroupBy = append(req.GroupBy, group)
-			}
 			var err error
+			if req.GroupBy, err = groups(cmd, by); err != nil {
+				return err
+			}
 			if req.Filter, err = f.filter(cmd, c); err != nil {
 				return err
 			}
@@ -294,15 +290,7 @@ func eventAggregate(c *client) *cobra.Command {
 			ctx, cancel := c.within(cmd.Context())
 			defer cancel()
 			resp, err := api.AggregateEvents(ctx, req)
-			return show(c, resp, err, func(r *pb.AggregateEventsResponse) {
-				t := c.table("no events", "FROM", "VALUE", "EVENTS", "OF")
-				for _, w := range r.Windows {
-					of := strings.Join(slices.DeleteFunc([]string{device(w.Device), w.CustomerId, w.Type, w.Product},
-						func(s string) bool { return s == "" }), " ")
-					t.row(when(w.Start), fmt.Sprintf("%g", w.Value), w.Count, of)
-				}
-				t.flush()
-			})
+			return show(c, resp, err, c.showWindows)
 		},
 	}
 	f.add(cmd)
@@ -310,4 +298,27 @@ func eventAggregate(c *client) *cobra.Command {
 	cmd.Flags().StringVar(&window, "window", "", "length of a window, such as 1h or 1d; empty for one over all")
 	page.addAtLeast(cmd)
 	return cmd
+}
+
+// groups reads --by.
+func groups(cmd *cobra.Command, by string) (list []pb.EventGroup, err error) {
+	for _, name := range splitList(by) {
+		group, ok := enum[pb.EventGroup](pb.EventGroup_value, "EVENT_GROUP_", name)
+		if !ok {
+			return nil, usageError{cmd, fmt.Sprintf("--by %q: device, customer, type or product", name)}
+		}
+		list = append(list, group)
+	}
+	return list, nil
+}
+
+// showWindows prints the windows of an aggregation.
+func (c *client) showWindows(r *pb.AggregateEventsResponse) {
+	t := c.table("no events", "FROM", "VALUE", "EVENTS", "OF")
+	for _, w := range r.Windows {
+		of := strings.Join(slices.DeleteFunc([]string{device(w.Device), w.CustomerId, w.Type, w.Product},
+			func(s string) bool { return s == "" }), " ")
+		t.row(when(w.Start), fmt.Sprintf("%g", w.Value), w.Count, of)
+	}
+	t.flush()
 }

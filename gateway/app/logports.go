@@ -24,14 +24,6 @@ func (l engineLog) Claim(ctx context.Context, partition int) (engine.Claim, erro
 	return l.Log.Claim(ctx, partition)
 }
 
-func (l engineLog) Follower(_ context.Context, name string, partition int) (eventSeq, stepSeq uint64, err error) {
-	positions := l.Followers()[name]
-	if partition >= len(positions) {
-		return 0, 0, nil
-	}
-	return positions[partition].EventSeq, positions[partition].StepSeq, nil
-}
-
 func (l engineLog) SaveSnapshot(ctx context.Context, s engine.Snapshot) error {
 	return l.Log.SaveSnapshot(ctx, s.Partition, s.StepSeq, s.StepNumber, s.EventSeq, s.Data)
 }
