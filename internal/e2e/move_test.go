@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"touchpoint/gateway"
+	"touchpoint/gateway/app"
 	pb "touchpoint/proto/touchpoint/v1"
 )
 
@@ -27,7 +28,7 @@ steps:
 // while it publishes without a pause.
 func TestMoveUnderLoad(t *testing.T) {
 	const moves = 40
-	g := start(t, nil)
+	g := start(t, func(c *app.Config) { c.Partitions = 8 })
 	g.publish(everyTen)
 	owners := g.apart(3)
 	m := g.power("SN-1")
