@@ -197,7 +197,7 @@ func (tr *traffic) outcome(in gateway.Input, s *gateway.Step) gateway.Outcome {
 		o.Disposition = gateway.Accepted
 	}
 	if o.Disposition == gateway.Accepted || o.Disposition == gateway.TooOld {
-		o.Customer = gateway.CustomerID(tr.rand.IntN(5))
+		o.Customer = tr.customer(s.Partition)
 		tr.want[in.Event.ID] = o.Customer
 	}
 	return o
@@ -206,9 +206,20 @@ func (tr *traffic) outcome(in gateway.Input, s *gateway.Step) gateway.Outcome {
 func (tr *traffic) late(s *gateway.Step, d gateway.DeviceID) {
 	e := tr.event()
 	e.Device = d
-	o := gateway.Outcome{Customer: gateway.CustomerID(tr.rand.IntN(5))}
+	o := gateway.Outcome{Customer: tr.customer(s.Partition)}
 	tr.want[e.ID] = o.Customer
 	s.Late = append(s.Late, gateway.LateEvent{Event: e, Outcome: o, AppliedAt: tr.at})
+}
+
+// customer draws nobody or one of four customers of the partition: whatever is
+// credited to a customer is applied on one partition, which is what orders it
+// before his erasure.
+func (tr *traffic) customer(partition int) gateway.CustomerID {
+	n := tr.rand.IntN(5)
+	if n == 0 {
+		return 0
+	}
+	return gateway.CustomerID(partition + 1 + (n-1)*partitions)
 }
 
 func (tr *traffic) positions() (list []gateway.Position) {
