@@ -1,14 +1,15 @@
-package journey
+package story
 
 import (
 	"fmt"
 	"strings"
 
 	"touchpoint/gateway"
+	"touchpoint/gateway/journey"
 )
 
 // report writes what came of a step.
-func (s *story) report(st *gateway.Step) {
+func (s *Session) report(st *gateway.Step) {
 	at := ""
 	if s.partitions > 1 {
 		at = fmt.Sprintf(" @%d", st.Partition)
@@ -56,7 +57,7 @@ func (s *story) report(st *gateway.Step) {
 	}
 }
 
-func (s *story) reportDecisions(st *gateway.Step, say func(string, ...any)) {
+func (s *Session) reportDecisions(st *gateway.Step, say func(string, ...any)) {
 	s.sent = append(s.sent, st.Messages...)
 	for _, d := range st.Decisions {
 		where := d.Journey
@@ -73,7 +74,7 @@ func (s *story) reportDecisions(st *gateway.Step, say func(string, ...any)) {
 		for _, v := range d.Values {
 			text += fmt.Sprintf(" %s=%s", v.Key, v.Value)
 		}
-		if d.At != s.w.clock {
+		if d.At != s.w.Clock() {
 			text += " at " + showTime(d.At)
 		}
 		say("%s %s: %s", d.Kind, where, text)
@@ -85,9 +86,9 @@ func (s *story) reportDecisions(st *gateway.Step, say func(string, ...any)) {
 	}
 }
 
-func (s *story) reportMessage(m *gateway.Message, say func(string, ...any)) {
+func (s *Session) reportMessage(m *gateway.Message, say func(string, ...any)) {
 	to := s.name(uint64(m.Customer))
-	if m.Channel == productChannel {
+	if m.Channel == journey.ProductChannel {
 		to += "'s " + s.name(uint64(m.Device))
 	}
 	var values []string
@@ -105,7 +106,7 @@ func (s *story) reportMessage(m *gateway.Message, say func(string, ...any)) {
 	say("→ message %s %q to %s, until %s%s {%s}", s.messageName(m.ID), m.Template, to, until, holdout, strings.Join(values, ", "))
 }
 
-func (s *story) messageName(id gateway.MessageID) string {
+func (s *Session) messageName(id gateway.MessageID) string {
 	for i, m := range s.sent {
 		if m.ID == id {
 			return fmt.Sprint("m", i+1)
@@ -114,62 +115,48 @@ func (s *story) messageName(id gateway.MessageID) string {
 	return "m?"
 }
 
-func (s *story) cmdShow(a args) error {
+func (s *Session) cmdShow(a args) error {
 	c := gateway.CustomerID(s.id(a.plain[0]))
-	p := s.world().parts[s.customerPart(c)]
-	cust := p.customers[c]
+	v, ok := s.world().Partitions()[s.customerPart(c)].View(c)
 	say := func(format string, args ...any) { s.out = append(s.out, fmt.Sprintf(format, args...)) }
-	if cust == nil {
+	if !ok {
 		say("unknown")
 		return nil
 	}
 	var devices []string
-	for _, d := range cust.devices {
+	for _, d := range v.Devices {
 		devices = append(devices, s.name(uint64(d)))
 	}
 	if len(devices) > 0 {
 		say("has %s", strings.Join(devices, ", "))
 	}
-	for _, v := range cust.attributes {
+	for _, v := range v.Attributes {
 		say("attribute %s = %s", v.Key, v.Value)
 	}
-	for _, j := range p.journeys {
-		if j.active == nil {
-			continue
-		}
-		for _, t := range j.active.def.traits {
-			if t.name == "" {
-				continue
-			}
-			device := gateway.DeviceID(0)
-			if t.perDev && len(cust.devices) > 0 {
-				device = cust.devices[0]
-			}
-			if v, ok := p.traitValue(cust, j.active, device, t.name); ok {
-				say("%s trait.%s = %s", j.name, t.name, v)
-			} else {
-				say("%s trait.%s is unknown", j.name, t.name)
-			}
+	for _, t := range v.Traits {
+		if t.Known {
+			say("%s trait.%s = %s", t.Journey, t.Name, t.Value)
+		} else {
+			say("%s trait.%s is unknown", t.Journey, t.Name)
 		}
 	}
-	for _, e := range cust.enrollments {
-		v := e.view()
+	for _, e := range v.Enrollments {
 		switch {
-		case v.EndedAt != 0:
-			say("%s v%d ended: %s", v.Journey, v.Version, v.EndReason)
-		case v.WaitsUntil != 0:
-			say("%s v%d at %s until %s", v.Journey, v.Version, v.Step, showTime(v.WaitsUntil))
+		case e.EndedAt != 0:
+			say("%s v%d ended: %s", e.Journey, e.Version, e.EndReason)
+		case e.WaitsUntil != 0:
+			say("%s v%d at %s until %s", e.Journey, e.Version, e.Step, showTime(e.WaitsUntil))
 		default:
-			say("%s v%d at %s", v.Journey, v.Version, v.Step)
+			say("%s v%d at %s", e.Journey, e.Version, e.Step)
 		}
 	}
-	for _, m := range cust.messages {
-		say("message %s is %s", s.messageName(m.id), m.state)
+	for _, m := range v.Messages {
+		say("message %s is %s", s.messageName(m.ID), m.State)
 	}
 	return nil
 }
 
-func (s *story) cmdHome(a args) error {
+func (s *Session) cmdHome(a args) error {
 	for _, n := range a.plain {
 		id := s.id(n)
 		s.out = append(s.out, fmt.Sprintf("%s: as a customer %d, as a device %d", n,
@@ -178,8 +165,8 @@ func (s *story) cmdHome(a args) error {
 	return nil
 }
 
-func (s *story) cmdUnfinished(args) error {
-	for _, p := range s.world().parts {
+func (s *Session) cmdUnfinished(args) error {
+	for _, p := range s.world().Partitions() {
 		p.Unfinished(func(m gateway.Message) {
 			s.out = append(s.out, fmt.Sprintf("message %s is %s", s.messageName(m.ID), m.State))
 		})
@@ -187,8 +174,8 @@ func (s *story) cmdUnfinished(args) error {
 	return nil
 }
 
-func (s *story) cmdTimers(args) error {
-	for _, p := range s.world().parts {
+func (s *Session) cmdTimers(args) error {
+	for _, p := range s.world().Partitions() {
 		pure, absence := p.NextTimers()
 		show := func(t gateway.Instant) string {
 			if t == 0 {

@@ -1,0 +1,48 @@
+package story
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+var none = []string{}
+
+// commands is the language of stories. A new one takes a line here, its
+// function in a file of its own, and a row in testdata/README.md.
+var commands = map[string]command{
+	"partitions": {(*Session).cmdPartitions, "partitions NUMBER", 1, none},
+	"at":         {(*Session).cmdAt, "at 2026-05-01 08:00", 1, none},
+	"advance":    {(*Session).cmdAdvance, "advance 3d", 1, none},
+	"observed":   {(*Session).cmdObserved, "observed stops|follows|TIME", 1, none},
+	"publish":    {(*Session).cmdPublish, "publish FILE [effective=TIME] [running=pin|migrate|restart] [existing=enroll]", 1, []string{"effective", "running", "existing"}},
+	"journey":    {(*Session).cmdJourney, "journey NAME pause|resume|archive|drain [effective=TIME]", 2, []string{"effective"}},
+	"customer":   {(*Session).cmdCustomer, "customer NAME [locale= zone= country= channels=a,b reachable=a,b test=true cap=1/7d] [attribute=value]", 1, nil},
+	"consent":    {(*Session).cmdConsent, "consent NAME PURPOSE granted|revoked [channel=] [at=TIME]", 3, []string{"channel", "at"}},
+	"bind":       {(*Session).cmdBind, "bind DEVICE NAME [at=TIME] [role=] [product=]", 2, []string{"at", "role", "product", "holder"}},
+	"unbind":     {(*Session).cmdUnbind, "unbind DEVICE [at=TIME]", 1, []string{"at", "to"}},
+	"event":      {(*Session).cmdEvent, "event TYPE device=DEVICE|customer=NAME [id=] [occurred=TIME] [times=20 every=1h] [property=value]", 1, nil},
+	"receipt":    {(*Session).cmdReceipt, "receipt STATE [message=m1] [by=device] [at=TIME]", 1, []string{"message", "by", "at"}},
+	"trigger":    {(*Session).cmdTrigger, "trigger JOURNEY NAME [key=] [device=] [property=value]", 2, nil},
+	"erase":      {(*Session).cmdErase, "erase NAME", 1, none},
+	"restart":    {(*Session).cmdRestart, "restart", 0, none},
+	"show":       {(*Session).cmdShow, "show NAME", 1, none},
+	"forwards":   {(*Session).cmdForwards, "forwards wait|go", 1, none},
+	"home":       {(*Session).cmdHome, "home NAME…", 1, none},
+	"unfinished": {(*Session).cmdUnfinished, "unfinished", 0, none},
+	"timers":     {(*Session).cmdTimers, "timers", 0, none},
+}
+
+// Usage lists the commands, a line each.
+func Usage() []string {
+	var lines []string
+	for _, name := range slices.Sorted(maps.Keys(commands)) {
+		lines = append(lines, commands[name].usage)
+	}
+	return lines
+}
+
+func unknownCommand(word string) error {
+	return fmt.Errorf("%q is no command; there are %s", word, strings.Join(slices.Sorted(maps.Keys(commands)), ", "))
+}

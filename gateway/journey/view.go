@@ -1,0 +1,78 @@
+package journey
+
+import "touchpoint/gateway"
+
+// ProductChannel is the channel that shows a message on the device itself.
+const ProductChannel = productChannel
+
+// View is what a partition knows of a customer, to look at. It shares nothing
+// that changes.
+type View struct {
+	Devices     []gateway.DeviceID // that he has now
+	Attributes  gateway.Properties
+	Traits      []TraitView
+	Enrollments []gateway.Enrollment
+	Messages    []MessageView
+}
+
+// TraitView is the value of a trait of an active journey. Device is 0 for a
+// trait per customer.
+type TraitView struct {
+	Journey, Name string
+	Device        gateway.DeviceID
+	Value         gateway.Value
+	Known         bool
+}
+
+// MessageView is a message that the partition remembers.
+type MessageView struct {
+	ID    gateway.MessageID
+	State gateway.MessageState
+}
+
+// View returns what is known of a customer; false when nothing is. It changes
+// nothing.
+func (p *Partition) View(id gateway.CustomerID) (View, bool) {
+	c := p.customers[id]
+	if c == nil {
+		return View{}, false
+	}
+	v := View{Attributes: c.attributes}
+	v.Devices = append(v.Devices, c.devices...)
+	for _, j := range p.journeys {
+		v.Traits = p.viewTraits(v.Traits, c, j)
+	}
+	for _, e := range c.enrollments {
+		v.Enrollments = append(v.Enrollments, e.view())
+	}
+	for _, m := range c.messages {
+		v.Messages = append(v.Messages, MessageView{m.id, m.state})
+	}
+	return v, true
+}
+
+// viewTraits appends the named traits of a journey's active version; one per
+// device is shown of the first device.
+func (p *Partition) viewTraits(to []TraitView, c *customer, j *journey) []TraitView {
+	if j.active == nil {
+		return to
+	}
+	for _, t := range j.active.def.traits {
+		if t.name == "" {
+			continue
+		}
+		tv := TraitView{Journey: j.name, Name: t.name}
+		if t.perDev && len(c.devices) > 0 {
+			tv.Device = c.devices[0]
+		}
+		tv.Value, tv.Known = p.traitValue(c, j.active, tv.Device, t.name)
+		to = append(to, tv)
+	}
+	return to
+}
+
+// Holds reports whether the partition holds a device.
+func (p *Partition) Holds(d gateway.DeviceID) bool { return p.devices[d] != nil }
+
+// ParseValue reads a value as definitions write it: a number, else text.
+func ParseValue(text string) gateway.Value { return scalar(text) }
