@@ -60,6 +60,13 @@ func IsUplink(topic string) bool {
 	return false
 }
 
+// IsDownlink reports whether a topic is one on which a device is given its
+// messages.
+func IsDownlink(topic string) bool {
+	rest, ok := strings.CutPrefix(topic, prefix)
+	return ok && strings.HasSuffix(rest, "/messages") && strings.Count(rest, "/") == 2
+}
+
 // ParseTopic parses an uplink topic and checks the names in it: letters,
 // digits, '-', '_' and '.', in a device also ':', neither empty nor too long.
 func ParseTopic(topic string) (Topic, error) {

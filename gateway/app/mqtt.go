@@ -57,7 +57,7 @@ func (g *Gateway) openMQTT(ctx context.Context) error {
 		return g.openSessions(ctx, tlsConfig)
 	}
 	o := mqtt.BrokerOptions{
-		Listen: g.cfg.MQTT.Listen, TLS: tlsConfig, Handler: g.intake, IsUplink: devices.IsUplink,
+		Listen: g.cfg.MQTT.Listen, TLS: tlsConfig, Handler: g.intake, IsUplink: devices.IsUplink, IsDownlink: devices.IsDownlink,
 		Clock: g.clock, Grace: g.cfg.MQTT.Grace, Logger: g.log,
 	}
 	for _, u := range g.cfg.MQTT.Users {

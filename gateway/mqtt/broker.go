@@ -27,7 +27,10 @@ type BrokerOptions struct {
 	Handler Handler
 	// IsUplink tells topics that devices send up on from all others.
 	IsUplink func(topic string) bool
-	Clock    *clock.Clock
+	// IsDownlink, if set, tells topics on which only the gateway may publish:
+	// a client that forges a message to a device is cut off.
+	IsDownlink func(topic string) bool
+	Clock      *clock.Clock
 	// Grace is how long after the start intake does not count as complete, so
 	// that devices have the time to come back.
 	Grace time.Duration

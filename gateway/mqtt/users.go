@@ -86,6 +86,9 @@ func (b *Broker) allowed(name, client, topic string, write bool) bool {
 	if strings.HasPrefix(topic, "$") && write {
 		return false // the broker's own
 	}
+	if write && b.o.IsDownlink != nil && b.o.IsDownlink(topic) {
+		return false // the gateway's own
+	}
 	if !write {
 		topic = withoutShare(topic)
 	}

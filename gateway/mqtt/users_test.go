@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"touchpoint/devices"
 	"touchpoint/gateway/clock"
 	"touchpoint/gateway/mqtt"
 )
@@ -88,6 +89,31 @@ func TestTopicRights(t *testing.T) {
 	forger := dialRaw(t, b.Addr().String(), "c-dev1", rawOptions{user: "dev1", password: "planted-secret", will: topicOf("dev2"), willText: "not mine"})
 	_ = forger.conn.Close()
 	h.nothing(t)
+}
+
+func TestOnlyTheGatewayWritesToDevices(t *testing.T) {
+	for _, with := range []func(*mqtt.BrokerOptions){nil, withUsers} {
+		b := startBroker(t, newHold(), func(o *mqtt.BrokerOptions) {
+			if with != nil {
+				with(o)
+			}
+			o.IsDownlink = devices.IsDownlink
+		})
+		const topic = "touchpoint/v1/coffee/dev1/messages"
+		o := rawOptions{user: "operator", password: "other"}
+		dev := dialRaw(t, b.Addr().String(), "dev", o)
+		dev.send(0x82, append(text([]byte{0, 1}, topic), 1))
+		dev.expect(9)
+		forger := dialRaw(t, b.Addr().String(), "forger", o)
+		forger.publish(1, 1, topic, "forged")
+		forger.expectEnd()
+		if err := b.Publish(t.Context(), topic, []byte("true"), 1); err != nil {
+			t.Fatal(err)
+		}
+		if p := dev.expect(3); p.payload() != "true" {
+			t.Errorf("the device is given %q", p.payload())
+		}
+	}
 }
 
 func TestLogsHoldNothingOfADevice(t *testing.T) {
