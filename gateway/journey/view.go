@@ -76,3 +76,7 @@ func (p *Partition) Holds(d gateway.DeviceID) bool { return p.devices[d] != nil 
 
 // ParseValue reads a value as definitions write it: a number, else text.
 func ParseValue(text string) gateway.Value { return scalar(text) }
+
+// Closest returns the word of the list that a misspelled one was probably meant
+// to be, "" when none is near.
+func Closest(word string, list []string) string { return closest(word, list) }

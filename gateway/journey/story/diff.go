@@ -21,7 +21,7 @@ func Diff(name string, want, got []byte) string {
 		}
 		first := max(shown+1, i-diffContext)
 		if first > shown+1 || shown < 0 {
-			fmt.Fprintf(&b, "%s:%d:\n", name, ops[first].line)
+			fmt.Fprintf(&b, "%s:%d:\n", name, op.line)
 		}
 		for k := first; k < min(len(ops), i+diffContext+1); k++ {
 			if k > i && ops[k].kind != ' ' {

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"touchpoint/gateway/journey"
 )
 
 var none = []string{}
@@ -44,5 +46,8 @@ func Usage() []string {
 }
 
 func unknownCommand(word string) error {
+	if near := journey.Closest(word, slices.Sorted(maps.Keys(commands))); near != "" {
+		return fmt.Errorf("%q is no command; did you mean %q?", word, near)
+	}
 	return fmt.Errorf("%q is no command; there are %s", word, strings.Join(slices.Sorted(maps.Keys(commands)), ", "))
 }
