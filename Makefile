@@ -16,7 +16,7 @@ PROTOC_GEN_GO       := v1.36.12
 PROTOC_GEN_GO_GRPC  := v1.6.2
 STATICCHECK_VERSION := v0.8.2
 
-.PHONY: help demo build test lint verify bench fuzz chaos clean servers tools generate
+.PHONY: help demo build test lint verify bench fuzz mutate chaos clean servers tools generate
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -64,6 +64,9 @@ bench: build ## benchmarks and the comparison with peers; writes docs/performanc
 
 fuzz: ## every fuzz target for a while; FUZZTIME=1m
 	@tools/fuzz.sh
+
+mutate: ## change the journey core in small ways: do the tests notice? ARGS="--max 400"
+	@go run ./tools/mutate $(ARGS)
 
 chaos: build servers ## kill -9 for longer; CHAOS=10m
 	@TOUCHPOINT_TEST_INFLUXD="$$(tools/servers/influxd.sh)" TOUCHPOINT_CHAOS=$${CHAOS:-10m} go test -timeout 120m -run Crash -v ./internal/crashtest

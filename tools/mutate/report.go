@@ -1,0 +1,77 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+)
+
+// report prints the survivors that docs/mutation.md does not explain and the share of mutants
+// that failed a test; under 90 % is an error.
+func report(o options, t *tester, chosen []mutant, results []result) error {
+	reasons := explained(o.doc)
+	tested, killed, unreached := 0, 0, 0
+	var open, known []string
+	for i, m := range chosen {
+		r := results[i]
+		if r.Key == "" {
+			continue // stopped before
+		}
+		tested++
+		if r.Killed != "" {
+			killed++
+			continue
+		}
+		note := ""
+		if r.Tests == 0 {
+			unreached++
+			note = " (no test comes by)"
+		}
+		line := fmt.Sprintf("%-52s %s:%d %s%s", m.Key, m.File, m.Line, m.What, note)
+		if _, ok := reasons[m.Key]; ok {
+			known = append(known, line)
+		} else {
+			open = append(open, line)
+		}
+	}
+	slices.Sort(open)
+	slices.Sort(known)
+	fmt.Printf("\nsurvivors with a reason in %s: %d\nsurvivors without: %d\n", o.doc, len(known), len(open))
+	for _, line := range open {
+		fmt.Println(" ", line)
+	}
+	if tested == 0 {
+		return errors.New("nothing was tested")
+	}
+	share := float64(killed) / float64(tested)
+	fmt.Printf("\n%d mutants tested, %d failed a test: %.1f %%; %d survived, %d of them by no test's way\n",
+		tested, killed, 100*share, tested-killed, unreached)
+	if share < 0.9 {
+		return fmt.Errorf("only %.1f %% of the mutants fail a test; at least 90 %% must", 100*share)
+	}
+	return nil
+}
+
+// explained reads the keys of docs/mutation.md: table rows whose first cell is
+// a key in backquotes.
+func explained(doc string) map[string]string {
+	out := map[string]string{}
+	data, err := os.ReadFile(doc)
+	if err != nil {
+		return out
+	}
+	for line := range strings.Lines(string(data)) {
+		cells := strings.Split(strings.TrimSpace(line), "|")
+		if len(cells) < 4 {
+			continue
+		}
+		for _, key := range strings.Split(cells[1], "<br>") {
+			if key = strings.Trim(strings.TrimSpace(key), "`"); strings.Contains(key, ".go ") {
+				out[key] = strings.TrimSpace(cells[len(cells)-2])
+			}
+		}
+	}
+	return out
+}
