@@ -15,6 +15,7 @@ const (
 	ReasonExhausted        Reason = "exhausted"             // no grant of an installation-wide limit
 	ReasonTooLateToAct     Reason = "too_late_to_act"       // older than max_event_age
 	ReasonTooOldToDedup    Reason = "too_old_to_dedup"      // outside the duplicate window: history only
+	ReasonBlockedLate      Reason = "blocked_late"          // a sequence had fired when its blocking event came
 	ReasonUnobserved       Reason = "unobserved"            // absence not decided: intake was incomplete
 	ReasonUnknownTrait     Reason = "unknown_trait"         // a trait has no data yet: missing is not zero
 	ReasonPaused           Reason = "paused"                // the journey is paused

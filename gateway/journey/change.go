@@ -39,6 +39,12 @@ const (
 	opJourney                  // a journey's state and pending changes
 )
 
+// Changes of sequences, schedules, stages and tasks.
+const (
+	opSequence      = iota + 60 // an event was taken into a sequence
+	opSequenceFired             // an event of a sequence was decided about
+)
+
 // do records a change and applies it.
 func do[C change](p *Partition, c C) {
 	c.encode(&p.enc)
@@ -122,6 +128,17 @@ func (d *decoder) rareChange(p *Partition) change {
 		return d.publishChange()
 	case opJourney:
 		return d.journeyChange(p)
+	}
+	return d.triggerChange(p)
+}
+
+// triggerChange decodes the changes of sequences, schedules, stages and tasks.
+func (d *decoder) triggerChange(p *Partition) change {
+	switch d.op {
+	case opSequence:
+		return d.sequenceChange(p)
+	case opSequenceFired:
+		return d.sequenceFiredChange(p)
 	}
 	return nil
 }

@@ -188,7 +188,12 @@ func (p *Partition) indexTriggers() {
 			continue
 		}
 		tr := &v.def.trigger
-		if tr.event != "" {
+		if tr.sequence != nil {
+			for _, name := range tr.sequence.types() {
+				et := p.eventType(name)
+				et.journeys = append(et.journeys, v)
+			}
+		} else if tr.event != "" {
 			et := p.eventType(tr.event)
 			et.journeys = append(et.journeys, v)
 		}

@@ -88,6 +88,7 @@ func (c *compiler) definition(o *object) {
 	c.resolve()
 	c.flow()
 	c.texts()
+	c.sequenceProperties()
 }
 
 // eventAtHand tells condition what `event` means where it stands: a type, or

@@ -68,13 +68,13 @@ func (c *compiler) traitSource(o *object, key string, spec *traitSpec) {
 func (c *compiler) trigger(o *object) {
 	n := o.get("trigger")
 	if n == nil {
-		o.fault("trigger", "is missing; write one of event, threshold, milestone, absence, api")
+		o.fault("trigger", "is missing; write one of %s", strings.Join(triggerNames[1:], ", "))
 		return
 	}
 	t := c.object(n, "trigger")
 	tr := &c.def.trigger
 	*tr = trigger{trait: -1, unless: -1}
-	for kind := triggerEvent; kind <= triggerAPI; kind++ {
+	for kind := triggerEvent; kind < triggerKinds; kind++ {
 		name := triggerNames[kind]
 		v := t.get(name)
 		if v == nil {
@@ -88,7 +88,7 @@ func (c *compiler) trigger(o *object) {
 		c.triggerOf(t, name, v)
 	}
 	if tr.kind == 0 {
-		t.fault("event", "is missing; a trigger is one of event, threshold, milestone, absence, api")
+		t.fault("event", "is missing; a trigger is one of %s", strings.Join(triggerNames[1:], ", "))
 	}
 	if tr.kind == triggerEvent {
 		tr.where = c.condition(t, "where", onEvent(tr.event))
@@ -125,6 +125,8 @@ func (c *compiler) triggerOf(t *object, name string, v *node) {
 		tr.trait = c.ownTrait(a, spec)
 	case triggerAPI:
 		c.object(v, "trigger.api").finish()
+	case triggerSequence:
+		c.sequence(c.object(v, "trigger.sequence"))
 	}
 }
 

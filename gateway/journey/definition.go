@@ -53,9 +53,12 @@ const (
 	triggerMilestone
 	triggerAbsence
 	triggerAPI
+	triggerSequence
+
+	triggerKinds // how many there are
 )
 
-var triggerNames = [...]string{"", "event", "threshold", "milestone", "absence", "api"}
+var triggerNames = [...]string{"", "event", "threshold", "milestone", "absence", "api", "sequence"}
 
 // trigger starts enrollments.
 type trigger struct {
@@ -69,7 +72,8 @@ type trigger struct {
 	atLeast       int64 // in millionths for a sum
 	every         bool  // counted events are used up
 	nth           uint32
-	within        Duration // threshold: window; absence: length of the silence
+	within        Duration // threshold: window; absence: length of the silence; sequence: of the whole
+	sequence      *sequence
 }
 
 type reentryMode uint8

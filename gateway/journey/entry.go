@@ -82,6 +82,8 @@ func (p *Partition) tryTrigger(v *version, c *customer, ev *gateway.Event) {
 		if k != nil && k.flags&latched == 0 && k.n >= tr.nth {
 			p.crossed(v, c, ev, k, ev.OccurredAt)
 		}
+	case triggerSequence:
+		p.trySequence(v, c, ev)
 	}
 }
 
@@ -323,14 +325,7 @@ func (p *Partition) newEnrollment(en *entry, arm arm8) *enrollment {
 			e.product = clone(en.ev.Product)
 		}
 	}
-	for _, key := range en.v.def.keep { // sorted; nested fields are kept one by one
-		for i := range props {
-			if props[i].Key == key || len(props[i].Key) > len(key) && props[i].Key[:len(key)] == key && props[i].Key[len(key)] == '.' {
-				e.props = append(e.props, gateway.Property{Key: clone(props[i].Key), Value: cloneValue(props[i].Value)})
-			}
-		}
-	}
-	e.props.Sort()
+	e.props = keepProperties(en.v.def.keep, props)
 	return e
 }
 

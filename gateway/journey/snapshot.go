@@ -105,6 +105,7 @@ func (e *encoder) customer(c *customer, oldest uint16) {
 	if c.seen != nil {
 		e.seen(c.seen, oldest)
 	}
+	e.more(c.more)
 }
 
 // Restore replaces the state by that of a snapshot. A broken snapshot leaves
@@ -238,6 +239,7 @@ func (d *decoder) customer(p *Partition) {
 		s := d.seen()
 		cust.seen = &s
 	}
+	d.more(p, cust)
 	for i := range cust.counters {
 		if k := &cust.counters[i]; k.timer != nil {
 			p.schedule(k.timer)

@@ -19,6 +19,7 @@ type customer struct {
 	enrollments []*enrollment
 	messages    []*message
 	seen        *seen // of touchpoints that came without a device
+	more        *more // nil for most
 }
 
 // profile is what he or a service set. It is never altered in place: most

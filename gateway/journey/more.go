@@ -1,0 +1,40 @@
+package journey
+
+// more is what only some customers have; most share the absence of it.
+type more struct {
+	sequences []*sequenceState // by journey, then device
+}
+
+// grow returns the customer's further state, making it when it is not there.
+// Only changes call it.
+func (c *customer) grow() *more {
+	if c.more == nil {
+		c.more = &more{}
+	}
+	return c.more
+}
+
+func (e *encoder) more(m *more) {
+	e.bool(m != nil)
+	if m == nil {
+		return
+	}
+	e.uint(uint64(len(m.sequences)))
+	for _, s := range m.sequences {
+		e.sequence(s)
+	}
+}
+
+func (d *decoder) more(p *Partition, c *customer) {
+	if !d.bool() {
+		return
+	}
+	m := c.grow()
+	for range d.length(5) {
+		s := d.sequence(p)
+		if d.bad {
+			return
+		}
+		m.sequences = append(m.sequences, s)
+	}
+}
