@@ -45,5 +45,8 @@ const (
 	ReasonResumed          Reason = "resumed"               // a journey goes on
 	ReasonConditionFailed  Reason = "condition_unavailable" // a condition met a value it cannot use
 	ReasonFailed           Reason = "failed"                // delivery gave up
+	ReasonStarted          Reason = "started"               // a step asked for another journey's start
+	ReasonStopped          Reason = "stopped"               // a step stopped another journey's run
+	ReasonLoop             Reason = "loop"                  // journeys start each other in a circle
 	ReasonConversionWindow Reason = "conversion"            // goal counted after exit, inside the window
 )
