@@ -14,7 +14,7 @@ import (
 // customerCommand is `touchpoint customer`.
 func customerCommand(c *client) *cobra.Command {
 	cmd := group("customer", "Customers, their consents and why they got what they got")
-	cmd.AddCommand(customerUpsert(c), customerGet(c), customerConsent(c), customerErase(c), customerExplain(c))
+	cmd.AddCommand(customerUpsert(c), customerGet(c), customerConsent(c), customerExport(c), customerErase(c), customerExplain(c))
 	return cmd
 }
 

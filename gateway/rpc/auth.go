@@ -87,6 +87,8 @@ var methodRoles = map[string][]Role{
 	"CustomerService/ListDevices":    {RoleReader, RolePublisher, RoleCRM},
 	"CustomerService/ListDecisions":  {RoleReader, RolePublisher, RoleCRM},
 
+	"ExportService/ExportCustomer": {RoleCRM},
+
 	"ClockService/GetClock":   {RoleReader, RolePublisher, RoleCRM, RoleDeviceService},
 	"StatusService/GetStatus": {RoleReader, RolePublisher},
 }

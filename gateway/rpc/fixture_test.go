@@ -262,6 +262,15 @@ func (w *world) CustomerName(_ context.Context, c gateway.CustomerID) (gateway.P
 	return "", gateway.Errorf(gateway.NotFound, "no such customer")
 }
 
+// Open takes "<subject>|<plain>" for sealed text.
+func (w *world) Open(_ context.Context, s gateway.Subject, sealed string) (gateway.Personal, error) {
+	plain, ok := strings.CutPrefix(sealed, s.String()+"|")
+	if !ok {
+		return "", gateway.Errorf(gateway.Invalid, "sealed for another subject")
+	}
+	return gateway.Personal(plain), nil
+}
+
 func (w *world) SaveProfile(_ context.Context, c gateway.CustomerID, fields map[string]gateway.Personal, mask []string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -41,6 +41,9 @@ type Vault interface {
 	// absent there are cleared.
 	SaveProfile(ctx context.Context, c gateway.CustomerID, fields map[string]gateway.Personal, mask []string) error
 	Profile(ctx context.Context, c gateway.CustomerID) (map[string]gateway.Personal, error)
+	// Open opens what intake sealed for a subject: NotFound when its key is gone,
+	// Invalid when it was sealed for another.
+	Open(ctx context.Context, s gateway.Subject, sealed string) (gateway.Personal, error)
 }
 
 // Follower waits until a read model has followed to positions of the log.

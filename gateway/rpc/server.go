@@ -179,6 +179,7 @@ func (s *Server) register() {
 	pb.RegisterJourneyServiceServer(s.grpc, s.journeys)
 	pb.RegisterMessageServiceServer(s.grpc, &messageService{base: b})
 	pb.RegisterCustomerServiceServer(s.grpc, &customerService{base: b})
+	pb.RegisterExportServiceServer(s.grpc, &exportService{base: b})
 	pb.RegisterDeadLetterServiceServer(s.grpc, &deadLetterService{base: b})
 	pb.RegisterClockServiceServer(s.grpc, &clockService{base: b})
 	pb.RegisterStatusServiceServer(s.grpc, &statusService{base: b})

@@ -6,7 +6,9 @@ import (
 	"database/sql"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -16,8 +18,10 @@ import (
 
 	"github.com/klauspost/compress/s2"
 	"github.com/nats-io/nats.go/jetstream"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 
 	"touchpoint/gateway"
 	"touchpoint/gateway/app"
@@ -54,6 +58,7 @@ func TestPersonalData(t *testing.T) {
 				}
 			})
 			id := g.plant()
+			g.export(id)
 			var point string
 			if store == "InfluxDB" {
 				point = id
@@ -109,6 +114,39 @@ func (g *inside) plant() (id string) {
 		return len(g.listEvents(&pb.EventFilter{Customer: customerRef(planted["number"])})) == 40
 	})
 	return id
+}
+
+// export asks for all that is stored about the customer.
+func (g *inside) export(id string) {
+	t := g.t
+	t.Helper()
+	stream := must[grpc.ServerStreamingClient[pb.ExportCustomerResponse]](t)(
+		pb.NewExportServiceClient(g.conn).ExportCustomer(g.ctx, &pb.ExportCustomerRequest{Customer: customerRef(planted["number"])}))
+	all := &pb.ExportCustomerResponse{}
+	for {
+		part, err := stream.Recv()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		proto.Merge(all, part)
+	}
+	c := all.GetCustomer()
+	if c.GetId() != id || c.GetExternalId() != planted["number"] || c.GetProfile().GetEmail() != planted["e-mail"] ||
+		len(c.GetConsents()) != 1 || len(all.Devices) != 1 || len(all.Enrollments) != 1 || len(all.Messages) != 1 || len(all.Decisions) < 2 {
+		t.Errorf("the export lacks something: %v", all)
+	}
+	opened := 0
+	for _, e := range all.Events {
+		if e.Properties["operator.name"].GetString_() == planted["field"] {
+			opened++
+		}
+	}
+	if len(all.Events) != 40 || opened != 40 {
+		t.Errorf("the export has %d events, %d with the personal field", len(all.Events), opened)
+	}
 }
 
 // erase removes the customer and asks for him in every way.
