@@ -42,6 +42,9 @@ type Step struct {
 	Erased []CustomerID
 	// Definitions whose state changed on this partition.
 	Journeys []JourneyStatus
+	// Rules are the settings in force from before this step's records on, as the
+	// core writes them down: when they changed, and once a day.
+	Rules []byte
 }
 
 // Applied is one record of EVENTS and the time at which it was applied.

@@ -11,14 +11,14 @@ import (
 // places, in one blob:
 //
 //	format byte | partition | count | dictionary: n, n × (length, bytes) | points
-//	point: length | device 8 | customer 8 | type | flags | fields …
+//	point: length | device 8 | customer 8 | type | flags | kind? | fields …
 //
 // Numbers are varints; times and places are differences to the point before.
 // A reader that looks for one device steps over the other points by their
 // length. A blob costs one row of the database instead of hundreds, and is what
 // a scan in applied order reads anyway.
 
-const blockFormat = 1
+const blockFormat = 2
 
 // Flags of a point.
 const (
@@ -29,6 +29,7 @@ const (
 	flagOwnCustomer // the sender named a customer: Event.Customer is set
 	flagLate
 	flagPayloadHash
+	flagKind // not KindEvent; such a point may have data
 )
 
 // blockWriter encodes blocks and reuses its memory.
@@ -44,8 +45,8 @@ type blockWriter struct {
 
 // prev is what the differences of the next point refer to.
 type prev struct {
-	occurred, received, applied int64
-	seq                         uint64
+	occurred, received, applied, observed int64
+	seq                                   uint64
 }
 
 func (w *blockWriter) reset() {
@@ -78,9 +79,13 @@ func (w *blockWriter) add(p *Point) {
 	b = binary.AppendUvarint(b, w.name(e.Type))
 	flags := flagsOf(p)
 	b = append(b, flags)
+	if flags&flagKind != 0 {
+		b = append(b, byte(p.Kind))
+	}
 	b = binary.AppendVarint(b, int64(e.OccurredAt)-w.prev.occurred)
 	b = binary.AppendVarint(b, int64(p.AppliedAt)-w.prev.applied)
 	b = binary.AppendVarint(b, int64(e.ReceivedAt)-w.prev.received)
+	b = binary.AppendVarint(b, int64(p.Observed)-w.prev.observed)
 	b = binary.AppendVarint(b, int64(p.Place.Seq-w.prev.seq))
 	b = binary.AppendUvarint(b, uint64(p.Place.Index))
 	b = binary.AppendUvarint(b, w.name(e.Product))
@@ -105,8 +110,12 @@ func (w *blockWriter) add(p *Point) {
 	if flags&flagPayloadHash != 0 {
 		b = binary.LittleEndian.AppendUint64(b, e.PayloadHash)
 	}
+	if flags&flagKind != 0 {
+		b = binary.AppendUvarint(b, uint64(len(p.Data)))
+		b = append(b, p.Data...)
+	}
 	b = w.properties(b, e.Properties)
-	w.prev = prev{int64(e.OccurredAt), int64(e.ReceivedAt), int64(p.AppliedAt), p.Place.Seq}
+	w.prev = prev{int64(e.OccurredAt), int64(e.ReceivedAt), int64(p.AppliedAt), int64(p.Observed), p.Place.Seq}
 	w.body = binary.AppendUvarint(w.body, uint64(len(b)))
 	w.body = append(w.body, b...)
 	w.point = b
@@ -127,6 +136,7 @@ func flagsOf(p *Point) (flags byte) {
 	set(e.Customer != 0, flagOwnCustomer)
 	set(p.Place.Late != 0, flagLate)
 	set(e.PayloadHash != 0, flagPayloadHash)
+	set(p.Kind != KindEvent, flagKind)
 	return flags
 }
 

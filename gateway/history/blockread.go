@@ -78,14 +78,19 @@ func (r *blockReader) head(p *Point) (flags byte) {
 	p.Customer = gateway.CustomerID(r.fixed())
 	e.Type = r.name()
 	flags = r.byte()
+	p.Kind, p.Data = KindEvent, nil
+	if flags&flagKind != 0 {
+		p.Kind = Kind(r.byte())
+	}
 	e.OccurredAt = gateway.Instant(r.prev.occurred + r.varint())
 	p.AppliedAt = gateway.Instant(r.prev.applied + r.varint())
 	e.ReceivedAt = gateway.Instant(r.prev.received + r.varint())
+	p.Observed = gateway.Instant(r.prev.observed + r.varint())
 	p.Place.Seq = r.prev.seq + uint64(r.varint())
 	p.Place.Index = uint32(r.uvarint())
 	e.Product = r.name()
 	e.Source = gateway.Source(r.byte())
-	r.prev = prev{int64(e.OccurredAt), int64(e.ReceivedAt), int64(p.AppliedAt), p.Place.Seq}
+	r.prev = prev{int64(e.OccurredAt), int64(e.ReceivedAt), int64(p.AppliedAt), int64(p.Observed), p.Place.Seq}
 	return flags
 }
 
@@ -111,6 +116,11 @@ func (r *blockReader) optional(p *Point, flags byte) {
 	}
 	if flags&flagPayloadHash != 0 {
 		e.PayloadHash = r.fixed()
+	}
+	if flags&flagKind != 0 {
+		if text := r.text(); text != "" {
+			p.Data = []byte(text)
+		}
 	}
 }
 

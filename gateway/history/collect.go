@@ -206,7 +206,7 @@ func (w *collector) release(c *chunk) {
 	}
 	clear(c.points)
 	clear(c.done)
-	*c = chunk{points: c.points[:0], done: c.done[:0]}
+	*c = chunk{points: c.points[:0], done: c.done[:0], data: c.data[:0]}
 	w.f.free.Put(c)
 }
 

@@ -276,7 +276,7 @@ func (f *Follower) readFrom(ctx context.Context, pos *Position) error {
 		if err := p.pair(ctx, s, c); err != nil {
 			return err
 		}
-		if len(s.Late) > 0 { // the chunk keeps what the step refers to
+		if len(s.Late) > 0 || len(s.Rules) > 0 { // the chunk keeps what the step refers to
 			s = new(gateway.Step)
 		}
 		next := c.position

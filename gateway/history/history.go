@@ -10,13 +10,17 @@ package history
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"touchpoint/gateway"
 )
 
-// Point is one event of the time series.
+// Point is one event of the time series; or, for a reader that asks for inputs,
+// something else that a partition applied.
 type Point struct {
+	// Kind says what it is; Event is one for KindEvent and KindHeld.
+	Kind  Kind
 	Event gateway.Event
 	// Customer is whom the event was credited to, 0 for nobody.
 	Customer gateway.CustomerID
@@ -26,7 +30,25 @@ type Point struct {
 	// journey has seen it.
 	TooOld bool
 	Place  Place
+	// Observed is the watermark of its record.
+	Observed gateway.Instant
+	// Data is an Input in the encoding of package wire (KindInput), or the rules
+	// (KindRules).
+	Data []byte
 }
+
+// Kind says what a point is. Together, the points of all kinds are what a
+// partition was given, so that another run over them decides the same.
+type Kind uint8
+
+// The kinds. Values are part of the stores' format: append only.
+const (
+	KindEvent  Kind = iota // an accepted event: the time series
+	KindInput              // a command: a receipt, a consent, a binding, a definition, a tick …
+	KindHeld               // an event that waited for its device; it comes again, with Place.Late
+	KindRecord             // a record of which nothing else is kept: time went on
+	KindRules              // the settings of the core from here on
+)
 
 // Place is where a point stands in the order in which its partition applied
 // inputs: record of the EVENTS log, input within the record, and, for an event
@@ -159,6 +181,14 @@ type Row struct {
 type ScanRange struct {
 	From, To   gateway.Instant
 	Partitions []int
+	// Inputs asks for points of all kinds, not only for events.
+	Inputs bool
+}
+
+// takes reports whether the range chooses the point.
+func (r *ScanRange) takes(p *Point) bool {
+	return (p.Kind == KindEvent || r.Inputs) && p.AppliedAt >= r.From && (r.To == 0 || p.AppliedAt < r.To) &&
+		(len(r.Partitions) == 0 || slices.Contains(r.Partitions, p.Place.Partition))
 }
 
 // Store is a time series of events.
@@ -182,7 +212,8 @@ type Store interface {
 	Scan(ctx context.Context, r ScanRange, fn func(*Point) error) error
 	// DeleteDevice removes all points of a device.
 	DeleteDevice(ctx context.Context, d gateway.DeviceID) error
-	// DeleteCustomer removes all points credited to a customer.
+	// DeleteCustomer removes all points credited to a customer, of every kind, and
+	// what is held of the devices that he had.
 	DeleteCustomer(ctx context.Context, c gateway.CustomerID) error
 	// Health returns nil, or why the store does not take points now.
 	Health() error

@@ -54,7 +54,7 @@ func (o *InfluxOptions) fill() error {
 		return gateway.InvalidField("history.influx.token", "is needed, or history.influx.token_file")
 	case o.Token != "" && o.TokenFile != "":
 		return gateway.InvalidField("history.influx.token", "and history.influx.token_file are both set: one of them is enough")
-	case o.Measurement == creditMeasurement || o.Measurement == positionMeasurement || strings.ContainsAny(o.Measurement, "\\\n\r,= %"):
+	case o.Measurement == creditMeasurement || o.Measurement == positionMeasurement || o.Measurement == inputMeasurement || strings.ContainsAny(o.Measurement, "\\\n\r,= %"):
 		return gateway.InvalidField("history.influx.measurement", "%q: a plain name is needed, other than %q and %q",
 			o.Measurement, creditMeasurement, positionMeasurement)
 	case o.BatchLines < 0 || o.BatchBytes < 0:
@@ -209,7 +209,9 @@ func (x *Influx) Append(ctx context.Context, b *Batch) error {
 		rejected = rejected || bad
 	}
 	for i := range b.Points {
-		x.sawTime(TimeOf(&b.Points[i].Event))
+		if b.Points[i].Kind == KindEvent {
+			x.sawTime(TimeOf(&b.Points[i].Event))
+		}
 	}
 	for _, p := range b.Positions {
 		x.reached[p.Partition] = p
@@ -242,7 +244,11 @@ func (x *Influx) encode(points []Point) int {
 			x.lines = append(x.lines, line{from, len(x.enc.buf), nil})
 		}
 		from := len(x.enc.buf)
-		x.enc.event(p)
+		if p.Kind == KindEvent {
+			x.enc.event(p)
+		} else {
+			x.enc.input(p)
+		}
 		x.lines = append(x.lines, line{from, len(x.enc.buf), p})
 	}
 	return len(points)
@@ -251,7 +257,7 @@ func (x *Influx) encode(points []Point) int {
 // newCredit reports whether the point needs a line that says who was credited.
 // There is one per day, so that it lives as long as the events do.
 func (x *Influx) newCredit(p *Point) bool {
-	if p.Customer == 0 {
+	if p.Customer == 0 || p.Kind != KindEvent {
 		return false
 	}
 	c := pair{p.Customer, subjectOf(p)}

@@ -15,7 +15,7 @@ func (x *Influx) DeleteDevice(ctx context.Context, d gateway.DeviceID) error {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	clear(x.credited)
-	for _, measurement := range []string{x.o.Measurement, creditMeasurement} {
+	for _, measurement := range []string{x.o.Measurement, creditMeasurement, inputMeasurement} {
 		if err := x.remove(ctx, measurement, tagDevice, d.String(), minFluxTime, maxFluxTime); err != nil {
 			return err
 		}
@@ -37,6 +37,9 @@ func (x *Influx) DeleteCustomer(ctx context.Context, c gateway.CustomerID) error
 		return err
 	}
 	for _, device := range devices {
+		if err := x.remove(ctx, inputMeasurement, tagDevice, device, minFluxTime, maxFluxTime); err != nil {
+			return err
+		}
 		stretches, err := x.stretches(ctx, device, c)
 		if err != nil {
 			return err
@@ -51,6 +54,9 @@ func (x *Influx) DeleteCustomer(ctx context.Context, c gateway.CustomerID) error
 		if err := x.remove(ctx, x.o.Measurement, tagContact, c.String(), minFluxTime, maxFluxTime); err != nil {
 			return err
 		}
+	}
+	if err := x.remove(ctx, inputMeasurement, fieldCustomer, c.String(), minFluxTime, maxFluxTime); err != nil {
+		return err
 	}
 	// Last, so that a deletion that broke off begins anew.
 	return x.remove(ctx, creditMeasurement, fieldCustomer, c.String(), minFluxTime, maxFluxTime)

@@ -347,6 +347,11 @@ func (x *Influx) points(ctx context.Context, s *seriesFilter, filter *Filter, st
 	var f flux
 	f.from(x.o.Bucket, x.o.Measurement, start, stop)
 	f.series(s)
+	return x.records(ctx, &f, filter, fn)
+}
+
+// records calls fn for the whole points that a query finds.
+func (x *Influx) records(ctx context.Context, f *flux, filter *Filter, fn func(*Point) error) error {
 	f.filter(`r._field == "record"`)
 	f.line(`|> keep(columns: ["_value"])`)
 	reader := blockReader{want: filter}

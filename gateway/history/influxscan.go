@@ -20,15 +20,21 @@ func (x *Influx) Scan(ctx context.Context, r ScanRange, fn func(*Point) error) e
 	defer s.close()
 	// Nothing is applied before it occurs, so the range also bounds that.
 	_, stop := (&Filter{To: r.To}).bounds()
-	err := x.points(ctx, &seriesFilter{any: true}, &Filter{}, minFluxTime, stop, func(p *Point) error {
-		if p.AppliedAt < r.From || r.To != 0 && p.AppliedAt >= r.To ||
-			len(r.Partitions) > 0 && !slices.Contains(r.Partitions, p.Place.Partition) {
+	add := func(p *Point) error {
+		if !r.takes(p) {
 			return nil
 		}
 		return s.add(*p)
-	})
-	if err != nil {
+	}
+	if err := x.points(ctx, &seriesFilter{any: true}, &Filter{}, minFluxTime, stop, add); err != nil {
 		return err
+	}
+	if r.Inputs {
+		var f flux
+		f.from(x.o.Bucket, inputMeasurement, minFluxTime, stop)
+		if err := x.records(ctx, &f, nil, add); err != nil {
+			return err
+		}
 	}
 	sources, err := s.sources()
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 const (
 	creditMeasurement   = "touchpoint_credit"   // which subjects have events credited to a customer
 	positionMeasurement = "touchpoint_position" // how far the store has followed each partition
+	inputMeasurement    = "touchpoint_input"    // what a partition applied beside the events
 )
 
 // Tags and fields of an event in InfluxDB:
@@ -99,6 +100,41 @@ func (l *lineEncoder) event(p *Point) {
 	b = strconv.AppendInt(b, TimeOf(e), 10)
 	l.buf = append(b, '\n')
 }
+
+// input appends the line of a point that is no event of the series: tags customer
+// and device, by which it can be deleted, and partition; the whole point in one
+// field. Its time is that of application and, below the millisecond, its place.
+func (l *lineEncoder) input(p *Point) {
+	b := append(l.buf, inputMeasurement+",kind="...)
+	b = strconv.AppendUint(b, uint64(p.Kind), 10)
+	b = append(b, ",partition="...)
+	b = strconv.AppendInt(b, int64(p.Place.Partition), 10)
+	if p.Customer != 0 {
+		b = append(b, ",customer="...)
+		b = append(b, p.Customer.String()...)
+	}
+	if p.Event.Device != 0 {
+		b = append(b, ",device="...)
+		b = append(b, p.Event.Device.String()...)
+	}
+	if high := p.Place.Index / placesPerRecord; high != 0 {
+		b = append(b, ",high="...)
+		b = strconv.AppendUint(b, uint64(high), 10)
+	}
+	l.block.reset()
+	l.block.add(p)
+	l.data = l.block.appendTo(l.data[:0])
+	b = append(b, ` record="`...)
+	b = base64.RawStdEncoding.AppendEncode(b, l.data)
+	b = append(b, '"', ' ')
+	place := p.Place.Seq*placesPerRecord + uint64(p.Place.Index%placesPerRecord)
+	b = strconv.AppendInt(b, int64(p.AppliedAt)*subMillis+int64(place%subMillis), 10)
+	l.buf = append(b, '\n')
+}
+
+// placesPerRecord keeps the inputs of one record apart in time. Two hundred
+// records of one millisecond have times of their own, too.
+const placesPerRecord = 4096
 
 // credit appends the line that a subject has an event of a customer.
 func (l *lineEncoder) credit(p *Point) {

@@ -13,6 +13,7 @@ type chunk struct {
 	points    []Point
 	position  Position
 	erased    []gateway.CustomerID
+	data      []byte // what the points' Data lie in
 	// done are records that no later chunk refers to.
 	done []*gateway.Batch
 }
@@ -28,6 +29,7 @@ type pairing struct {
 // pair makes the chunk of a step. On an error the pairing is of no use any more.
 func (p *pairing) pair(ctx context.Context, s *gateway.Step, c *chunk) error {
 	outcomes := s.Outcomes
+	p.rules(s, c)
 	var admitted map[gateway.DeviceID]Place
 	for _, a := range s.Applied {
 		if err := p.seek(ctx, a.Seq, c); err != nil {
@@ -37,25 +39,24 @@ func (p *pairing) pair(ctx context.Context, s *gateway.Step, c *chunk) error {
 			return gateway.Errorf(gateway.Internal, "step %d of partition %d applies %d inputs of record %d, which has %d",
 				s.Number, s.Partition, a.Inputs, a.Seq, len(p.record.Inputs)-p.pos.Inputs)
 		}
+		before := len(c.points)
 		for range a.Inputs {
 			in, out := &p.record.Inputs[p.pos.Inputs], outcomes[0]
 			place := Place{Partition: s.Partition, Seq: a.Seq, Index: uint32(p.pos.Inputs)}
 			outcomes = outcomes[1:]
 			p.pos.Inputs++
 			p.pos.Late = 0
-			switch command := in.Command.(type) {
-			case nil:
-				if out.Disposition == gateway.Accepted || out.Disposition == gateway.TooOld {
-					c.points = append(c.points, Point{
-						Event: in.Event, Customer: out.Customer, AppliedAt: a.At, TooOld: out.Disposition == gateway.TooOld, Place: place,
-					})
-				}
-			case gateway.AdmitDevice:
+			c.input(in, out, a.At, p.record.Observed, place)
+			if command, ok := in.Command.(gateway.AdmitDevice); ok {
 				if admitted == nil {
 					admitted = map[gateway.DeviceID]Place{}
 				}
 				admitted[command.Device] = place
 			}
+		}
+		if len(c.points) == before { // duplicates alone: still, time went on
+			place := Place{Partition: s.Partition, Seq: a.Seq, Index: uint32(max(p.pos.Inputs, 1) - 1)}
+			c.points = append(c.points, other(KindRecord, a.At, p.record.Observed, place))
 		}
 	}
 	p.late(s, admitted, c)
@@ -116,7 +117,7 @@ func (p *pairing) late(s *gateway.Step, admitted map[gateway.DeviceID]Place, c *
 		}
 		c.points = append(c.points, Point{
 			Event: l.Event, Customer: l.Outcome.Customer, AppliedAt: l.AppliedAt,
-			TooOld: l.Outcome.Disposition == gateway.TooOld, Place: at,
+			TooOld: l.Outcome.Disposition == gateway.TooOld, Place: at, Observed: s.Observed,
 		})
 	}
 	p.pos.Late = numbers[last]

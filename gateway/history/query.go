@@ -62,9 +62,10 @@ func subjectOf(p *Point) uint64 {
 	return uint64(p.Customer)
 }
 
-// matches reports whether the filter chooses the point.
+// matches reports whether the filter chooses the point. Queries are about events.
 func (f *Filter) matches(p *Point) bool {
-	return (f.Device == 0 || f.Device == p.Event.Device) &&
+	return p.Kind == KindEvent &&
+		(f.Device == 0 || f.Device == p.Event.Device) &&
 		(f.Customer == 0 || f.Customer == p.Customer) &&
 		(f.Product == "" || f.Product == p.Event.Product) &&
 		(len(f.Types) == 0 || slices.Contains(f.Types, p.Event.Type)) &&

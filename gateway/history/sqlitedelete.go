@@ -30,7 +30,9 @@ func (s *SQLite) DeleteCustomer(ctx context.Context, c gateway.CustomerID) error
 			return err
 		}
 		for _, subject := range subjects {
-			if err := s.erase(ctx, tx, subject, func(p *Point) bool { return p.Customer == c }); err != nil {
+			if err := s.erase(ctx, tx, subject, func(p *Point) bool {
+				return p.Customer == c || p.Kind == KindHeld && subjectOf(p) == uint64(subject)
+			}); err != nil {
 				return err
 			}
 		}

@@ -165,7 +165,7 @@ func (s *SQLite) Scan(ctx context.Context, r ScanRange, fn func(*Point) error) e
 	}
 	sources := make([]pointSource, len(partitions))
 	for i, partition := range partitions {
-		sources[i] = &partitionScan{s: s, partition: partition, from: r.From, to: to}
+		sources[i] = &partitionScan{s: s, partition: partition, from: r.From, to: to, inputs: r.Inputs}
 	}
 	return merge(ctx, sources, fn)
 }
@@ -193,6 +193,7 @@ type partitionScan struct {
 	s         *SQLite
 	partition int
 	from, to  gateway.Instant
+	inputs    bool
 	after     int64 // the last block
 	last      Place // the last point
 	begun     bool
@@ -213,7 +214,9 @@ func (c *partitionScan) next(ctx context.Context, p *Point) (bool, error) {
 			// Blocks that were joined meanwhile hold what was read already.
 			if ok && p.AppliedAt >= c.from && (!c.begun || c.last.Before(p.Place)) {
 				c.last, c.begun = p.Place, true
-				return true, nil
+				if p.Kind == KindEvent || c.inputs {
+					return true, nil
+				}
 			}
 			if ok {
 				continue

@@ -37,6 +37,8 @@ const (
 	opCursor                   // inputs of another partition were taken up to here
 	opPublish                  // a definition was stored
 	opJourney                  // a journey's state and pending changes
+
+	opRules = 110 // settings were noted
 )
 
 // Changes of sequences, schedules, stages and tasks.
@@ -128,6 +130,8 @@ func (d *decoder) rareChange(p *Partition) change {
 		return d.publishChange()
 	case opJourney:
 		return d.journeyChange(p)
+	case opRules:
+		return rulesChange{d.fixed(), d.int()}
 	}
 	return d.triggerChange(p)
 }

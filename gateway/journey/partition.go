@@ -19,6 +19,7 @@ type Partition struct {
 	expected  map[gateway.DeviceID][]gateway.Input // held until the device's state comes
 	cursors   map[int]gateway.Forwarded
 	erased    map[gateway.CustomerID]struct{}
+	rules     rules
 	traits    []*trait
 	journeys  []*journey
 
@@ -29,6 +30,8 @@ type Partition struct {
 
 	// Of the run at hand.
 	out    *gateway.Step
+	more   bool            // Apply stopped before its record
+	before gateway.Instant // p.now when Apply first met that record
 	enc    encoder
 	scope  scope
 	fired  int
@@ -42,12 +45,14 @@ type Partition struct {
 func NewPartition(cfg Config) *Partition {
 	p := &Partition{cfg: cfg.WithDefaults(), zones: map[string]*time.Location{}, words: map[string]string{}}
 	p.reset()
+	p.rules.print = p.cfg.fingerprint()
 	p.scope.init(p)
 	return p
 }
 
 func (p *Partition) reset() {
-	p.now, p.observed = 0, 0
+	p.now, p.observed, p.more = 0, 0, false
+	p.rules = rules{print: p.rules.print}
 	p.customers = map[gateway.CustomerID]*customer{}
 	p.devices = map[gateway.DeviceID]*device{}
 	p.moved = map[gateway.DeviceID]int{}
@@ -67,7 +72,11 @@ func (p *Partition) reset() {
 // not applied yet: commit out and call Apply with the same record again.
 func (p *Partition) Apply(b *gateway.Batch, out *gateway.Step) {
 	p.begin(out)
-	before, applied := p.now, max(b.RecordTime, p.now)
+	applied := max(b.RecordTime, p.now)
+	if !p.more {
+		p.before = p.now
+	}
+	p.noteRules(applied)
 	if observed := max(p.observed, min(b.Observed, applied)); observed != p.observed {
 		p.setTime(p.now, observed)
 	}
@@ -78,9 +87,10 @@ func (p *Partition) Apply(b *gateway.Batch, out *gateway.Step) {
 		for i := range b.Inputs {
 			p.input(&b.Inputs[i])
 		}
-		p.sayUnobserved(before)
+		p.sayUnobserved(p.before)
 		out.Applied = append(out.Applied, gateway.Applied{Seq: b.Seq, Inputs: len(b.Inputs), At: applied})
 	}
+	p.more = out.More
 	p.end()
 }
 

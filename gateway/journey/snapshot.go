@@ -14,6 +14,8 @@ func (p *Partition) AppendSnapshot(dst []byte) []byte {
 	e.byte(formatVersion)
 	e.at(p.now)
 	e.at(p.observed)
+	e.fixed(p.rules.noted)
+	e.int(p.rules.day)
 	p.encodeJourneys(&e)
 	ids := sortedIDs(p.customers)
 	e.uint(uint64(len(ids)))
@@ -117,6 +119,7 @@ func (p *Partition) Restore(data []byte) error {
 		return gateway.Errorf(gateway.Internal, "journey: the snapshot was written by a later version or is broken")
 	}
 	p.now, p.observed = d.at(), d.at()
+	p.rules.noted, p.rules.day = d.fixed(), d.int()
 	d.journeys(p)
 	for range d.length(20) {
 		d.customer(p)

@@ -109,6 +109,9 @@ func (l *LocalTime) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
+// MarshalText implements encoding.TextMarshaler.
+func (l LocalTime) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
+
 // Weekday is a day of the week, text form "mon" … "sun".
 type Weekday time.Weekday
 
@@ -116,6 +119,9 @@ var weekdays = [...]string{"sun", "mon", "tue", "wed", "thu", "fri", "sat"}
 
 // String returns the text form.
 func (d Weekday) String() string { return weekdays[d] }
+
+// MarshalText implements encoding.TextMarshaler.
+func (d Weekday) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (d *Weekday) UnmarshalText(text []byte) error {

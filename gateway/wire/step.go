@@ -37,6 +37,7 @@ func AppendStep(dst []byte, s *gateway.Step, prevSeq uint64) []byte {
 		}
 	}
 	dst = putEach(dst, 23, s.Journeys, appendJourney)
+	dst = putBytes(dst, 70, s.Rules)
 	return appendCRC(dst, start)
 }
 
@@ -139,6 +140,8 @@ func (d *stepDecoder) decode(s *gateway.Step) (prevSeq uint64) {
 			s.Changes = d.bytes()
 		case 16<<3 | typeVarint:
 			s.Partition = d.int()
+		case 70<<3 | typeBytes:
+			s.Rules = d.bytes()
 		case 22<<3 | typeBytes:
 			m := d.nested()
 			for m.left() > 0 {

@@ -31,7 +31,7 @@ var allowed = map[string][]string{
 	"gateway/deliver/device":  {"gateway", "gateway/clock", "gateway/deliver", "devices"},
 	"gateway/deliver/webhook": {"gateway", "gateway/clock", "gateway/deliver"},
 	"gateway/deliver/stream":  {"gateway", "gateway/clock", "gateway/deliver", "gateway/deliver/render"},
-	"gateway/history":         {"gateway", "internal/sqlite"},
+	"gateway/history":         {"gateway", "gateway/wire", "internal/sqlite"},
 	"gateway/directory":       {"gateway", "internal/sqlite"},
 	"internal/sqlite":         {"gateway"},
 	"gateway/vault":           {"gateway"},

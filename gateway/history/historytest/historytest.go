@@ -43,6 +43,8 @@ func Run(t *testing.T, h Harness) {
 		{"scan", testScan},
 		{"delete device", testDeleteDevice},
 		{"delete customer", testDeleteCustomer},
+		{"inputs", testInputs},
+		{"erased inputs", testErasedInputs},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)

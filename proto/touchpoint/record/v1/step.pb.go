@@ -171,15 +171,17 @@ type Step struct {
 	Decisions []*Decision      `protobuf:"bytes,13,rep,name=decisions,proto3" json:"decisions,omitempty"`
 	Entered   []*Enrollment    `protobuf:"bytes,14,rep,name=entered,proto3" json:"entered,omitempty"`
 	// CRC-32C of all bytes before this field, which is the last one.
-	Crc           uint32             `protobuf:"fixed32,15,opt,name=crc,proto3" json:"crc,omitempty"`
-	Partition     uint32             `protobuf:"varint,16,opt,name=partition,proto3" json:"partition,omitempty"`
-	Late          []*LateEvent       `protobuf:"bytes,17,rep,name=late,proto3" json:"late,omitempty"`
-	Profiles      []*CustomerProfile `protobuf:"bytes,18,rep,name=profiles,proto3" json:"profiles,omitempty"`
-	Ownerships    []*Ownership       `protobuf:"bytes,19,rep,name=ownerships,proto3" json:"ownerships,omitempty"`
-	Forwards      []*Forward         `protobuf:"bytes,20,rep,name=forwards,proto3" json:"forwards,omitempty"`
-	Routes        []*Route           `protobuf:"bytes,21,rep,name=routes,proto3" json:"routes,omitempty"`
-	Erased        []uint64           `protobuf:"fixed64,22,rep,packed,name=erased,proto3" json:"erased,omitempty"`
-	Journeys      []*JourneyStatus   `protobuf:"bytes,23,rep,name=journeys,proto3" json:"journeys,omitempty"`
+	Crc        uint32             `protobuf:"fixed32,15,opt,name=crc,proto3" json:"crc,omitempty"`
+	Partition  uint32             `protobuf:"varint,16,opt,name=partition,proto3" json:"partition,omitempty"`
+	Late       []*LateEvent       `protobuf:"bytes,17,rep,name=late,proto3" json:"late,omitempty"`
+	Profiles   []*CustomerProfile `protobuf:"bytes,18,rep,name=profiles,proto3" json:"profiles,omitempty"`
+	Ownerships []*Ownership       `protobuf:"bytes,19,rep,name=ownerships,proto3" json:"ownerships,omitempty"`
+	Forwards   []*Forward         `protobuf:"bytes,20,rep,name=forwards,proto3" json:"forwards,omitempty"`
+	Routes     []*Route           `protobuf:"bytes,21,rep,name=routes,proto3" json:"routes,omitempty"`
+	Erased     []uint64           `protobuf:"fixed64,22,rep,packed,name=erased,proto3" json:"erased,omitempty"`
+	Journeys   []*JourneyStatus   `protobuf:"bytes,23,rep,name=journeys,proto3" json:"journeys,omitempty"`
+	// Settings of the core in force from this step on, as JSON, where they are noted.
+	Rules         []byte `protobuf:"bytes,70,opt,name=rules,proto3" json:"rules,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -371,6 +373,13 @@ func (x *Step) GetErased() []uint64 {
 func (x *Step) GetJourneys() []*JourneyStatus {
 	if x != nil {
 		return x.Journeys
+	}
+	return nil
+}
+
+func (x *Step) GetRules() []byte {
+	if x != nil {
+		return x.Rules
 	}
 	return nil
 }
@@ -1583,7 +1592,7 @@ var File_touchpoint_record_v1_step_proto protoreflect.FileDescriptor
 
 const file_touchpoint_record_v1_step_proto_rawDesc = "" +
 	"\n" +
-	"\x1ftouchpoint/record/v1/step.proto\x12\x14touchpoint.record.v1\x1a touchpoint/record/v1/event.proto\"\xca\a\n" +
+	"\x1ftouchpoint/record/v1/step.proto\x12\x14touchpoint.record.v1\x1a touchpoint/record/v1/event.proto\"\xe0\a\n" +
 	"\x04Step\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x19\n" +
 	"\bprev_seq\x18\x02 \x01(\x04R\aprevSeq\x12\x14\n" +
@@ -1610,7 +1619,8 @@ const file_touchpoint_record_v1_step_proto_rawDesc = "" +
 	"\bforwards\x18\x14 \x03(\v2\x1d.touchpoint.record.v1.ForwardR\bforwards\x123\n" +
 	"\x06routes\x18\x15 \x03(\v2\x1b.touchpoint.record.v1.RouteR\x06routes\x12\x16\n" +
 	"\x06erased\x18\x16 \x03(\x06R\x06erased\x12?\n" +
-	"\bjourneys\x18\x17 \x03(\v2#.touchpoint.record.v1.JourneyStatusR\bjourneys\"C\n" +
+	"\bjourneys\x18\x17 \x03(\v2#.touchpoint.record.v1.JourneyStatusR\bjourneys\x12\x14\n" +
+	"\x05rules\x18F \x01(\fR\x05rules\"C\n" +
 	"\aApplied\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x16\n" +
 	"\x06inputs\x18\x02 \x01(\rR\x06inputs\x12\x0e\n" +
