@@ -73,6 +73,7 @@ func (c *compiler) definition(o *object) {
 	if v, ok := o.number("holdout", 0, 100); ok {
 		d.holdout = int(v*100 + 0.5)
 	}
+	o.text("holdout_reason") // for those who read the definition
 	d.keyBy = strings.TrimPrefix(o.text("key"), "event.")
 	d.existing = o.choice("existing", "ignore", "ignore", "enroll") == "enroll"
 	c.traits(o)

@@ -100,7 +100,7 @@ func TestCompileErrors(t *testing.T) {
 		{"misspelled key", "trigger:\n", "triger:\n",
 			`line 3, triger: is no key here; did you mean "trigger"?`},
 		{"unknown key", "reentry: after_exit", "colour: red",
-			`line 9, colour: is no key here; allowed are name, purpose, description, max_event_age, holdout, key, existing, traits, trigger, filter, reentry, exit, goal, caps, quiet_hours, steps`},
+			`line 9, colour: is no key here; allowed are name, purpose, description, max_event_age, holdout, holdout_reason, key, `},
 		{"misspelled step", "    send: {channels: [webhook]", "    sned: {channels: [webhook]",
 			`line 27, step "ask2", sned: is no key here; did you mean "send"?`},
 		{"key twice", "purpose: service", "purpose: service\npurpose: service", `mapping key "purpose" already defined at [2:1]`},
