@@ -84,6 +84,7 @@ func (c *compiler) definition(o *object) {
 	c.goal(o)
 	c.caps(o)
 	d.quiet = c.quiet(o, "quiet_hours")
+	c.pressure(o)
 	c.steps(o)
 	o.finish()
 	c.resolve()

@@ -124,6 +124,7 @@ func (c *compiler) resolve() {
 func (c *compiler) send(s *step, o *object) {
 	s.send = send{channels: o.words("channels"), template: s.id, expiresAfter: o.duration("expires_after")}
 	s.send.quiet = c.quiet(o, "quiet_hours")
+	s.send.tags = c.stepTags(o)
 	for _, ch := range s.send.channels {
 		if c.env.Channels != nil && !slices.Contains(c.env.Channels, ch) {
 			if near := closest(ch, c.env.Channels); near != "" {

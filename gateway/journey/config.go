@@ -42,9 +42,11 @@ type Config struct {
 // CapRule allows at most Max messages per Per to one customer.
 type CapRule struct {
 	Name string `yaml:"name"`
-	// Channels and Purposes restrict the rule; empty means all.
+	// Channels, Purposes and Tags restrict the rule; empty means all. A message
+	// carries the tags of its journey and of its step; one in common is enough.
 	Channels []string          `yaml:"channels"`
 	Purposes []gateway.Purpose `yaml:"purposes"`
+	Tags     []string          `yaml:"tags"`
 	Max      int               `yaml:"max"`
 	// Per is the length of a rolling window; Calendar ("day", "week" or "month"
 	// in the customer's zone) replaces it.

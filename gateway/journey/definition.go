@@ -27,9 +27,10 @@ type Definition struct {
 	obeys    bool // caps hold for it
 	counts   bool // its messages use caps up
 	quiet    []QuietHours
-	traits   []traitSpec
-	steps    []step
-	keep     []string // properties of the trigger that later steps and texts use
+	pressure
+	traits []traitSpec
+	steps  []step
+	keep   []string // properties of the trigger that later steps and texts use
 }
 
 // Template is the text of one message in one locale, in Liquid.
@@ -175,6 +176,7 @@ type send struct {
 	template     string
 	expiresAfter Duration
 	quiet        []QuietHours
+	tags         []string // of the journey and the step
 }
 
 type waitKind uint8

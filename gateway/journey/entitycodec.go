@@ -123,6 +123,7 @@ const (
 	enrollmentWaiting = 1 << iota
 	enrollmentAbsence
 	enrollmentConverted
+	enrollmentStands
 )
 
 func (e *encoder) enrollment(v *enrollment) {
@@ -134,7 +135,7 @@ func (e *encoder) enrollment(v *enrollment) {
 	e.string(v.key)
 	e.int(int64(v.step))
 	e.byte(byte(boolInt(v.waiting)*enrollmentWaiting | boolInt(v.absence)*enrollmentAbsence |
-		boolInt(v.converted)*enrollmentConverted))
+		boolInt(v.converted)*enrollmentConverted | boolInt(v.stand != nil)*enrollmentStands))
 	e.byte(byte(v.arm))
 	e.uint(uint64(v.visits))
 	e.string(v.split)
@@ -148,6 +149,9 @@ func (e *encoder) enrollment(v *enrollment) {
 	}
 	e.string(string(v.endReason))
 	e.properties(v.props)
+	if v.stand != nil {
+		e.standing(v.stand)
+	}
 }
 
 // instants lists the times that are stored relative to the entry.
@@ -174,6 +178,9 @@ func (d *decoder) enrollment(p *Partition) (v enrollment) {
 		}
 	}
 	v.endReason, v.props = gateway.Reason(d.string()), d.properties()
+	if flags&enrollmentStands != 0 {
+		v.stand = d.standing()
+	}
 	if v.step < toEnd || v.step >= len(v.v.def.steps) || v.arm > armHoldout || v.step == toEnd && !v.ended() {
 		d.fail()
 	}
@@ -188,6 +195,7 @@ func (e *encoder) message(m *message) {
 	e.fixed(uint64(m.device))
 	e.string(m.channel)
 	e.string(string(m.purpose))
+	e.strings(m.tags)
 	e.byte(byte(m.state))
 	e.byte(byte(m.slot))
 	e.at(m.slotAt)
@@ -218,6 +226,7 @@ func (e *encoder) fullMessage(f *gateway.Message) {
 func (d *decoder) message(p *Partition) (m message) {
 	m.id, m.enrollment, m.journey = d.id16(), d.id16(), d.journey(p)
 	m.step, m.device, m.channel, m.purpose = d.string(), gateway.DeviceID(d.fixed()), d.string(), gateway.Purpose(d.string())
+	m.tags = d.strings()
 	m.state, m.slot, m.slotAt, m.due = gateway.MessageState(d.byte()), slot(d.byte()), d.at(), d.at()
 	if !d.bool() {
 		return m

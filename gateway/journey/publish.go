@@ -278,6 +278,7 @@ func (p *Partition) migrate(j *journey, c *customer) {
 		before := e.v
 		if to.migrate == "restart" {
 			next.v, next.step, next.waiting, next.absence, next.holdFrom, next.due = to, 0, false, false, 0, p.now
+			next.stand = nil
 		} else {
 			id := e.v.def.steps[e.step].id
 			if i := to.def.stepIndex(id); i >= 0 {

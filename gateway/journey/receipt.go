@@ -168,8 +168,22 @@ func (p *Partition) withdraw(c *customer, detail string, which func(*message) bo
 }
 
 // decideAnew decides again about a message that missed its allowed interval:
-// as a new visit of its step, if the journey still has a point.
+// as a new visit of its step, if the journey still has a point. Under caps it
+// competes like any other.
 func (p *Partition) decideAnew(m *message) {
+	if e := m.c.enrollment(m.enrollment); e != nil {
+		s := &e.v.def.steps[max(e.v.def.stepIndex(m.step), 0)]
+		if ch := p.choose(e, s, m.full.ExpiresAt); p.competes(e, s, &ch) {
+			next := *m
+			next.due = p.now
+			p.putMessage(&next)
+			return
+		}
+	}
+	p.decideMessage(m)
+}
+
+func (p *Partition) decideMessage(m *message) {
 	e := m.c.enrollment(m.enrollment)
 	if e == nil || e.ended() && e.endReason != gateway.ReasonCompleted {
 		p.giveUp(m, gateway.MessageWithdrawn)
@@ -178,6 +192,7 @@ func (p *Partition) decideAnew(m *message) {
 	s := &e.v.def.steps[max(e.v.def.stepIndex(m.step), 0)]
 	d := gateway.Decision{Kind: gateway.DecisionSend, Step: m.step}
 	ch := p.choose(e, s, m.full.ExpiresAt)
+	d.Values = ch.values
 	if d.Reason, d.Rule = ch.reason, "missed window"; ch.rule != "" {
 		d.Rule += ", " + ch.rule
 	}
@@ -207,7 +222,7 @@ func (p *Partition) decideAnew(m *message) {
 // again makes the message of another visit and keeps the count of visits.
 func (p *Partition) again(e *enrollment, s *step, ch *choice, expires gateway.Instant) gateway.MessageID {
 	next := *e
-	id := p.message(&next, s, ch, nil, expires)
+	id := p.message(&next, s, ch, cause{}, expires)
 	p.put(&next)
 	return id
 }
@@ -231,8 +246,8 @@ func (p *Partition) fallBack(m *message, full *gateway.Message) {
 	s := &e.v.def.steps[max(e.v.def.stepIndex(m.step), 0)]
 	ch := choice{device: p.deviceOf(e), notAfter: full.ExpiresAt}
 	for i, name := range full.Fallback {
-		reason, rule, _ := p.channelChecks(e, name, ch.device)
-		if ch.reason, ch.rule = reason, rule; reason == "" {
+		check := p.channelChecks(e, s, name, ch.device)
+		if ch.reason, ch.rule = check.reason, check.rule; check.reason == "" {
 			ch.channel, ch.fallback = name, full.Fallback[i+1:]
 			break
 		}
@@ -252,7 +267,7 @@ func (m *message) fire(p *Partition) {
 		do(p, forgetMessageChange{m.id})
 	case m.journey.state == gateway.JourneyPaused:
 		m.journey.parked = append(m.journey.parked, m)
-	default:
-		p.decideAnew(m)
+	case m.anew():
+		p.arbitrate(m.c)
 	}
 }

@@ -17,8 +17,25 @@ type choice struct {
 	device   gateway.DeviceID
 	reason   gateway.Reason
 	rule     string
+	values   gateway.Properties
 	until    gateway.Instant // quiet hours end, for reason held
 	notAfter gateway.Instant
+}
+
+// cause is the event that led to a send; the zero one is a timer.
+type cause struct {
+	id         string
+	receivedAt gateway.Instant
+}
+
+func causeOf(e *enrollment, ev *gateway.Event) cause {
+	switch {
+	case ev != nil:
+		return cause{ev.ID, ev.ReceivedAt}
+	case e.stand != nil:
+		return cause{e.stand.cause, e.stand.causeReceived}
+	}
+	return cause{}
 }
 
 // send visits a send step. It returns false when the message is held back by
@@ -34,18 +51,22 @@ func (p *Partition) send(e *enrollment, s *step, ev *gateway.Event) bool {
 	}
 	expires := life.after(first)
 	d := gateway.Decision{Kind: gateway.DecisionSend, Step: s.id}
-	if ev != nil {
-		d.EventID = ev.ID
-	}
 	ch := p.choose(e, s, expires)
-	d.Reason, d.Rule = ch.reason, ch.rule
+	if e.stand == nil && p.competes(e, s, &ch) {
+		e.holdFrom = first
+		p.stand(e, ev)
+		return false
+	}
+	why := causeOf(e, ev)
+	e.stand = nil
+	d.EventID, d.Reason, d.Rule, d.Values = why.id, ch.reason, ch.rule, ch.values
 	if ch.reason == gateway.ReasonHeld {
 		p.decideFor(e, d)
 		e.waiting, e.due, e.holdFrom, e.changedAt = true, ch.until, first, p.now
 		return false
 	}
 	if ch.channel != "" {
-		d.Message = p.message(e, s, &ch, ev, expires)
+		d.Message = p.message(e, s, &ch, why, expires)
 	}
 	p.decideFor(e, d)
 	e.holdFrom = 0
@@ -63,14 +84,14 @@ func (p *Partition) choose(e *enrollment, s *step, expires gateway.Instant) (ch 
 	}
 	depth := 0
 	for _, name := range p.channelOrder(e.c, s) {
-		reason, rule, passed := p.channelChecks(e, name, ch.device)
+		check := p.channelChecks(e, s, name, ch.device)
 		switch {
-		case reason == "" && ch.channel == "":
+		case check.reason == "" && ch.channel == "":
 			ch.channel = name
-		case reason == "" || reason == gateway.ReasonCapped && ch.channel != "":
+		case check.reason == "" || check.reason == gateway.ReasonCapped && ch.channel != "":
 			ch.fallback = append(ch.fallback, name)
-		case ch.channel == "" && (ch.reason == "" || passed > depth):
-			ch.reason, ch.rule, depth = reason, rule, passed
+		case ch.channel == "" && (ch.reason == "" || check.passed > depth):
+			ch.reason, ch.rule, ch.values, depth = check.reason, check.rule, check.values, check.passed
 		}
 	}
 	if ch.channel == "" {
@@ -79,7 +100,7 @@ func (p *Partition) choose(e *enrollment, s *step, expires gateway.Instant) (ch 
 		}
 		return ch
 	}
-	ch.reason, ch.rule = gateway.ReasonSent, ch.channel
+	ch.reason, ch.rule, ch.values = gateway.ReasonSent, ch.channel, nil
 	if e.arm == armHoldout {
 		ch.reason, ch.rule = gateway.ReasonHoldout, ch.channel
 	}
@@ -108,27 +129,35 @@ func (p *Partition) channelOrder(c *customer, s *step) []string {
 	return out
 }
 
-// channelChecks returns the reason against a channel and how many checks passed
+// check is the reason against a channel ("" = none) and how many checks passed
 // before it.
-func (p *Partition) channelChecks(e *enrollment, channel string, d gateway.DeviceID) (reason gateway.Reason, rule string, passed int) {
+type check struct {
+	reason gateway.Reason
+	rule   string
+	values gateway.Properties
+	passed int
+}
+
+// channelChecks looks for the first reason against a channel.
+func (p *Partition) channelChecks(e *enrollment, s *step, channel string, d gateway.DeviceID) check {
 	def := e.v.def
-	if reason = consentFor(e.c, def.Purpose, channel); reason != "" {
-		return reason, string(def.Purpose) + " on " + channel, 0
+	if reason := consentFor(e.c, def.Purpose, channel); reason != "" {
+		return check{reason: reason, rule: string(def.Purpose) + " on " + channel}
 	}
 	switch channel {
 	case productChannel:
 		if d == 0 {
-			return gateway.ReasonUnreachable, "no device", 1
+			return check{reason: gateway.ReasonUnreachable, rule: "no device", passed: 1}
 		}
 	case "email", "sms": // they need an address of the customer; services and webhooks have their own
 		if !slices.Contains(e.c.reachable, channel) {
-			return gateway.ReasonUnreachable, "no address for " + channel, 1
+			return check{reason: gateway.ReasonUnreachable, rule: "no address for " + channel, passed: 1}
 		}
 	}
-	if rule, capped := p.capped(e.c, def, channel); capped {
-		return gateway.ReasonCapped, rule, 2
+	if k := p.capped(e, s, channel); k.reason != "" {
+		return k
 	}
-	return "", "", 3
+	return check{passed: 3}
 }
 
 // deviceOf returns the device that a message is shown on: the enrollment's, if
@@ -187,49 +216,6 @@ func (p *Partition) entryConsent(def *Definition, c *customer) (gateway.Reason, 
 	return reason, string(def.Purpose)
 }
 
-// capped reports whether a cap closes the channel and names the rule.
-func (p *Partition) capped(c *customer, def *Definition, channel string) (string, bool) {
-	if !def.obeys || c.test {
-		return "", false
-	}
-	for i := range p.cfg.Caps {
-		r := &p.cfg.Caps[i]
-		if !r.covers(channel, def.Purpose) {
-			continue
-		}
-		from := r.Per.before(p.now)
-		if r.Calendar != "" {
-			from = calendarStart(p.now, p.zone(c), r.Calendar) - 1
-		}
-		if c.slotsUsed(from, r) >= r.Max {
-			return r.Name, true
-		}
-	}
-	if c.capCount > 0 && c.slotsUsed(c.capWindow.before(p.now), nil) >= c.capCount {
-		return "customer", true
-	}
-	return "", false
-}
-
-func (r *CapRule) covers(channel string, purpose gateway.Purpose) bool {
-	return (len(r.Channels) == 0 || slices.Contains(r.Channels, channel)) &&
-		(len(r.Purposes) == 0 || slices.Contains(r.Purposes, purpose))
-}
-
-// slotsUsed counts the messages that hold a slot of the rule (nil = any): those
-// not yet shown, however old, and those shown after from.
-func (c *customer) slotsUsed(from gateway.Instant, r *CapRule) (n int) {
-	for _, m := range c.messages {
-		if r != nil && !r.covers(m.channel, m.purpose) {
-			continue
-		}
-		if m.slot == slotReserved || m.slot == slotCommitted && m.slotAt > from {
-			n++
-		}
-	}
-	return n
-}
-
 // quiet looks at the quiet hours of the project, the journey and the step; all
 // hold. It turns the choice into held, discarded or expired where they forbid.
 func (p *Partition) quiet(e *enrollment, s *step, ch *choice, expires gateway.Instant) {
@@ -270,7 +256,7 @@ func (p *Partition) quiet(e *enrollment, s *step, ch *choice, expires gateway.In
 }
 
 // message makes the message of a send step and returns its id.
-func (p *Partition) message(e *enrollment, s *step, ch *choice, ev *gateway.Event, expires gateway.Instant) gateway.MessageID {
+func (p *Partition) message(e *enrollment, s *step, ch *choice, why cause, expires gateway.Instant) gateway.MessageID {
 	e.visits++
 	full := gateway.Message{
 		ID: gateway.NewMessageID(e.id, s.id, e.visits), Enrollment: e.id, Journey: e.v.journey.name, Version: e.v.number,
@@ -279,11 +265,9 @@ func (p *Partition) message(e *enrollment, s *step, ch *choice, ev *gateway.Even
 		Values: p.messageValues(e, ch.device), Holdout: e.arm == armHoldout, DecidedAt: p.now, NotBefore: p.now,
 		NotAfter: ch.notAfter, ExpiresAt: expires, State: gateway.MessageDecided,
 	}
-	if ev != nil { // else a timer led here
-		full.Cause, full.CauseReceivedAt = clone(ev.ID), ev.ReceivedAt
-	}
+	full.Cause, full.CauseReceivedAt = clone(why.id), why.receivedAt
 	m := message{id: full.ID, enrollment: e.id, journey: e.v.journey, step: s.id, device: ch.device, channel: ch.channel,
-		purpose: full.Purpose, state: gateway.MessageDecided, slotAt: p.now, full: &full}
+		purpose: full.Purpose, tags: s.send.tags, state: gateway.MessageDecided, slotAt: p.now, full: &full}
 	if e.v.def.counts && !e.c.test && !full.Holdout {
 		m.slot = slotReserved
 	}

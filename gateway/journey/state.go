@@ -126,6 +126,7 @@ type enrollment struct {
 	endedAt   gateway.Instant
 	endReason gateway.Reason
 	props     gateway.Properties
+	stand     *standing // a send step competes; never altered in place
 	queued    queued
 }
 
@@ -149,6 +150,7 @@ type message struct {
 	device     gateway.DeviceID
 	channel    string
 	purpose    gateway.Purpose
+	tags       []string
 	state      gateway.MessageState
 	slot       slot
 	slotAt     gateway.Instant // decided, later displayed

@@ -185,12 +185,22 @@ func (p *Partition) fireTimers(bound gateway.Instant) bool {
 }
 
 func (e *enrollment) timer() (gateway.Instant, bool, uint64) {
-	return e.due, e.absence, idBits(e.id)
+	id := idBits(e.id) >> 1
+	if e.stand != nil {
+		id |= lastOfInstant
+	}
+	return e.due, e.absence, id
 }
 func (e *enrollment) queue() *queued { return &e.queued }
 
-func (m *message) timer() (gateway.Instant, bool, uint64) { return m.due, false, idBits(m.id) }
-func (m *message) queue() *queued                         { return &m.queued }
+func (m *message) timer() (gateway.Instant, bool, uint64) {
+	id := idBits(m.id) >> 1
+	if m.anew() {
+		id |= lastOfInstant
+	}
+	return m.due, false, id
+}
+func (m *message) queue() *queued { return &m.queued }
 
 func (j *journey) timer() (gateway.Instant, bool, uint64) {
 	due := j.scan.due
@@ -215,7 +225,7 @@ func (s *silence) timer() (due gateway.Instant, absence bool, id uint64) {
 	if k == nil || k.flags&latched != 0 {
 		return 0, true, 0
 	}
-	return s.trait.spec.silence.after(k.last), true, mix(uint64(s.c.id)) ^ uint64(s.trait.id)
+	return s.trait.spec.silence.after(k.last), true, (mix(uint64(s.c.id)) ^ uint64(s.trait.id)) >> 1
 }
 func (s *silence) queue() *queued { return &s.queued }
 

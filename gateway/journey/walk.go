@@ -119,6 +119,8 @@ func (e *enrollment) fire(p *Partition) {
 	}
 	s := &e.v.def.steps[e.step]
 	switch {
+	case e.stands():
+		p.arbitrate(e.c)
 	case s.kind == stepSend: // the quiet hours are over
 		if !p.stillRelevant(e) {
 			return
@@ -187,7 +189,7 @@ func (p *Partition) finish(e *enrollment, reason gateway.Reason, ev *gateway.Eve
 		d.EventID = clone(ev.ID)
 	}
 	p.decideFor(e, d)
-	e.step, e.waiting, e.absence = toEnd, false, false
+	e.step, e.waiting, e.absence, e.stand = toEnd, false, false, nil
 	e.endedAt, e.changedAt, e.endReason = p.now, p.now, reason
 	e.due = p.now
 	if g := e.v.def.goal; g != nil && !e.converted {

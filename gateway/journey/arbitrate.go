@@ -1,0 +1,221 @@
+package journey
+
+import (
+	"bytes"
+	"cmp"
+	"slices"
+
+	"touchpoint/gateway"
+)
+
+// Arbitration
+//
+// A send that a cap may close does not decide when it is reached: another one
+// may compete for the same slot at the same instant. It stands as a candidate
+// until the instant, or its journey's decision window, is over; then all
+// candidates of the budget decide in the order of priority, time of the event,
+// id. Its timer fires after all others of the same instant, so that what falls
+// due together competes together, whatever the order of the inputs.
+
+// standing is a send that stands as a candidate.
+type standing struct {
+	since gateway.Instant // from here on it competes
+	at    gateway.Instant // when the event that led here occurred
+	// The event that led here, for the message.
+	cause         string
+	causeReceived gateway.Instant
+}
+
+// lastOfInstant orders the timers of candidates behind all others.
+const lastOfInstant = 1 << 63
+
+// candidate is one of those who compete: a send of an enrollment, or a message
+// that is decided anew.
+type candidate struct {
+	e        *enrollment
+	m        *message
+	priority int
+	at       gateway.Instant
+	id       [16]byte
+	due      gateway.Instant
+}
+
+// claim is the slot that a better candidate whose window is still open would
+// take.
+type claim struct {
+	journey  *journey
+	customer *customer
+	channel  string
+	tags     []string
+}
+
+// budget returns the customers who share one budget of messages with c.
+func (p *Partition) budget(c *customer) []*customer {
+	p.sharing = append(p.sharing[:0], c)
+	return p.sharing
+}
+
+// competes reports whether a cap may close a channel of the step, so that the
+// send has to stand as a candidate.
+func (p *Partition) competes(e *enrollment, s *step, ch *choice) bool {
+	switch ch.reason {
+	case gateway.ReasonSent, gateway.ReasonHoldout, gateway.ReasonCapped:
+	default:
+		return false // no slot can help it
+	}
+	if !e.v.def.obeys || e.c.test {
+		return false
+	}
+	if e.c.capCount > 0 {
+		return true
+	}
+	for _, channel := range p.channelOrder(e.c, s) {
+		for i := range p.cfg.Caps {
+			if p.cfg.Caps[i].covers(channel, e.v.def.Purpose, s.send.tags) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// stand makes the enrollment a candidate at its send step.
+func (p *Partition) stand(e *enrollment, ev *gateway.Event) {
+	k := &standing{since: p.now, at: p.now}
+	if ev != nil {
+		k.at, k.cause, k.causeReceived = ev.OccurredAt, clone(ev.ID), ev.ReceivedAt
+	}
+	e.stand, e.waiting, e.changedAt = k, true, p.now
+	e.due = e.v.def.window.after(p.now)
+}
+
+// arbitrate decides about the candidates of a budget whose time has come, the
+// best first. One whose window is still open decides later, but whoever is
+// worse leaves it its slot.
+func (p *Partition) arbitrate(c *customer) {
+	list := p.candidates(c)
+	p.claims = p.claims[:0]
+	for i := range list {
+		switch k := &list[i]; {
+		case !k.valid():
+		case k.due > p.now:
+			p.claim(k.e)
+		case k.m != nil:
+			p.decideMessage(k.m)
+		default:
+			if p.stillRelevant(k.e) {
+				p.walk(k.e, nil)
+			}
+		}
+	}
+	p.claims = p.claims[:0]
+}
+
+// candidates lists those who compete for the budget of c, the best first.
+func (p *Partition) candidates(c *customer) (list []candidate) {
+	for _, o := range p.budget(c) {
+		for _, e := range o.enrollments {
+			if e.stand != nil && e.v.journey.state != gateway.JourneyPaused {
+				list = append(list, candidate{e: e, priority: e.v.def.priority, at: e.stand.at, id: e.id, due: e.due})
+			}
+		}
+		for _, m := range o.messages {
+			if m.anew() && m.due <= p.now && m.journey.state != gateway.JourneyPaused {
+				list = append(list, candidate{m: m, priority: p.priority(m), at: m.full.DecidedAt, id: m.id, due: m.due})
+			}
+		}
+	}
+	slices.SortFunc(list, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(b.priority, a.priority), cmp.Compare(a.at, b.at), bytes.Compare(a.id[:], b.id[:]))
+	})
+	return list
+}
+
+// valid reports whether the candidate still stands: a decision before may have
+// ended its enrollment.
+func (k *candidate) valid() bool {
+	if k.m != nil {
+		return k.m.anew() && k.m.due == k.due
+	}
+	return k.e.stand != nil && !k.e.ended() && k.e.due == k.due
+}
+
+// anew reports whether the message waits to be decided anew.
+func (m *message) anew() bool {
+	return m.full != nil && m.state == gateway.MessageMissedWindow && m.due != 0
+}
+
+func (p *Partition) priority(m *message) int {
+	if v := m.journey.version(m.full.Version); v != nil {
+		return v.def.priority
+	}
+	return 0
+}
+
+// claim keeps a slot for a candidate whose window is still open.
+func (p *Partition) claim(e *enrollment) {
+	if e.arm == armHoldout || !e.v.def.counts || e.c.test {
+		return
+	}
+	s := &e.v.def.steps[e.step]
+	if ch := p.choose(e, s, never); ch.channel != "" {
+		p.claims = append(p.claims, claim{e.v.journey, e.c, ch.channel, s.send.tags})
+	}
+}
+
+// never is later than every instant that counts.
+const never = gateway.Instant(1 << 60)
+
+// winner names the journey that took the slot of a rule (nil = the customer's
+// own cap) while the enrollment stood as a candidate, "" when the slot was gone
+// before.
+func (p *Partition) winner(e *enrollment, r *CapRule) (name string) {
+	if e.stand == nil {
+		return ""
+	}
+	for i := range p.claims {
+		if k := &p.claims[i]; r == nil && k.customer == e.c || r != nil && r.covers(k.channel, k.journey.purpose(), k.tags) {
+			name = k.journey.name
+		}
+	}
+	if name != "" {
+		return name
+	}
+	var at gateway.Instant
+	for _, c := range p.budget(e.c) {
+		if r == nil && c != e.c {
+			continue
+		}
+		for _, m := range c.messages {
+			taken := m.slot == slotReserved || m.slot == slotCommitted
+			if taken && m.slotAt >= max(e.stand.since, at) && (r == nil || r.covers(m.channel, m.purpose, m.tags)) {
+				name, at = m.journey.name, m.slotAt
+			}
+		}
+	}
+	return name
+}
+
+// purpose returns the purpose of the active version.
+func (j *journey) purpose() gateway.Purpose {
+	if j.active == nil {
+		return ""
+	}
+	return j.active.def.Purpose
+}
+
+// fire of a candidate's timer: see arbitrate.
+func (e *enrollment) stands() bool {
+	return e.stand != nil && e.step != toEnd && e.v.def.steps[e.step].kind == stepSend
+}
+
+func (e *encoder) standing(k *standing) {
+	e.at(k.since)
+	e.at(k.at)
+	e.string(k.cause)
+	e.at(k.causeReceived)
+}
+
+func (d *decoder) standing() *standing {
+	return &standing{since: d.at(), at: d.at(), cause: d.string(), causeReceived: d.at()}
+}

@@ -1,0 +1,78 @@
+package journey
+
+import (
+	"slices"
+
+	"touchpoint/gateway"
+)
+
+// capped returns the cap that closes the channel to a send step, and who took
+// its slot while the step stood as a candidate.
+func (p *Partition) capped(e *enrollment, s *step, channel string) check {
+	if !e.v.def.obeys || e.c.test {
+		return check{}
+	}
+	closed := func(rule string, r *CapRule) check {
+		k := check{reason: gateway.ReasonCapped, rule: rule, passed: 2}
+		if w := p.winner(e, r); w != "" {
+			k.values = gateway.Properties{{Key: "winner", Value: gateway.String(w)}}
+		}
+		return k
+	}
+	for i := range p.cfg.Caps {
+		r := &p.cfg.Caps[i]
+		if !r.covers(channel, e.v.def.Purpose, s.send.tags) {
+			continue
+		}
+		from := r.Per.before(p.now)
+		if r.Calendar != "" {
+			from = calendarStart(p.now, p.zone(e.c), r.Calendar) - 1
+		}
+		if p.slotsUsed(e.c, from, r) >= r.Max {
+			return closed(r.Name, r)
+		}
+	}
+	if c := e.c; c.capCount > 0 && p.slotsUsed(c, c.capWindow.before(p.now), nil) >= c.capCount {
+		return closed("customer", nil)
+	}
+	return check{}
+}
+
+// covers reports whether the rule limits messages of the purpose on the channel
+// that carry the tags.
+func (r *CapRule) covers(channel string, purpose gateway.Purpose, tags []string) bool {
+	return (len(r.Channels) == 0 || slices.Contains(r.Channels, channel)) &&
+		(len(r.Purposes) == 0 || slices.Contains(r.Purposes, purpose)) &&
+		(len(r.Tags) == 0 || slices.ContainsFunc(r.Tags, func(t string) bool { return slices.Contains(tags, t) }))
+}
+
+// slotsUsed counts the messages that hold a slot of the rule: those not yet
+// shown, however old, those shown after from, and the claims of better
+// candidates. Without a rule it counts the customer's own, else his budget's.
+func (p *Partition) slotsUsed(c *customer, from gateway.Instant, r *CapRule) (n int) {
+	if r == nil {
+		n = c.slotsUsed(from, nil)
+	} else {
+		for _, o := range p.budget(c) {
+			n += o.slotsUsed(from, r)
+		}
+	}
+	for i := range p.claims {
+		if k := &p.claims[i]; r == nil && k.customer == c || r != nil && r.covers(k.channel, k.journey.purpose(), k.tags) {
+			n++
+		}
+	}
+	return n
+}
+
+func (c *customer) slotsUsed(from gateway.Instant, r *CapRule) (n int) {
+	for _, m := range c.messages {
+		if r != nil && !r.covers(m.channel, m.purpose, m.tags) {
+			continue
+		}
+		if m.slot == slotReserved || m.slot == slotCommitted && m.slotAt > from {
+			n++
+		}
+	}
+	return n
+}
