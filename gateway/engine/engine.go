@@ -14,6 +14,7 @@ type Engine struct {
 	o       Options
 	runners []*runner
 	changed changes
+	over    atomic.Int64 // the instant of a virtual clock in which all else is done
 
 	halt   context.CancelFunc // ends the loops after the step at hand
 	abort  context.CancelFunc // ends what is under way, too

@@ -76,7 +76,22 @@ func (e *Engine) quiet(ctx context.Context) (bool, error) {
 			return false, nil
 		}
 	}
-	return true, nil
+	return e.endInstant(now), nil
+}
+
+// endInstant lets the timers fire that are due at this very instant, now that
+// nothing else is left to do in it; it reports whether there were none.
+func (e *Engine) endInstant(now gateway.Instant) bool {
+	none := true
+	for _, r := range e.runners {
+		if r.shared.timers()[0] != now {
+			continue
+		}
+		none = false
+		e.over.Store(int64(now))
+		r.wake()
+	}
+	return none
 }
 
 // quiet says whether the runner has done all that it can with what it knows.
@@ -86,7 +101,7 @@ func (r *runner) quiet(now, observed gateway.Instant) bool {
 		return false
 	}
 	timers := s.timers()
-	if pure := timers[0]; pure != 0 && pure <= now {
+	if pure := timers[0]; pure != 0 && (pure < now || pure == now && r.e.instantOver(now)) {
 		return false
 	}
 	absence := timers[1]

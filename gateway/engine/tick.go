@@ -48,11 +48,22 @@ func (r *runner) tickIn() (wait time.Duration, due bool) {
 	if at > now {
 		return r.clockWait(at - now), false
 	}
+	if timers[0] == now && !r.e.instantOver(now) && r.nextTick(0, timers[1], now) > now {
+		return farAway, false // a nudge comes
+	}
 	if timers != r.tick.sentFor {
 		r.tick.backOff = 0
 	}
 	gap := max(r.o.TickGap, r.tick.backOff) - time.Since(r.tick.last)
 	return gap, gap <= 0
+}
+
+// instantOver says whether timers due at this very instant may fire. A virtual
+// clock stands still while the instant goes on, so that what competes in it
+// has to wait until everything else is done: Settled says so. A wall clock
+// moves on by itself.
+func (e *Engine) instantOver(now gateway.Instant) bool {
+	return !e.o.Clock.Virtual() || gateway.Instant(e.over.Load()) == now
 }
 
 // never is a time that no clock shows.

@@ -96,7 +96,11 @@ func (p *Partition) arbitrate(c *customer) {
 	list := p.candidates(c)
 	p.claims = p.claims[:0]
 	for i := range list {
-		switch k := &list[i]; {
+		k := &list[i]
+		if p.contest = k.due; k.e != nil && k.e.stand != nil {
+			p.contest = k.e.stand.since
+		}
+		switch {
 		case !k.valid():
 		case k.due > p.now:
 			p.claim(k.e)
@@ -108,7 +112,7 @@ func (p *Partition) arbitrate(c *customer) {
 			}
 		}
 	}
-	p.claims = p.claims[:0]
+	p.claims, p.contest = p.claims[:0], 0
 }
 
 // candidates lists those who compete for the budget of c, the best first.
@@ -167,10 +171,9 @@ func (p *Partition) claim(e *enrollment) {
 const never = gateway.Instant(1 << 60)
 
 // winner names the journey that took the slot of a rule (nil = the customer's
-// own cap) while the enrollment stood as a candidate, "" when the slot was gone
-// before.
+// own cap) while the candidate at hand stood, "" when the slot was gone before.
 func (p *Partition) winner(e *enrollment, r *CapRule) (name string) {
-	if e.stand == nil {
+	if p.contest == 0 {
 		return ""
 	}
 	for i := range p.claims {
@@ -188,7 +191,7 @@ func (p *Partition) winner(e *enrollment, r *CapRule) (name string) {
 		}
 		for _, m := range c.messages {
 			taken := m.slot == slotReserved || m.slot == slotCommitted
-			if taken && m.slotAt >= max(e.stand.since, at) && (r == nil || r.covers(m.channel, m.purpose, m.tags)) {
+			if taken && m.slotAt >= max(p.contest, at) && (r == nil || r.covers(m.channel, m.purpose, m.tags)) {
 				name, at = m.journey.name, m.slotAt
 			}
 		}

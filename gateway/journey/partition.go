@@ -49,6 +49,7 @@ type Partition struct {
 	ids     []gateway.CustomerID // of a scan, sorted
 	sharing []*customer          // of a budget
 	claims  []claim              // of the arbitration at hand
+	contest gateway.Instant      // since when its candidate stands
 }
 
 // NewPartition makes an empty partition.

@@ -93,6 +93,13 @@ func (s *Session) cmdAdvance(a args) error {
 	return s.world().Advance(s.world().Clock() + gateway.Instant(d))
 }
 
+// cmdTogether lets what follows happen at one instant, which is over when the
+// clock moves on: only then is decided who of those that compete gets a slot.
+func (s *Session) cmdTogether(args) error {
+	s.together = true
+	return nil
+}
+
 func (s *Session) cmdObserved(a args) error {
 	switch a.plain[0] {
 	case "stops":

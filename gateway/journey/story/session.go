@@ -34,6 +34,7 @@ type Session struct {
 	events     int
 	sent       []gateway.Message
 	version    map[string]uint32
+	together   bool // the commands up to the next move of the clock are one instant
 }
 
 // NewSession is a world in which nothing happened yet.
@@ -56,8 +57,16 @@ func (s *Session) Do(line string) ([]string, error) {
 		return nil, err
 	}
 	s.out = nil
+	if words[0] == "at" || words[0] == "advance" {
+		s.together = false
+	}
 	if err := c.run(s, a); err != nil {
 		return nil, err
+	}
+	if s.w != nil && !s.together {
+		if err := s.w.Settle(); err != nil {
+			return nil, err
+		}
 	}
 	if s.o.Checked && s.w != nil {
 		if err := s.w.Check(); err != nil {

@@ -17,6 +17,7 @@ var commands = map[string]command{
 	"partitions": {(*Session).cmdPartitions, "partitions NUMBER", 1, none},
 	"at":         {(*Session).cmdAt, "at 2026-05-01 08:00", 1, none},
 	"advance":    {(*Session).cmdAdvance, "advance 3d", 1, none},
+	"together":   {(*Session).cmdTogether, "together", 0, none},
 	"observed":   {(*Session).cmdObserved, "observed stops|follows|TIME", 1, none},
 	"publish":    {(*Session).cmdPublish, "publish FILE [effective=TIME] [running=pin|migrate|restart] [existing=enroll]", 1, []string{"effective", "running", "existing"}},
 	"journey":    {(*Session).cmdJourney, "journey NAME pause|resume|archive|drain [effective=TIME]", 2, []string{"effective"}},
