@@ -49,10 +49,17 @@ type claim struct {
 	tags     []string
 }
 
+// contest is the scratch space of arbitration.
+type contest struct {
+	sharing []*customer     // of a budget
+	claims  []claim         // better candidates whose window is open
+	since   gateway.Instant // the candidate at hand stands since
+}
+
 // budget returns the customers who share one budget of messages with c.
 func (p *Partition) budget(c *customer) []*customer {
-	p.sharing = append(p.sharing[:0], c)
-	return p.sharing
+	p.contest.sharing = append(p.contest.sharing[:0], c)
+	return p.contest.sharing
 }
 
 // competes reports whether a cap may close a channel of the step, so that the
@@ -94,11 +101,11 @@ func (p *Partition) stand(e *enrollment, ev *gateway.Event) {
 // worse leaves it its slot.
 func (p *Partition) arbitrate(c *customer) {
 	list := p.candidates(c)
-	p.claims = p.claims[:0]
+	p.contest.claims = p.contest.claims[:0]
 	for i := range list {
 		k := &list[i]
-		if p.contest = k.due; k.e != nil && k.e.stand != nil {
-			p.contest = k.e.stand.since
+		if p.contest.since = k.due; k.e != nil && k.e.stand != nil {
+			p.contest.since = k.e.stand.since
 		}
 		switch {
 		case !k.valid():
@@ -112,7 +119,7 @@ func (p *Partition) arbitrate(c *customer) {
 			}
 		}
 	}
-	p.claims, p.contest = p.claims[:0], 0
+	p.contest.claims, p.contest.since = p.contest.claims[:0], 0
 }
 
 // candidates lists those who compete for the budget of c, the best first.
@@ -163,7 +170,7 @@ func (p *Partition) claim(e *enrollment) {
 	}
 	s := &e.v.def.steps[e.step]
 	if ch := p.choose(e, s, never); ch.channel != "" {
-		p.claims = append(p.claims, claim{e.v.journey, e.c, ch.channel, s.send.tags})
+		p.contest.claims = append(p.contest.claims, claim{e.v.journey, e.c, ch.channel, s.send.tags})
 	}
 }
 
@@ -173,11 +180,11 @@ const never = gateway.Instant(1 << 60)
 // winner names the journey that took the slot of a rule (nil = the customer's
 // own cap) while the candidate at hand stood, "" when the slot was gone before.
 func (p *Partition) winner(e *enrollment, r *CapRule) (name string) {
-	if p.contest == 0 {
+	if p.contest.since == 0 {
 		return ""
 	}
-	for i := range p.claims {
-		if k := &p.claims[i]; r == nil && k.customer == e.c || r != nil && r.covers(k.channel, k.journey.purpose(), k.tags) {
+	for i := range p.contest.claims {
+		if k := &p.contest.claims[i]; r == nil && k.customer == e.c || r != nil && r.covers(k.channel, k.journey.purpose(), k.tags) {
 			name = k.journey.name
 		}
 	}
@@ -191,7 +198,7 @@ func (p *Partition) winner(e *enrollment, r *CapRule) (name string) {
 		}
 		for _, m := range c.messages {
 			taken := m.slot == slotReserved || m.slot == slotCommitted
-			if taken && m.slotAt >= max(p.contest, at) && (r == nil || r.covers(m.channel, m.purpose, m.tags)) {
+			if taken && m.slotAt >= max(p.contest.since, at) && (r == nil || r.covers(m.channel, m.purpose, m.tags)) {
 				name, at = m.journey.name, m.slotAt
 			}
 		}

@@ -15,7 +15,7 @@ func TestArbitrationOrder(t *testing.T) {
 	want := ""
 	for _, order := range [][]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
 		for cut := range 4 { // bit i: a new record after the i-th input
-			got := contest(t, order, cut)
+			got := compete(t, order, cut)
 			if want == "" {
 				want = got
 			}
@@ -29,9 +29,9 @@ func TestArbitrationOrder(t *testing.T) {
 	}
 }
 
-// contest lets three journeys compete for one slot and returns what became of
+// compete lets three journeys compete for one slot and returns what became of
 // them.
-func contest(t *testing.T, order []int, cut int) string {
+func compete(t *testing.T, order []int, cut int) string {
 	t.Helper()
 	w := NewWorld(Config{Caps: []CapRule{{Name: "one", Max: 1, Per: dayMillis}}}, 1, true)
 	w.SetClock(modelStart)

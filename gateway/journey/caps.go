@@ -57,8 +57,8 @@ func (p *Partition) slotsUsed(c *customer, from gateway.Instant, r *CapRule) (n 
 			n += o.slotsUsed(from, r)
 		}
 	}
-	for i := range p.claims {
-		if k := &p.claims[i]; r == nil && k.customer == c || r != nil && r.covers(k.channel, k.journey.purpose(), k.tags) {
+	for i := range p.contest.claims {
+		if k := &p.contest.claims[i]; r == nil && k.customer == c || r != nil && r.covers(k.channel, k.journey.purpose(), k.tags) {
 			n++
 		}
 	}

@@ -29,27 +29,18 @@ type Partition struct {
 	heaps    [2]timerHeap
 
 	// Of the run at hand.
-	out     *gateway.Step
-	more    bool            // Apply stopped before its record
-	before  gateway.Instant // p.now when Apply first met that record
-	enc     encoder
-	scope   scope
-	fired   int
-	values  []int64
-	zones   map[string]*time.Location
-	words   map[string]string
-	ids     []gateway.CustomerID // of a scan, sorted
-	out     *gateway.Step
-	enc     encoder
-	scope   scope
-	fired   int
-	values  []int64
-	zones   map[string]*time.Location
-	words   map[string]string
-	ids     []gateway.CustomerID // of a scan, sorted
-	sharing []*customer          // of a budget
-	claims  []claim              // of the arbitration at hand
-	contest gateway.Instant      // since when its candidate stands
+	out    *gateway.Step
+	more   bool            // Apply stopped before its record
+	before gateway.Instant // p.now when Apply first met that record
+	enc    encoder
+	scope  scope
+	fired  int
+	values []int64
+	zones  map[string]*time.Location
+	words  map[string]string
+	ids    []gateway.CustomerID // of a scan, sorted
+
+	contest contest
 }
 
 // NewPartition makes an empty partition.
