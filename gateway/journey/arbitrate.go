@@ -163,19 +163,19 @@ func (p *Partition) priority(m *message) int {
 	return 0
 }
 
+// endOfTime is later than every instant that counts.
+const endOfTime = gateway.Instant(1 << 60)
+
 // claim keeps a slot for a candidate whose window is still open.
 func (p *Partition) claim(e *enrollment) {
 	if e.arm == armHoldout || !e.v.def.counts || e.c.test {
 		return
 	}
 	s := &e.v.def.steps[e.step]
-	if ch := p.choose(e, s, never); ch.channel != "" {
+	if ch := p.choose(e, s, endOfTime); ch.channel != "" {
 		p.contest.claims = append(p.contest.claims, claim{e.v.journey, e.c, ch.channel, s.send.tags})
 	}
 }
-
-// never is later than every instant that counts.
-const never = gateway.Instant(1 << 60)
 
 // winner names the journey that took the slot of a rule (nil = the customer's
 // own cap) while the candidate at hand stood, "" when the slot was gone before.
