@@ -95,6 +95,8 @@ type PublishJourney struct {
 	// before: "pin", "migrate" or "restart".
 	Existing string
 	Running  string
+	// Fill: counters that are new wait for history before the version is active.
+	Fill bool
 }
 
 // SetJourneyState pauses, resumes or archives a journey at Effective.
@@ -102,6 +104,11 @@ type SetJourneyState struct {
 	Journey   string
 	State     JourneyState
 	Effective Instant
+	// Withdraw takes back what a paused journey decided and nobody saw yet.
+	Withdraw bool
+	// Reason and Rule are set when a brake of the journey's own did it.
+	Reason Reason
+	Rule   string
 }
 
 // TriggerJourney enrolls a customer by API. The same Key gives the same

@@ -48,5 +48,10 @@ const (
 	ReasonStarted          Reason = "started"               // a step asked for another journey's start
 	ReasonStopped          Reason = "stopped"               // a step stopped another journey's run
 	ReasonLoop             Reason = "loop"                  // journeys start each other in a circle
+	ReasonWaiting          Reason = "waiting"               // entry: asks for a grant of an installation-wide limit
+	ReasonRamp             Reason = "ramp"                  // entry: outside the share that the ramp lets in
+	ReasonBrake            Reason = "brake"                 // send: everything is stopped
+	ReasonForecast         Reason = "forecast"              // journey: paused itself, it sent more than forecast
+	ReasonFilling          Reason = "filling"               // journey: new counters are filled from history
 	ReasonConversionWindow Reason = "conversion"            // goal counted after exit, inside the window
 )

@@ -23,6 +23,9 @@ type Step struct {
 	// Changes are the state deltas in the core's own encoding.
 	Changes []byte
 
+	// Brake says that the brake of everything was put on or released.
+	Brake Brake
+
 	// Late holds events that were applied by this step but came with an earlier
 	// record (they were held until their device's state arrived).
 	Late []LateEvent

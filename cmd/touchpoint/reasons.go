@@ -55,6 +55,11 @@ var reasonWords = map[gateway.Reason]string{
 	gateway.ReasonResumed:          "the journey goes on",
 	gateway.ReasonConditionFailed:  "a condition met a value that it cannot use",
 	gateway.ReasonFailed:           "delivery gave up",
+	gateway.ReasonWaiting:          "asks for a place under the journey's entry cap; the answer follows",
+	gateway.ReasonRamp:             "not enrolled: outside the share that the ramp lets in so far",
+	gateway.ReasonBrake:            "not sent now: everything is stopped by the brake",
+	gateway.ReasonForecast:         "the journey paused itself: it sent far more than forecast",
+	gateway.ReasonFilling:          "a version waits until its new counters are filled from history",
 	gateway.ReasonConversionWindow: "reached the goal after leaving, inside the window",
 }
 

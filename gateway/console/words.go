@@ -58,6 +58,11 @@ var reasonWords = map[gateway.Reason]words{
 	gateway.ReasonResumed:          {"resumed", "The journey goes on", "good"},
 	gateway.ReasonConditionFailed:  {"condition failed", "A condition met a value that it cannot use", "bad"},
 	gateway.ReasonFailed:           {"delivery failed", "Delivery gave up", "bad"},
+	gateway.ReasonWaiting:          {"asks for a place", "Waits for a place under the journey's entry cap", "wait"},
+	gateway.ReasonRamp:             {"not in the ramp yet", "The journey lets in a part of its customers so far", "wait"},
+	gateway.ReasonBrake:            {"everything is stopped", "The brake is on: nothing is sent", "wait"},
+	gateway.ReasonForecast:         {"journey paused itself", "The journey sent far more than forecast and paused itself", "bad"},
+	gateway.ReasonFilling:          {"being filled", "New numbers are filled from history before the version is live", "wait"},
 	gateway.ReasonConversionWindow: {"goal reached later", "Reached the goal after leaving", "good"},
 }
 

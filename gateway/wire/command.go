@@ -25,6 +25,8 @@ func appendCommand(b []byte, c gateway.Command) []byte {
 		b = appendReceipt(b, &c)
 	case gateway.PublishJourney, gateway.SetJourneyState, gateway.TriggerJourney:
 		b = appendJourneyCommand(b, c)
+	case gateway.RequestGrant, gateway.Grant, gateway.ReportMessages, gateway.SetBrake, gateway.FillTraits, gateway.FinishFill:
+		b = appendLimitCommand(b, c)
 	default:
 		b = appendDeviceCommand(b, c)
 	}
@@ -64,10 +66,14 @@ func appendJourneyCommand(b []byte, c gateway.Command) []byte {
 		b = putBytes(b, 4, c.Definition)
 		b = putText(b, 5, c.Existing)
 		b = putText(b, 6, c.Running)
+		b = putBool(b, 60, c.Fill)
 	case gateway.SetJourneyState:
 		b = putText(b, 1, c.Journey)
 		b = putText(b, 2, c.State)
 		b = putTime(b, 3, c.Effective)
+		b = putBool(b, 60, c.Withdraw)
+		b = putText(b, 61, c.Reason)
+		b = putText(b, 62, c.Rule)
 	case gateway.TriggerJourney:
 		b = putText(b, 1, c.Journey)
 		b = putFixed64(b, 2, uint64(c.Customer))
@@ -109,7 +115,7 @@ func commandField(c gateway.Command) int {
 	case gateway.Receipt:
 		return 14
 	}
-	return 0
+	return limitField(c)
 }
 
 // command decodes the body of a command field.
@@ -139,6 +145,9 @@ func (d *batchDecoder) command(field int, m *reader) gateway.Command {
 		return m.triggerJourney()
 	case 14:
 		return m.receipt()
+	}
+	if field >= firstLimit && field <= lastLimit {
+		return d.limitCommand(field, m)
 	}
 	return gateway.Tick{}
 }

@@ -177,6 +177,8 @@ func (m *reader) publishJourney() (c gateway.PublishJourney) {
 			c.Existing = m.text()
 		case 6<<3 | typeBytes:
 			c.Running = m.text()
+		case 60<<3 | typeVarint:
+			c.Fill = m.bool()
 		default:
 			m.skip(t)
 		}
@@ -196,6 +198,12 @@ func (m *reader) setJourneyState() (c gateway.SetJourneyState) {
 			c.State = gateway.JourneyState(m.text())
 		case 3<<3 | typeVarint:
 			c.Effective = m.time()
+		case 60<<3 | typeVarint:
+			c.Withdraw = m.bool()
+		case 61<<3 | typeBytes:
+			c.Reason = gateway.Reason(m.text())
+		case 62<<3 | typeBytes:
+			c.Rule = m.text()
 		default:
 			m.skip(t)
 		}

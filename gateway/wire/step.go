@@ -38,6 +38,7 @@ func AppendStep(dst []byte, s *gateway.Step, prevSeq uint64) []byte {
 	}
 	dst = putEach(dst, 23, s.Journeys, appendJourney)
 	dst = putBytes(dst, 70, s.Rules)
+	dst = putUint(dst, 60, uint64(s.Brake))
 	return appendCRC(dst, start)
 }
 
@@ -142,6 +143,8 @@ func (d *stepDecoder) decode(s *gateway.Step) (prevSeq uint64) {
 			s.Partition = d.int()
 		case 70<<3 | typeBytes:
 			s.Rules = d.bytes()
+		case 60<<3 | typeVarint:
+			s.Brake = gateway.Brake(d.code())
 		case 22<<3 | typeBytes:
 			m := d.nested()
 			for m.left() > 0 {

@@ -41,8 +41,11 @@ func (f *filler) fill(v reflect.Value) {
 	case gateway.DecisionKind:
 		v.SetUint(f.n%6 + 1)
 		return
-	case gateway.Source:
+	case gateway.Source, gateway.Limit:
 		v.SetUint(f.n%3 + 1)
+		return
+	case gateway.Brake:
+		v.SetUint(f.n%2 + 1)
 		return
 	}
 	switch v.Kind() {
@@ -96,7 +99,17 @@ func commands() []gateway.Command {
 		filled[gateway.UnbindDevice](4), filled[gateway.ReleaseDevice](5), filled[gateway.AdmitDevice](6),
 		filled[gateway.CustomerEvent](7), filled[gateway.EraseCustomer](8), filled[gateway.PublishJourney](9),
 		filled[gateway.SetJourneyState](10), filled[gateway.TriggerJourney](11), filled[gateway.Receipt](12),
+		filled[gateway.RequestGrant](13), filled[gateway.Grant](14), filled[gateway.ReportMessages](15),
+		filled[gateway.SetBrake](16), fillTraits(), filled[gateway.FinishFill](18),
 	}
+}
+
+func fillTraits() gateway.FillTraits {
+	c := filled[gateway.FillTraits](17)
+	for i := range c.Events {
+		c.Events[i].Event.HasSeq = true
+	}
+	return c
 }
 
 func fullBatch() gateway.Batch {

@@ -163,6 +163,59 @@ func (MessageState) EnumDescriptor() ([]byte, []int) {
 	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{1}
 }
 
+// Limit names a limit of a journey over the whole installation.
+type Limit int32
+
+const (
+	Limit_LIMIT_UNSPECIFIED Limit = 0
+	Limit_LIMIT_ENTRY       Limit = 1
+	Limit_LIMIT_EXISTING    Limit = 2
+	Limit_LIMIT_MESSAGES    Limit = 3
+)
+
+// Enum value maps for Limit.
+var (
+	Limit_name = map[int32]string{
+		0: "LIMIT_UNSPECIFIED",
+		1: "LIMIT_ENTRY",
+		2: "LIMIT_EXISTING",
+		3: "LIMIT_MESSAGES",
+	}
+	Limit_value = map[string]int32{
+		"LIMIT_UNSPECIFIED": 0,
+		"LIMIT_ENTRY":       1,
+		"LIMIT_EXISTING":    2,
+		"LIMIT_MESSAGES":    3,
+	}
+)
+
+func (x Limit) Enum() *Limit {
+	p := new(Limit)
+	*p = x
+	return p
+}
+
+func (x Limit) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Limit) Descriptor() protoreflect.EnumDescriptor {
+	return file_touchpoint_record_v1_event_proto_enumTypes[2].Descriptor()
+}
+
+func (Limit) Type() protoreflect.EnumType {
+	return &file_touchpoint_record_v1_event_proto_enumTypes[2]
+}
+
+func (x Limit) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Limit.Descriptor instead.
+func (Limit) EnumDescriptor() ([]byte, []int) {
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{2}
+}
+
 // EventBatch is one message of the EVENTS log: inputs of one partition that
 // became durable together. Times are milliseconds since the Unix epoch, 0 is
 // "not set".
@@ -279,6 +332,12 @@ type Input struct {
 	//	*Input_SetJourneyState
 	//	*Input_TriggerJourney
 	//	*Input_Receipt
+	//	*Input_RequestGrant
+	//	*Input_Grant
+	//	*Input_ReportMessages
+	//	*Input_SetBrake
+	//	*Input_FillTraits
+	//	*Input_FinishFill
 	Body isInput_Body `protobuf_oneof:"body"`
 	// Set when a step of another partition forwarded the input.
 	From          *Forwarded `protobuf:"bytes,15,opt,name=from,proto3" json:"from,omitempty"`
@@ -449,6 +508,60 @@ func (x *Input) GetReceipt() *Receipt {
 	return nil
 }
 
+func (x *Input) GetRequestGrant() *RequestGrant {
+	if x != nil {
+		if x, ok := x.Body.(*Input_RequestGrant); ok {
+			return x.RequestGrant
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetGrant() *Grant {
+	if x != nil {
+		if x, ok := x.Body.(*Input_Grant); ok {
+			return x.Grant
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetReportMessages() *ReportMessages {
+	if x != nil {
+		if x, ok := x.Body.(*Input_ReportMessages); ok {
+			return x.ReportMessages
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetSetBrake() *SetBrake {
+	if x != nil {
+		if x, ok := x.Body.(*Input_SetBrake); ok {
+			return x.SetBrake
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetFillTraits() *FillTraits {
+	if x != nil {
+		if x, ok := x.Body.(*Input_FillTraits); ok {
+			return x.FillTraits
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetFinishFill() *FinishFill {
+	if x != nil {
+		if x, ok := x.Body.(*Input_FinishFill); ok {
+			return x.FinishFill
+		}
+	}
+	return nil
+}
+
 func (x *Input) GetFrom() *Forwarded {
 	if x != nil {
 		return x.From
@@ -516,6 +629,30 @@ type Input_Receipt struct {
 	Receipt *Receipt `protobuf:"bytes,14,opt,name=receipt,proto3,oneof"`
 }
 
+type Input_RequestGrant struct {
+	RequestGrant *RequestGrant `protobuf:"bytes,60,opt,name=request_grant,json=requestGrant,proto3,oneof"`
+}
+
+type Input_Grant struct {
+	Grant *Grant `protobuf:"bytes,61,opt,name=grant,proto3,oneof"`
+}
+
+type Input_ReportMessages struct {
+	ReportMessages *ReportMessages `protobuf:"bytes,62,opt,name=report_messages,json=reportMessages,proto3,oneof"`
+}
+
+type Input_SetBrake struct {
+	SetBrake *SetBrake `protobuf:"bytes,63,opt,name=set_brake,json=setBrake,proto3,oneof"`
+}
+
+type Input_FillTraits struct {
+	FillTraits *FillTraits `protobuf:"bytes,64,opt,name=fill_traits,json=fillTraits,proto3,oneof"`
+}
+
+type Input_FinishFill struct {
+	FinishFill *FinishFill `protobuf:"bytes,65,opt,name=finish_fill,json=finishFill,proto3,oneof"`
+}
+
 func (*Input_Event) isInput_Body() {}
 
 func (*Input_Tick) isInput_Body() {}
@@ -543,6 +680,18 @@ func (*Input_SetJourneyState) isInput_Body() {}
 func (*Input_TriggerJourney) isInput_Body() {}
 
 func (*Input_Receipt) isInput_Body() {}
+
+func (*Input_RequestGrant) isInput_Body() {}
+
+func (*Input_Grant) isInput_Body() {}
+
+func (*Input_ReportMessages) isInput_Body() {}
+
+func (*Input_SetBrake) isInput_Body() {}
+
+func (*Input_FillTraits) isInput_Body() {}
+
+func (*Input_FinishFill) isInput_Body() {}
 
 // Forwarded names the step, and the place within it, that an input came from.
 type Forwarded struct {
@@ -1501,6 +1650,7 @@ type PublishJourney struct {
 	Definition    []byte                 `protobuf:"bytes,4,opt,name=definition,proto3" json:"definition,omitempty"`
 	Existing      string                 `protobuf:"bytes,5,opt,name=existing,proto3" json:"existing,omitempty"`
 	Running       string                 `protobuf:"bytes,6,opt,name=running,proto3" json:"running,omitempty"`
+	Fill          bool                   `protobuf:"varint,60,opt,name=fill,proto3" json:"fill,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1577,12 +1727,22 @@ func (x *PublishJourney) GetRunning() string {
 	return ""
 }
 
+func (x *PublishJourney) GetFill() bool {
+	if x != nil {
+		return x.Fill
+	}
+	return false
+}
+
 // SetJourneyState pauses, resumes or archives a journey.
 type SetJourneyState struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Journey       string                 `protobuf:"bytes,1,opt,name=journey,proto3" json:"journey,omitempty"`
 	State         string                 `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"`
 	Effective     int64                  `protobuf:"varint,3,opt,name=effective,proto3" json:"effective,omitempty"`
+	Withdraw      bool                   `protobuf:"varint,60,opt,name=withdraw,proto3" json:"withdraw,omitempty"`
+	Reason        string                 `protobuf:"bytes,61,opt,name=reason,proto3" json:"reason,omitempty"`
+	Rule          string                 `protobuf:"bytes,62,opt,name=rule,proto3" json:"rule,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1636,6 +1796,27 @@ func (x *SetJourneyState) GetEffective() int64 {
 		return x.Effective
 	}
 	return 0
+}
+
+func (x *SetJourneyState) GetWithdraw() bool {
+	if x != nil {
+		return x.Withdraw
+	}
+	return false
+}
+
+func (x *SetJourneyState) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *SetJourneyState) GetRule() string {
+	if x != nil {
+		return x.Rule
+	}
+	return ""
 }
 
 // TriggerJourney enrolls a customer by API.
@@ -1808,6 +1989,461 @@ func (x *Receipt) GetDetail() string {
 	return ""
 }
 
+// RequestGrant asks the coordinator of a journey for units of a limit, and
+// tells what became of those that it granted before.
+type RequestGrant struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Journey       string                 `protobuf:"bytes,1,opt,name=journey,proto3" json:"journey,omitempty"`
+	Version       uint32                 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	Limit         Limit                  `protobuf:"varint,3,opt,name=limit,proto3,enum=touchpoint.record.v1.Limit" json:"limit,omitempty"`
+	Partition     int32                  `protobuf:"varint,4,opt,name=partition,proto3" json:"partition,omitempty"`
+	Want          int32                  `protobuf:"varint,5,opt,name=want,proto3" json:"want,omitempty"`
+	Used          int32                  `protobuf:"varint,6,opt,name=used,proto3" json:"used,omitempty"`
+	UsedAt        int64                  `protobuf:"varint,7,opt,name=used_at,json=usedAt,proto3" json:"used_at,omitempty"`
+	Returned      int32                  `protobuf:"varint,8,opt,name=returned,proto3" json:"returned,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RequestGrant) Reset() {
+	*x = RequestGrant{}
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RequestGrant) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RequestGrant) ProtoMessage() {}
+
+func (x *RequestGrant) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RequestGrant.ProtoReflect.Descriptor instead.
+func (*RequestGrant) Descriptor() ([]byte, []int) {
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *RequestGrant) GetJourney() string {
+	if x != nil {
+		return x.Journey
+	}
+	return ""
+}
+
+func (x *RequestGrant) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *RequestGrant) GetLimit() Limit {
+	if x != nil {
+		return x.Limit
+	}
+	return Limit_LIMIT_UNSPECIFIED
+}
+
+func (x *RequestGrant) GetPartition() int32 {
+	if x != nil {
+		return x.Partition
+	}
+	return 0
+}
+
+func (x *RequestGrant) GetWant() int32 {
+	if x != nil {
+		return x.Want
+	}
+	return 0
+}
+
+func (x *RequestGrant) GetUsed() int32 {
+	if x != nil {
+		return x.Used
+	}
+	return 0
+}
+
+func (x *RequestGrant) GetUsedAt() int64 {
+	if x != nil {
+		return x.UsedAt
+	}
+	return 0
+}
+
+func (x *RequestGrant) GetReturned() int32 {
+	if x != nil {
+		return x.Returned
+	}
+	return 0
+}
+
+// Grant answers a RequestGrant.
+type Grant struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Journey       string                 `protobuf:"bytes,1,opt,name=journey,proto3" json:"journey,omitempty"`
+	Limit         Limit                  `protobuf:"varint,2,opt,name=limit,proto3,enum=touchpoint.record.v1.Limit" json:"limit,omitempty"`
+	Units         int32                  `protobuf:"varint,3,opt,name=units,proto3" json:"units,omitempty"`
+	Next          int64                  `protobuf:"varint,4,opt,name=next,proto3" json:"next,omitempty"`
+	At            int64                  `protobuf:"varint,5,opt,name=at,proto3" json:"at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Grant) Reset() {
+	*x = Grant{}
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Grant) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Grant) ProtoMessage() {}
+
+func (x *Grant) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Grant.ProtoReflect.Descriptor instead.
+func (*Grant) Descriptor() ([]byte, []int) {
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *Grant) GetJourney() string {
+	if x != nil {
+		return x.Journey
+	}
+	return ""
+}
+
+func (x *Grant) GetLimit() Limit {
+	if x != nil {
+		return x.Limit
+	}
+	return Limit_LIMIT_UNSPECIFIED
+}
+
+func (x *Grant) GetUnits() int32 {
+	if x != nil {
+		return x.Units
+	}
+	return 0
+}
+
+func (x *Grant) GetNext() int64 {
+	if x != nil {
+		return x.Next
+	}
+	return 0
+}
+
+func (x *Grant) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+// ReportMessages tells the coordinator how many messages a partition decided.
+type ReportMessages struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Journey       string                 `protobuf:"bytes,1,opt,name=journey,proto3" json:"journey,omitempty"`
+	Partition     int32                  `protobuf:"varint,2,opt,name=partition,proto3" json:"partition,omitempty"`
+	N             int32                  `protobuf:"varint,3,opt,name=n,proto3" json:"n,omitempty"`
+	At            int64                  `protobuf:"varint,4,opt,name=at,proto3" json:"at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReportMessages) Reset() {
+	*x = ReportMessages{}
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReportMessages) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReportMessages) ProtoMessage() {}
+
+func (x *ReportMessages) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReportMessages.ProtoReflect.Descriptor instead.
+func (*ReportMessages) Descriptor() ([]byte, []int) {
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *ReportMessages) GetJourney() string {
+	if x != nil {
+		return x.Journey
+	}
+	return ""
+}
+
+func (x *ReportMessages) GetPartition() int32 {
+	if x != nil {
+		return x.Partition
+	}
+	return 0
+}
+
+func (x *ReportMessages) GetN() int32 {
+	if x != nil {
+		return x.N
+	}
+	return 0
+}
+
+func (x *ReportMessages) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+// SetBrake stops everything, or releases it.
+type SetBrake struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	On            bool                   `protobuf:"varint,1,opt,name=on,proto3" json:"on,omitempty"`
+	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetBrake) Reset() {
+	*x = SetBrake{}
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetBrake) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetBrake) ProtoMessage() {}
+
+func (x *SetBrake) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetBrake.ProtoReflect.Descriptor instead.
+func (*SetBrake) Descriptor() ([]byte, []int) {
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *SetBrake) GetOn() bool {
+	if x != nil {
+		return x.On
+	}
+	return false
+}
+
+func (x *SetBrake) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// FillTraits brings events of before a publication to new counters.
+type FillTraits struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Journey       string                 `protobuf:"bytes,1,opt,name=journey,proto3" json:"journey,omitempty"`
+	Version       uint32                 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	AfterAt       int64                  `protobuf:"varint,3,opt,name=after_at,json=afterAt,proto3" json:"after_at,omitempty"`
+	AfterN        uint32                 `protobuf:"varint,4,opt,name=after_n,json=afterN,proto3" json:"after_n,omitempty"`
+	LastAt        int64                  `protobuf:"varint,5,opt,name=last_at,json=lastAt,proto3" json:"last_at,omitempty"`
+	LastN         uint32                 `protobuf:"varint,6,opt,name=last_n,json=lastN,proto3" json:"last_n,omitempty"`
+	Events        []*CustomerEvent       `protobuf:"bytes,7,rep,name=events,proto3" json:"events,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FillTraits) Reset() {
+	*x = FillTraits{}
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FillTraits) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FillTraits) ProtoMessage() {}
+
+func (x *FillTraits) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FillTraits.ProtoReflect.Descriptor instead.
+func (*FillTraits) Descriptor() ([]byte, []int) {
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *FillTraits) GetJourney() string {
+	if x != nil {
+		return x.Journey
+	}
+	return ""
+}
+
+func (x *FillTraits) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *FillTraits) GetAfterAt() int64 {
+	if x != nil {
+		return x.AfterAt
+	}
+	return 0
+}
+
+func (x *FillTraits) GetAfterN() uint32 {
+	if x != nil {
+		return x.AfterN
+	}
+	return 0
+}
+
+func (x *FillTraits) GetLastAt() int64 {
+	if x != nil {
+		return x.LastAt
+	}
+	return 0
+}
+
+func (x *FillTraits) GetLastN() uint32 {
+	if x != nil {
+		return x.LastN
+	}
+	return 0
+}
+
+func (x *FillTraits) GetEvents() []*CustomerEvent {
+	if x != nil {
+		return x.Events
+	}
+	return nil
+}
+
+// FinishFill ends the filling of a version's counters.
+type FinishFill struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Journey       string                 `protobuf:"bytes,1,opt,name=journey,proto3" json:"journey,omitempty"`
+	Version       uint32                 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	Since         int64                  `protobuf:"varint,3,opt,name=since,proto3" json:"since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FinishFill) Reset() {
+	*x = FinishFill{}
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FinishFill) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FinishFill) ProtoMessage() {}
+
+func (x *FinishFill) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FinishFill.ProtoReflect.Descriptor instead.
+func (*FinishFill) Descriptor() ([]byte, []int) {
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *FinishFill) GetJourney() string {
+	if x != nil {
+		return x.Journey
+	}
+	return ""
+}
+
+func (x *FinishFill) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *FinishFill) GetSince() int64 {
+	if x != nil {
+		return x.Since
+	}
+	return 0
+}
+
 var File_touchpoint_record_v1_event_proto protoreflect.FileDescriptor
 
 const file_touchpoint_record_v1_event_proto_rawDesc = "" +
@@ -1823,7 +2459,7 @@ const file_touchpoint_record_v1_event_proto_rawDesc = "" +
 	"inputCount\x12%\n" +
 	"\x0eproperty_count\x18\x05 \x01(\rR\rpropertyCount\x123\n" +
 	"\x06inputs\x18\x06 \x03(\v2\x1b.touchpoint.record.v1.InputR\x06inputs\x12\x10\n" +
-	"\x03crc\x18\x0f \x01(\aR\x03crc\"\xb5\b\n" +
+	"\x03crc\x18\x0f \x01(\aR\x03crc\"\xcf\v\n" +
 	"\x05Input\x123\n" +
 	"\x05event\x18\x01 \x01(\v2\x1b.touchpoint.record.v1.EventH\x00R\x05event\x120\n" +
 	"\x04tick\x18\x02 \x01(\v2\x1a.touchpoint.record.v1.TickH\x00R\x04tick\x12O\n" +
@@ -1841,7 +2477,15 @@ const file_touchpoint_record_v1_event_proto_rawDesc = "" +
 	"\x0fpublish_journey\x18\v \x01(\v2$.touchpoint.record.v1.PublishJourneyH\x00R\x0epublishJourney\x12S\n" +
 	"\x11set_journey_state\x18\f \x01(\v2%.touchpoint.record.v1.SetJourneyStateH\x00R\x0fsetJourneyState\x12O\n" +
 	"\x0ftrigger_journey\x18\r \x01(\v2$.touchpoint.record.v1.TriggerJourneyH\x00R\x0etriggerJourney\x129\n" +
-	"\areceipt\x18\x0e \x01(\v2\x1d.touchpoint.record.v1.ReceiptH\x00R\areceipt\x123\n" +
+	"\areceipt\x18\x0e \x01(\v2\x1d.touchpoint.record.v1.ReceiptH\x00R\areceipt\x12I\n" +
+	"\rrequest_grant\x18< \x01(\v2\".touchpoint.record.v1.RequestGrantH\x00R\frequestGrant\x123\n" +
+	"\x05grant\x18= \x01(\v2\x1b.touchpoint.record.v1.GrantH\x00R\x05grant\x12O\n" +
+	"\x0freport_messages\x18> \x01(\v2$.touchpoint.record.v1.ReportMessagesH\x00R\x0ereportMessages\x12=\n" +
+	"\tset_brake\x18? \x01(\v2\x1e.touchpoint.record.v1.SetBrakeH\x00R\bsetBrake\x12C\n" +
+	"\vfill_traits\x18@ \x01(\v2 .touchpoint.record.v1.FillTraitsH\x00R\n" +
+	"fillTraits\x12C\n" +
+	"\vfinish_fill\x18A \x01(\v2 .touchpoint.record.v1.FinishFillH\x00R\n" +
+	"finishFill\x123\n" +
 	"\x04from\x18\x0f \x01(\v2\x1f.touchpoint.record.v1.ForwardedR\x04fromB\x06\n" +
 	"\x04body\"S\n" +
 	"\tForwarded\x12\x1c\n" +
@@ -1927,7 +2571,7 @@ const file_touchpoint_record_v1_event_proto_rawDesc = "" +
 	"\bcustomer\x18\x01 \x01(\x06R\bcustomer\x121\n" +
 	"\x05event\x18\x02 \x01(\v2\x1b.touchpoint.record.v1.EventR\x05event\"+\n" +
 	"\rEraseCustomer\x12\x1a\n" +
-	"\bcustomer\x18\x01 \x01(\x06R\bcustomer\"\xb8\x01\n" +
+	"\bcustomer\x18\x01 \x01(\x06R\bcustomer\"\xcc\x01\n" +
 	"\x0ePublishJourney\x12\x18\n" +
 	"\ajourney\x18\x01 \x01(\tR\ajourney\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\rR\aversion\x12\x1c\n" +
@@ -1936,11 +2580,15 @@ const file_touchpoint_record_v1_event_proto_rawDesc = "" +
 	"definition\x18\x04 \x01(\fR\n" +
 	"definition\x12\x1a\n" +
 	"\bexisting\x18\x05 \x01(\tR\bexisting\x12\x18\n" +
-	"\arunning\x18\x06 \x01(\tR\arunning\"_\n" +
+	"\arunning\x18\x06 \x01(\tR\arunning\x12\x12\n" +
+	"\x04fill\x18< \x01(\bR\x04fill\"\xa7\x01\n" +
 	"\x0fSetJourneyState\x12\x18\n" +
 	"\ajourney\x18\x01 \x01(\tR\ajourney\x12\x14\n" +
 	"\x05state\x18\x02 \x01(\tR\x05state\x12\x1c\n" +
-	"\teffective\x18\x03 \x01(\x03R\teffective\"\xb0\x01\n" +
+	"\teffective\x18\x03 \x01(\x03R\teffective\x12\x1a\n" +
+	"\bwithdraw\x18< \x01(\bR\bwithdraw\x12\x16\n" +
+	"\x06reason\x18= \x01(\tR\x06reason\x12\x12\n" +
+	"\x04rule\x18> \x01(\tR\x04rule\"\xb0\x01\n" +
 	"\x0eTriggerJourney\x12\x18\n" +
 	"\ajourney\x18\x01 \x01(\tR\ajourney\x12\x1a\n" +
 	"\bcustomer\x18\x02 \x01(\x06R\bcustomer\x12\x16\n" +
@@ -1956,7 +2604,44 @@ const file_touchpoint_record_v1_event_proto_rawDesc = "" +
 	"\achannel\x18\x04 \x01(\tR\achannel\x128\n" +
 	"\x05state\x18\x05 \x01(\x0e2\".touchpoint.record.v1.MessageStateR\x05state\x12\x0e\n" +
 	"\x02at\x18\x06 \x01(\x03R\x02at\x12\x16\n" +
-	"\x06detail\x18\a \x01(\tR\x06detail*U\n" +
+	"\x06detail\x18\a \x01(\tR\x06detail\"\xf0\x01\n" +
+	"\fRequestGrant\x12\x18\n" +
+	"\ajourney\x18\x01 \x01(\tR\ajourney\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\rR\aversion\x121\n" +
+	"\x05limit\x18\x03 \x01(\x0e2\x1b.touchpoint.record.v1.LimitR\x05limit\x12\x1c\n" +
+	"\tpartition\x18\x04 \x01(\x05R\tpartition\x12\x12\n" +
+	"\x04want\x18\x05 \x01(\x05R\x04want\x12\x12\n" +
+	"\x04used\x18\x06 \x01(\x05R\x04used\x12\x17\n" +
+	"\aused_at\x18\a \x01(\x03R\x06usedAt\x12\x1a\n" +
+	"\breturned\x18\b \x01(\x05R\breturned\"\x8e\x01\n" +
+	"\x05Grant\x12\x18\n" +
+	"\ajourney\x18\x01 \x01(\tR\ajourney\x121\n" +
+	"\x05limit\x18\x02 \x01(\x0e2\x1b.touchpoint.record.v1.LimitR\x05limit\x12\x14\n" +
+	"\x05units\x18\x03 \x01(\x05R\x05units\x12\x12\n" +
+	"\x04next\x18\x04 \x01(\x03R\x04next\x12\x0e\n" +
+	"\x02at\x18\x05 \x01(\x03R\x02at\"f\n" +
+	"\x0eReportMessages\x12\x18\n" +
+	"\ajourney\x18\x01 \x01(\tR\ajourney\x12\x1c\n" +
+	"\tpartition\x18\x02 \x01(\x05R\tpartition\x12\f\n" +
+	"\x01n\x18\x03 \x01(\x05R\x01n\x12\x0e\n" +
+	"\x02at\x18\x04 \x01(\x03R\x02at\"2\n" +
+	"\bSetBrake\x12\x0e\n" +
+	"\x02on\x18\x01 \x01(\bR\x02on\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\xe1\x01\n" +
+	"\n" +
+	"FillTraits\x12\x18\n" +
+	"\ajourney\x18\x01 \x01(\tR\ajourney\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\rR\aversion\x12\x19\n" +
+	"\bafter_at\x18\x03 \x01(\x03R\aafterAt\x12\x17\n" +
+	"\aafter_n\x18\x04 \x01(\rR\x06afterN\x12\x17\n" +
+	"\alast_at\x18\x05 \x01(\x03R\x06lastAt\x12\x15\n" +
+	"\x06last_n\x18\x06 \x01(\rR\x05lastN\x12;\n" +
+	"\x06events\x18\a \x03(\v2#.touchpoint.record.v1.CustomerEventR\x06events\"V\n" +
+	"\n" +
+	"FinishFill\x12\x18\n" +
+	"\ajourney\x18\x01 \x01(\tR\ajourney\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\rR\aversion\x12\x14\n" +
+	"\x05since\x18\x03 \x01(\x03R\x05since*U\n" +
 	"\x06Source\x12\x16\n" +
 	"\x12SOURCE_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vSOURCE_MQTT\x10\x01\x12\x0f\n" +
@@ -1978,7 +2663,12 @@ const file_touchpoint_record_v1_event_proto_rawDesc = "" +
 	"\x14MESSAGE_STATE_FAILED\x10\v\x12\x19\n" +
 	"\x15MESSAGE_STATE_EXPIRED\x10\f\x12\x1f\n" +
 	"\x1bMESSAGE_STATE_MISSED_WINDOW\x10\r\x12\x1b\n" +
-	"\x17MESSAGE_STATE_WITHDRAWN\x10\x0eB0Z.touchpoint/proto/touchpoint/record/v1;recordv1b\x06proto3"
+	"\x17MESSAGE_STATE_WITHDRAWN\x10\x0e*W\n" +
+	"\x05Limit\x12\x15\n" +
+	"\x11LIMIT_UNSPECIFIED\x10\x00\x12\x0f\n" +
+	"\vLIMIT_ENTRY\x10\x01\x12\x12\n" +
+	"\x0eLIMIT_EXISTING\x10\x02\x12\x12\n" +
+	"\x0eLIMIT_MESSAGES\x10\x03B0Z.touchpoint/proto/touchpoint/record/v1;recordv1b\x06proto3"
 
 var (
 	file_touchpoint_record_v1_event_proto_rawDescOnce sync.Once
@@ -1992,58 +2682,74 @@ func file_touchpoint_record_v1_event_proto_rawDescGZIP() []byte {
 	return file_touchpoint_record_v1_event_proto_rawDescData
 }
 
-var file_touchpoint_record_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_touchpoint_record_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_touchpoint_record_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_touchpoint_record_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_touchpoint_record_v1_event_proto_goTypes = []any{
 	(Source)(0),             // 0: touchpoint.record.v1.Source
 	(MessageState)(0),       // 1: touchpoint.record.v1.MessageState
-	(*EventBatch)(nil),      // 2: touchpoint.record.v1.EventBatch
-	(*Input)(nil),           // 3: touchpoint.record.v1.Input
-	(*Forwarded)(nil),       // 4: touchpoint.record.v1.Forwarded
-	(*Event)(nil),           // 5: touchpoint.record.v1.Event
-	(*Property)(nil),        // 6: touchpoint.record.v1.Property
-	(*Tick)(nil),            // 7: touchpoint.record.v1.Tick
-	(*UpsertCustomer)(nil),  // 8: touchpoint.record.v1.UpsertCustomer
-	(*SetConsent)(nil),      // 9: touchpoint.record.v1.SetConsent
-	(*BindDevice)(nil),      // 10: touchpoint.record.v1.BindDevice
-	(*UnbindDevice)(nil),    // 11: touchpoint.record.v1.UnbindDevice
-	(*ReleaseDevice)(nil),   // 12: touchpoint.record.v1.ReleaseDevice
-	(*AdmitDevice)(nil),     // 13: touchpoint.record.v1.AdmitDevice
-	(*CustomerEvent)(nil),   // 14: touchpoint.record.v1.CustomerEvent
-	(*EraseCustomer)(nil),   // 15: touchpoint.record.v1.EraseCustomer
-	(*PublishJourney)(nil),  // 16: touchpoint.record.v1.PublishJourney
-	(*SetJourneyState)(nil), // 17: touchpoint.record.v1.SetJourneyState
-	(*TriggerJourney)(nil),  // 18: touchpoint.record.v1.TriggerJourney
-	(*Receipt)(nil),         // 19: touchpoint.record.v1.Receipt
+	(Limit)(0),              // 2: touchpoint.record.v1.Limit
+	(*EventBatch)(nil),      // 3: touchpoint.record.v1.EventBatch
+	(*Input)(nil),           // 4: touchpoint.record.v1.Input
+	(*Forwarded)(nil),       // 5: touchpoint.record.v1.Forwarded
+	(*Event)(nil),           // 6: touchpoint.record.v1.Event
+	(*Property)(nil),        // 7: touchpoint.record.v1.Property
+	(*Tick)(nil),            // 8: touchpoint.record.v1.Tick
+	(*UpsertCustomer)(nil),  // 9: touchpoint.record.v1.UpsertCustomer
+	(*SetConsent)(nil),      // 10: touchpoint.record.v1.SetConsent
+	(*BindDevice)(nil),      // 11: touchpoint.record.v1.BindDevice
+	(*UnbindDevice)(nil),    // 12: touchpoint.record.v1.UnbindDevice
+	(*ReleaseDevice)(nil),   // 13: touchpoint.record.v1.ReleaseDevice
+	(*AdmitDevice)(nil),     // 14: touchpoint.record.v1.AdmitDevice
+	(*CustomerEvent)(nil),   // 15: touchpoint.record.v1.CustomerEvent
+	(*EraseCustomer)(nil),   // 16: touchpoint.record.v1.EraseCustomer
+	(*PublishJourney)(nil),  // 17: touchpoint.record.v1.PublishJourney
+	(*SetJourneyState)(nil), // 18: touchpoint.record.v1.SetJourneyState
+	(*TriggerJourney)(nil),  // 19: touchpoint.record.v1.TriggerJourney
+	(*Receipt)(nil),         // 20: touchpoint.record.v1.Receipt
+	(*RequestGrant)(nil),    // 21: touchpoint.record.v1.RequestGrant
+	(*Grant)(nil),           // 22: touchpoint.record.v1.Grant
+	(*ReportMessages)(nil),  // 23: touchpoint.record.v1.ReportMessages
+	(*SetBrake)(nil),        // 24: touchpoint.record.v1.SetBrake
+	(*FillTraits)(nil),      // 25: touchpoint.record.v1.FillTraits
+	(*FinishFill)(nil),      // 26: touchpoint.record.v1.FinishFill
 }
 var file_touchpoint_record_v1_event_proto_depIdxs = []int32{
-	3,  // 0: touchpoint.record.v1.EventBatch.inputs:type_name -> touchpoint.record.v1.Input
-	5,  // 1: touchpoint.record.v1.Input.event:type_name -> touchpoint.record.v1.Event
-	7,  // 2: touchpoint.record.v1.Input.tick:type_name -> touchpoint.record.v1.Tick
-	8,  // 3: touchpoint.record.v1.Input.upsert_customer:type_name -> touchpoint.record.v1.UpsertCustomer
-	9,  // 4: touchpoint.record.v1.Input.set_consent:type_name -> touchpoint.record.v1.SetConsent
-	10, // 5: touchpoint.record.v1.Input.bind_device:type_name -> touchpoint.record.v1.BindDevice
-	11, // 6: touchpoint.record.v1.Input.unbind_device:type_name -> touchpoint.record.v1.UnbindDevice
-	12, // 7: touchpoint.record.v1.Input.release_device:type_name -> touchpoint.record.v1.ReleaseDevice
-	13, // 8: touchpoint.record.v1.Input.admit_device:type_name -> touchpoint.record.v1.AdmitDevice
-	14, // 9: touchpoint.record.v1.Input.customer_event:type_name -> touchpoint.record.v1.CustomerEvent
-	15, // 10: touchpoint.record.v1.Input.erase_customer:type_name -> touchpoint.record.v1.EraseCustomer
-	16, // 11: touchpoint.record.v1.Input.publish_journey:type_name -> touchpoint.record.v1.PublishJourney
-	17, // 12: touchpoint.record.v1.Input.set_journey_state:type_name -> touchpoint.record.v1.SetJourneyState
-	18, // 13: touchpoint.record.v1.Input.trigger_journey:type_name -> touchpoint.record.v1.TriggerJourney
-	19, // 14: touchpoint.record.v1.Input.receipt:type_name -> touchpoint.record.v1.Receipt
-	4,  // 15: touchpoint.record.v1.Input.from:type_name -> touchpoint.record.v1.Forwarded
-	0,  // 16: touchpoint.record.v1.Event.source:type_name -> touchpoint.record.v1.Source
-	6,  // 17: touchpoint.record.v1.Event.properties:type_name -> touchpoint.record.v1.Property
-	6,  // 18: touchpoint.record.v1.UpsertCustomer.attributes:type_name -> touchpoint.record.v1.Property
-	5,  // 19: touchpoint.record.v1.CustomerEvent.event:type_name -> touchpoint.record.v1.Event
-	6,  // 20: touchpoint.record.v1.TriggerJourney.properties:type_name -> touchpoint.record.v1.Property
-	1,  // 21: touchpoint.record.v1.Receipt.state:type_name -> touchpoint.record.v1.MessageState
-	22, // [22:22] is the sub-list for method output_type
-	22, // [22:22] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	4,  // 0: touchpoint.record.v1.EventBatch.inputs:type_name -> touchpoint.record.v1.Input
+	6,  // 1: touchpoint.record.v1.Input.event:type_name -> touchpoint.record.v1.Event
+	8,  // 2: touchpoint.record.v1.Input.tick:type_name -> touchpoint.record.v1.Tick
+	9,  // 3: touchpoint.record.v1.Input.upsert_customer:type_name -> touchpoint.record.v1.UpsertCustomer
+	10, // 4: touchpoint.record.v1.Input.set_consent:type_name -> touchpoint.record.v1.SetConsent
+	11, // 5: touchpoint.record.v1.Input.bind_device:type_name -> touchpoint.record.v1.BindDevice
+	12, // 6: touchpoint.record.v1.Input.unbind_device:type_name -> touchpoint.record.v1.UnbindDevice
+	13, // 7: touchpoint.record.v1.Input.release_device:type_name -> touchpoint.record.v1.ReleaseDevice
+	14, // 8: touchpoint.record.v1.Input.admit_device:type_name -> touchpoint.record.v1.AdmitDevice
+	15, // 9: touchpoint.record.v1.Input.customer_event:type_name -> touchpoint.record.v1.CustomerEvent
+	16, // 10: touchpoint.record.v1.Input.erase_customer:type_name -> touchpoint.record.v1.EraseCustomer
+	17, // 11: touchpoint.record.v1.Input.publish_journey:type_name -> touchpoint.record.v1.PublishJourney
+	18, // 12: touchpoint.record.v1.Input.set_journey_state:type_name -> touchpoint.record.v1.SetJourneyState
+	19, // 13: touchpoint.record.v1.Input.trigger_journey:type_name -> touchpoint.record.v1.TriggerJourney
+	20, // 14: touchpoint.record.v1.Input.receipt:type_name -> touchpoint.record.v1.Receipt
+	21, // 15: touchpoint.record.v1.Input.request_grant:type_name -> touchpoint.record.v1.RequestGrant
+	22, // 16: touchpoint.record.v1.Input.grant:type_name -> touchpoint.record.v1.Grant
+	23, // 17: touchpoint.record.v1.Input.report_messages:type_name -> touchpoint.record.v1.ReportMessages
+	24, // 18: touchpoint.record.v1.Input.set_brake:type_name -> touchpoint.record.v1.SetBrake
+	25, // 19: touchpoint.record.v1.Input.fill_traits:type_name -> touchpoint.record.v1.FillTraits
+	26, // 20: touchpoint.record.v1.Input.finish_fill:type_name -> touchpoint.record.v1.FinishFill
+	5,  // 21: touchpoint.record.v1.Input.from:type_name -> touchpoint.record.v1.Forwarded
+	0,  // 22: touchpoint.record.v1.Event.source:type_name -> touchpoint.record.v1.Source
+	7,  // 23: touchpoint.record.v1.Event.properties:type_name -> touchpoint.record.v1.Property
+	7,  // 24: touchpoint.record.v1.UpsertCustomer.attributes:type_name -> touchpoint.record.v1.Property
+	6,  // 25: touchpoint.record.v1.CustomerEvent.event:type_name -> touchpoint.record.v1.Event
+	7,  // 26: touchpoint.record.v1.TriggerJourney.properties:type_name -> touchpoint.record.v1.Property
+	1,  // 27: touchpoint.record.v1.Receipt.state:type_name -> touchpoint.record.v1.MessageState
+	2,  // 28: touchpoint.record.v1.RequestGrant.limit:type_name -> touchpoint.record.v1.Limit
+	2,  // 29: touchpoint.record.v1.Grant.limit:type_name -> touchpoint.record.v1.Limit
+	15, // 30: touchpoint.record.v1.FillTraits.events:type_name -> touchpoint.record.v1.CustomerEvent
+	31, // [31:31] is the sub-list for method output_type
+	31, // [31:31] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_touchpoint_record_v1_event_proto_init() }
@@ -2066,6 +2772,12 @@ func file_touchpoint_record_v1_event_proto_init() {
 		(*Input_SetJourneyState)(nil),
 		(*Input_TriggerJourney)(nil),
 		(*Input_Receipt)(nil),
+		(*Input_RequestGrant)(nil),
+		(*Input_Grant)(nil),
+		(*Input_ReportMessages)(nil),
+		(*Input_SetBrake)(nil),
+		(*Input_FillTraits)(nil),
+		(*Input_FinishFill)(nil),
 	}
 	file_touchpoint_record_v1_event_proto_msgTypes[3].OneofWrappers = []any{}
 	file_touchpoint_record_v1_event_proto_msgTypes[4].OneofWrappers = []any{
@@ -2080,8 +2792,8 @@ func file_touchpoint_record_v1_event_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_touchpoint_record_v1_event_proto_rawDesc), len(file_touchpoint_record_v1_event_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   18,
+			NumEnums:      3,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -24,6 +24,56 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Brake says that the brake of everything was put on or released.
+type Brake int32
+
+const (
+	Brake_BRAKE_UNSPECIFIED Brake = 0
+	Brake_BRAKE_ON          Brake = 1
+	Brake_BRAKE_OFF         Brake = 2
+)
+
+// Enum value maps for Brake.
+var (
+	Brake_name = map[int32]string{
+		0: "BRAKE_UNSPECIFIED",
+		1: "BRAKE_ON",
+		2: "BRAKE_OFF",
+	}
+	Brake_value = map[string]int32{
+		"BRAKE_UNSPECIFIED": 0,
+		"BRAKE_ON":          1,
+		"BRAKE_OFF":         2,
+	}
+)
+
+func (x Brake) Enum() *Brake {
+	p := new(Brake)
+	*p = x
+	return p
+}
+
+func (x Brake) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Brake) Descriptor() protoreflect.EnumDescriptor {
+	return file_touchpoint_record_v1_step_proto_enumTypes[0].Descriptor()
+}
+
+func (Brake) Type() protoreflect.EnumType {
+	return &file_touchpoint_record_v1_step_proto_enumTypes[0]
+}
+
+func (x Brake) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Brake.Descriptor instead.
+func (Brake) EnumDescriptor() ([]byte, []int) {
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{0}
+}
+
 // Disposition says what became of an input.
 type Disposition int32
 
@@ -70,11 +120,11 @@ func (x Disposition) String() string {
 }
 
 func (Disposition) Descriptor() protoreflect.EnumDescriptor {
-	return file_touchpoint_record_v1_step_proto_enumTypes[0].Descriptor()
+	return file_touchpoint_record_v1_step_proto_enumTypes[1].Descriptor()
 }
 
 func (Disposition) Type() protoreflect.EnumType {
-	return &file_touchpoint_record_v1_step_proto_enumTypes[0]
+	return &file_touchpoint_record_v1_step_proto_enumTypes[1]
 }
 
 func (x Disposition) Number() protoreflect.EnumNumber {
@@ -83,7 +133,7 @@ func (x Disposition) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Disposition.Descriptor instead.
 func (Disposition) EnumDescriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{0}
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{1}
 }
 
 // DecisionKind says what was decided upon.
@@ -132,11 +182,11 @@ func (x DecisionKind) String() string {
 }
 
 func (DecisionKind) Descriptor() protoreflect.EnumDescriptor {
-	return file_touchpoint_record_v1_step_proto_enumTypes[1].Descriptor()
+	return file_touchpoint_record_v1_step_proto_enumTypes[2].Descriptor()
 }
 
 func (DecisionKind) Type() protoreflect.EnumType {
-	return &file_touchpoint_record_v1_step_proto_enumTypes[1]
+	return &file_touchpoint_record_v1_step_proto_enumTypes[2]
 }
 
 func (x DecisionKind) Number() protoreflect.EnumNumber {
@@ -145,7 +195,7 @@ func (x DecisionKind) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use DecisionKind.Descriptor instead.
 func (DecisionKind) EnumDescriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{1}
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{2}
 }
 
 // Step is one message of the STEPS log, the unit of commit of a partition.
@@ -182,6 +232,7 @@ type Step struct {
 	Journeys   []*JourneyStatus   `protobuf:"bytes,23,rep,name=journeys,proto3" json:"journeys,omitempty"`
 	// Settings of the core in force from this step on, as JSON, where they are noted.
 	Rules         []byte `protobuf:"bytes,70,opt,name=rules,proto3" json:"rules,omitempty"`
+	Brake         Brake  `protobuf:"varint,60,opt,name=brake,proto3,enum=touchpoint.record.v1.Brake" json:"brake,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -382,6 +433,13 @@ func (x *Step) GetRules() []byte {
 		return x.Rules
 	}
 	return nil
+}
+
+func (x *Step) GetBrake() Brake {
+	if x != nil {
+		return x.Brake
+	}
+	return Brake_BRAKE_UNSPECIFIED
 }
 
 // Applied is one record of EVENTS and when it was applied.
@@ -1592,7 +1650,7 @@ var File_touchpoint_record_v1_step_proto protoreflect.FileDescriptor
 
 const file_touchpoint_record_v1_step_proto_rawDesc = "" +
 	"\n" +
-	"\x1ftouchpoint/record/v1/step.proto\x12\x14touchpoint.record.v1\x1a touchpoint/record/v1/event.proto\"\xe0\a\n" +
+	"\x1ftouchpoint/record/v1/step.proto\x12\x14touchpoint.record.v1\x1a touchpoint/record/v1/event.proto\"\x93\b\n" +
 	"\x04Step\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x19\n" +
 	"\bprev_seq\x18\x02 \x01(\x04R\aprevSeq\x12\x14\n" +
@@ -1620,7 +1678,8 @@ const file_touchpoint_record_v1_step_proto_rawDesc = "" +
 	"\x06routes\x18\x15 \x03(\v2\x1b.touchpoint.record.v1.RouteR\x06routes\x12\x16\n" +
 	"\x06erased\x18\x16 \x03(\x06R\x06erased\x12?\n" +
 	"\bjourneys\x18\x17 \x03(\v2#.touchpoint.record.v1.JourneyStatusR\bjourneys\x12\x14\n" +
-	"\x05rules\x18F \x01(\fR\x05rules\"C\n" +
+	"\x05rules\x18F \x01(\fR\x05rules\x121\n" +
+	"\x05brake\x18< \x01(\x0e2\x1b.touchpoint.record.v1.BrakeR\x05brake\"C\n" +
 	"\aApplied\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x16\n" +
 	"\x06inputs\x18\x02 \x01(\rR\x06inputs\x12\x0e\n" +
@@ -1748,7 +1807,11 @@ const file_touchpoint_record_v1_step_proto_rawDesc = "" +
 	"\x02at\x18\x04 \x01(\x03R\x02at\x12\x1e\n" +
 	"\n" +
 	"definition\x18\x05 \x01(\fR\n" +
-	"definition*\xbf\x01\n" +
+	"definition*;\n" +
+	"\x05Brake\x12\x15\n" +
+	"\x11BRAKE_UNSPECIFIED\x10\x00\x12\f\n" +
+	"\bBRAKE_ON\x10\x01\x12\r\n" +
+	"\tBRAKE_OFF\x10\x02*\xbf\x01\n" +
 	"\vDisposition\x12\x1b\n" +
 	"\x17DISPOSITION_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14DISPOSITION_ACCEPTED\x10\x01\x12\x19\n" +
@@ -1778,56 +1841,58 @@ func file_touchpoint_record_v1_step_proto_rawDescGZIP() []byte {
 	return file_touchpoint_record_v1_step_proto_rawDescData
 }
 
-var file_touchpoint_record_v1_step_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_touchpoint_record_v1_step_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
 var file_touchpoint_record_v1_step_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_touchpoint_record_v1_step_proto_goTypes = []any{
-	(Disposition)(0),        // 0: touchpoint.record.v1.Disposition
-	(DecisionKind)(0),       // 1: touchpoint.record.v1.DecisionKind
-	(*Step)(nil),            // 2: touchpoint.record.v1.Step
-	(*Applied)(nil),         // 3: touchpoint.record.v1.Applied
-	(*LateEvent)(nil),       // 4: touchpoint.record.v1.LateEvent
-	(*Message)(nil),         // 5: touchpoint.record.v1.Message
-	(*MessageUpdate)(nil),   // 6: touchpoint.record.v1.MessageUpdate
-	(*Decision)(nil),        // 7: touchpoint.record.v1.Decision
-	(*Enrollment)(nil),      // 8: touchpoint.record.v1.Enrollment
-	(*CustomerProfile)(nil), // 9: touchpoint.record.v1.CustomerProfile
-	(*Consent)(nil),         // 10: touchpoint.record.v1.Consent
-	(*Ownership)(nil),       // 11: touchpoint.record.v1.Ownership
-	(*Forward)(nil),         // 12: touchpoint.record.v1.Forward
-	(*Route)(nil),           // 13: touchpoint.record.v1.Route
-	(*JourneyStatus)(nil),   // 14: touchpoint.record.v1.JourneyStatus
-	(*Event)(nil),           // 15: touchpoint.record.v1.Event
-	(*Property)(nil),        // 16: touchpoint.record.v1.Property
-	(MessageState)(0),       // 17: touchpoint.record.v1.MessageState
-	(*Input)(nil),           // 18: touchpoint.record.v1.Input
+	(Brake)(0),              // 0: touchpoint.record.v1.Brake
+	(Disposition)(0),        // 1: touchpoint.record.v1.Disposition
+	(DecisionKind)(0),       // 2: touchpoint.record.v1.DecisionKind
+	(*Step)(nil),            // 3: touchpoint.record.v1.Step
+	(*Applied)(nil),         // 4: touchpoint.record.v1.Applied
+	(*LateEvent)(nil),       // 5: touchpoint.record.v1.LateEvent
+	(*Message)(nil),         // 6: touchpoint.record.v1.Message
+	(*MessageUpdate)(nil),   // 7: touchpoint.record.v1.MessageUpdate
+	(*Decision)(nil),        // 8: touchpoint.record.v1.Decision
+	(*Enrollment)(nil),      // 9: touchpoint.record.v1.Enrollment
+	(*CustomerProfile)(nil), // 10: touchpoint.record.v1.CustomerProfile
+	(*Consent)(nil),         // 11: touchpoint.record.v1.Consent
+	(*Ownership)(nil),       // 12: touchpoint.record.v1.Ownership
+	(*Forward)(nil),         // 13: touchpoint.record.v1.Forward
+	(*Route)(nil),           // 14: touchpoint.record.v1.Route
+	(*JourneyStatus)(nil),   // 15: touchpoint.record.v1.JourneyStatus
+	(*Event)(nil),           // 16: touchpoint.record.v1.Event
+	(*Property)(nil),        // 17: touchpoint.record.v1.Property
+	(MessageState)(0),       // 18: touchpoint.record.v1.MessageState
+	(*Input)(nil),           // 19: touchpoint.record.v1.Input
 }
 var file_touchpoint_record_v1_step_proto_depIdxs = []int32{
-	3,  // 0: touchpoint.record.v1.Step.applied:type_name -> touchpoint.record.v1.Applied
-	5,  // 1: touchpoint.record.v1.Step.messages:type_name -> touchpoint.record.v1.Message
-	6,  // 2: touchpoint.record.v1.Step.updates:type_name -> touchpoint.record.v1.MessageUpdate
-	7,  // 3: touchpoint.record.v1.Step.decisions:type_name -> touchpoint.record.v1.Decision
-	8,  // 4: touchpoint.record.v1.Step.entered:type_name -> touchpoint.record.v1.Enrollment
-	4,  // 5: touchpoint.record.v1.Step.late:type_name -> touchpoint.record.v1.LateEvent
-	9,  // 6: touchpoint.record.v1.Step.profiles:type_name -> touchpoint.record.v1.CustomerProfile
-	11, // 7: touchpoint.record.v1.Step.ownerships:type_name -> touchpoint.record.v1.Ownership
-	12, // 8: touchpoint.record.v1.Step.forwards:type_name -> touchpoint.record.v1.Forward
-	13, // 9: touchpoint.record.v1.Step.routes:type_name -> touchpoint.record.v1.Route
-	14, // 10: touchpoint.record.v1.Step.journeys:type_name -> touchpoint.record.v1.JourneyStatus
-	15, // 11: touchpoint.record.v1.LateEvent.event:type_name -> touchpoint.record.v1.Event
-	0,  // 12: touchpoint.record.v1.LateEvent.disposition:type_name -> touchpoint.record.v1.Disposition
-	16, // 13: touchpoint.record.v1.Message.values:type_name -> touchpoint.record.v1.Property
-	17, // 14: touchpoint.record.v1.Message.state:type_name -> touchpoint.record.v1.MessageState
-	17, // 15: touchpoint.record.v1.MessageUpdate.state:type_name -> touchpoint.record.v1.MessageState
-	1,  // 16: touchpoint.record.v1.Decision.kind:type_name -> touchpoint.record.v1.DecisionKind
-	16, // 17: touchpoint.record.v1.Decision.values:type_name -> touchpoint.record.v1.Property
-	16, // 18: touchpoint.record.v1.CustomerProfile.attributes:type_name -> touchpoint.record.v1.Property
-	10, // 19: touchpoint.record.v1.CustomerProfile.consents:type_name -> touchpoint.record.v1.Consent
-	18, // 20: touchpoint.record.v1.Forward.input:type_name -> touchpoint.record.v1.Input
-	21, // [21:21] is the sub-list for method output_type
-	21, // [21:21] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	4,  // 0: touchpoint.record.v1.Step.applied:type_name -> touchpoint.record.v1.Applied
+	6,  // 1: touchpoint.record.v1.Step.messages:type_name -> touchpoint.record.v1.Message
+	7,  // 2: touchpoint.record.v1.Step.updates:type_name -> touchpoint.record.v1.MessageUpdate
+	8,  // 3: touchpoint.record.v1.Step.decisions:type_name -> touchpoint.record.v1.Decision
+	9,  // 4: touchpoint.record.v1.Step.entered:type_name -> touchpoint.record.v1.Enrollment
+	5,  // 5: touchpoint.record.v1.Step.late:type_name -> touchpoint.record.v1.LateEvent
+	10, // 6: touchpoint.record.v1.Step.profiles:type_name -> touchpoint.record.v1.CustomerProfile
+	12, // 7: touchpoint.record.v1.Step.ownerships:type_name -> touchpoint.record.v1.Ownership
+	13, // 8: touchpoint.record.v1.Step.forwards:type_name -> touchpoint.record.v1.Forward
+	14, // 9: touchpoint.record.v1.Step.routes:type_name -> touchpoint.record.v1.Route
+	15, // 10: touchpoint.record.v1.Step.journeys:type_name -> touchpoint.record.v1.JourneyStatus
+	0,  // 11: touchpoint.record.v1.Step.brake:type_name -> touchpoint.record.v1.Brake
+	16, // 12: touchpoint.record.v1.LateEvent.event:type_name -> touchpoint.record.v1.Event
+	1,  // 13: touchpoint.record.v1.LateEvent.disposition:type_name -> touchpoint.record.v1.Disposition
+	17, // 14: touchpoint.record.v1.Message.values:type_name -> touchpoint.record.v1.Property
+	18, // 15: touchpoint.record.v1.Message.state:type_name -> touchpoint.record.v1.MessageState
+	18, // 16: touchpoint.record.v1.MessageUpdate.state:type_name -> touchpoint.record.v1.MessageState
+	2,  // 17: touchpoint.record.v1.Decision.kind:type_name -> touchpoint.record.v1.DecisionKind
+	17, // 18: touchpoint.record.v1.Decision.values:type_name -> touchpoint.record.v1.Property
+	17, // 19: touchpoint.record.v1.CustomerProfile.attributes:type_name -> touchpoint.record.v1.Property
+	11, // 20: touchpoint.record.v1.CustomerProfile.consents:type_name -> touchpoint.record.v1.Consent
+	19, // 21: touchpoint.record.v1.Forward.input:type_name -> touchpoint.record.v1.Input
+	22, // [22:22] is the sub-list for method output_type
+	22, // [22:22] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_touchpoint_record_v1_step_proto_init() }
@@ -1841,7 +1906,7 @@ func file_touchpoint_record_v1_step_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_touchpoint_record_v1_step_proto_rawDesc), len(file_touchpoint_record_v1_step_proto_rawDesc)),
-			NumEnums:      2,
+			NumEnums:      3,
 			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   0,
