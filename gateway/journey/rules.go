@@ -72,3 +72,20 @@ func (c rulesChange) encode(e *encoder) {
 }
 
 func (c rulesChange) apply(p *Partition) { p.rules.noted, p.rules.day = c.print, c.day }
+
+// String is the text that equal rules share.
+func (r Rules) String() string { return string(r.Config.encodeRules(r.First)) }
+
+// Warm begins to keep the counters of a definition that is not published yet, so
+// that they are up to date when it is. A definition that cannot be run is an
+// error.
+func (p *Partition) Warm(definition []byte) error {
+	def, err := Compile(definition, Env{})
+	if err != nil || p.journeyNamed(def.Name) != nil {
+		return err
+	}
+	p.begin(new(gateway.Step))
+	do(p, publishChange{name: clone(def.Name), text: definition, def: def})
+	p.end()
+	return nil
+}

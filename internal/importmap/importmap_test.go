@@ -33,6 +33,7 @@ var allowed = map[string][]string{
 	"gateway/deliver/webhook": {"gateway", "gateway/clock", "gateway/deliver"},
 	"gateway/deliver/stream":  {"gateway", "gateway/clock", "gateway/deliver", "gateway/deliver/render"},
 	"gateway/history":         {"gateway", "gateway/wire", "internal/sqlite"},
+	"gateway/backtest":        {"gateway", "gateway/history", "gateway/journey", "gateway/wire"},
 	"gateway/directory":       {"gateway", "internal/sqlite"},
 	"internal/sqlite":         {"gateway"},
 	"gateway/vault":           {"gateway"},

@@ -22,6 +22,9 @@ type Options struct {
 	// Checked compares the state after every command with a replay of the
 	// recorded changes and with what a snapshot of it restores to.
 	Checked bool
+	// OnStep, if any, is called with every record and what it decided. Neither may
+	// be kept.
+	OnStep func(*gateway.Batch, *gateway.Step)
 }
 
 // Session runs the commands of a story one by one.
@@ -80,7 +83,12 @@ func (s *Session) Do(line string) ([]string, error) {
 func (s *Session) world() *journey.World {
 	if s.w == nil {
 		s.w = journey.NewWorld(s.o.Config, s.partitions, s.o.Checked)
-		s.w.OnStep(func(_ *gateway.Batch, st *gateway.Step) { s.report(st) })
+		s.w.OnStep(func(b *gateway.Batch, st *gateway.Step) {
+			s.report(st)
+			if s.o.OnStep != nil {
+				s.o.OnStep(b, st)
+			}
+		})
 	}
 	return s.w
 }
