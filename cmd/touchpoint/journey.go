@@ -17,7 +17,7 @@ func journeyCommand(c *client) *cobra.Command {
 	cmd := group("journey", "Write, publish and read journeys")
 	cmd.AddCommand(
 		journeyCreate(c), journeyUpdate(c), journeyValidate(c), journeyPublish(c), journeyPause(c), journeyResume(c),
-		journeyGet(c), journeyList(c), journeyTrigger(c), journeyTest(c), journeyLint(c),
+		journeyGet(c), journeyList(c), journeyTrigger(c), journeyTest(c), journeyLint(c), journeySchema(c),
 	)
 	return cmd
 }

@@ -17,6 +17,9 @@ type Env struct {
 	// CheckTemplate checks the text of a template (its syntax and that it uses
 	// the named values only); nil means no check.
 	CheckTemplate func(text string, values []string) error
+	// Trace hears which keys exist in each map of the definition, for tools that
+	// compare a description of the language with it; nil means nobody listens.
+	Trace func(path string, keys []string)
 }
 
 // EventType declares the properties of an event type.
@@ -49,7 +52,7 @@ func Compile(yaml []byte, env Env) (*Definition, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &compiler{env: env, def: &Definition{Templates: map[string]map[string]Template{}, holdout: -1}}
+	c := &compiler{reader: reader{trace: env.Trace}, env: env, def: &Definition{Templates: map[string]map[string]Template{}, holdout: -1}}
 	c.definition(c.object(root, ""))
 	if len(c.violations) > 0 {
 		slices.SortStableFunc(c.violations, func(a, b gateway.Violation) int { return compare(a.Line, b.Line) })

@@ -153,6 +153,7 @@ func convertMap(out *node, values []*ast.MappingValueNode, depth int) (*node, er
 type reader struct {
 	violations []gateway.Violation
 	step       string // the step that is being read
+	trace      func(path string, keys []string)
 }
 
 func (r *reader) fault(line int, field, format string, args ...any) {
@@ -209,6 +210,9 @@ func (o *object) fault(key, format string, args ...any) {
 
 // finish reports the keys that nobody asked for.
 func (o *object) finish() {
+	if o.r.trace != nil {
+		o.r.trace(o.whole(), o.known)
+	}
 	for _, k := range o.n.keys {
 		if slices.Contains(o.known, k.name) {
 			continue
@@ -219,6 +223,17 @@ func (o *object) finish() {
 			o.fault(k.name, "is no key here; allowed are %s", strings.Join(o.known, ", "))
 		}
 	}
+}
+
+// whole is the path from the root.
+func (o *object) whole() string {
+	switch {
+	case o.r.step == "":
+		return o.path
+	case o.path == "":
+		return "steps[]"
+	}
+	return "steps[]." + o.path
 }
 
 // text returns a scalar, "" when the key is not there.
