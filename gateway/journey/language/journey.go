@@ -30,6 +30,9 @@ var Journey = []Key{
 		{Name: "counts", Type: Bool, Doc: "Whether its messages use the caps up.", Example: "true"},
 	}, Doc: "What it has to do with frequency caps."},
 	{Name: "quiet_hours", Type: Object, List: true, Keys: quietHours, Doc: "Local intervals without messages, beside the project's; the strictest wins."},
+	{Name: "priority", Type: Integer, Low: -1000, High: 1000, Doc: "Who wins when several journeys would send at the same time and a cap allows fewer; 0 without it.", Example: "10"},
+	{Name: "decision_window", Type: Duration, Doc: "How long its messages wait for competing ones before the best is taken; at most 7d.", Example: "2h"},
+	{Name: "tags", Type: Name, List: true, Doc: "Words for its messages that cap rules may name.", Example: "[tip]"},
 	{Name: "max_event_age", Type: Duration, Doc: "An older event triggers nothing; it still counts.", Example: "4h"},
 	{Name: "steps", Type: Object, List: true, Required: true, Keys: Steps, Doc: "What happens, in order."},
 }

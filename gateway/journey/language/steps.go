@@ -31,6 +31,7 @@ var Steps = []Key{
 var send = []Key{
 	{Name: "channels", Type: Text, List: true, Doc: "Channels that may be used; the customer's own order decides. Any when empty.", Example: "[product, webhook]"},
 	{Name: "expires_after", Type: Duration, Doc: "The message's life.", Example: "3d"},
+	{Name: "tags", Type: Name, List: true, Doc: "As above, beside the journey's.", Example: "[tip]"},
 	{Name: "quiet_hours", Type: Object, List: true, Keys: quietHours, Doc: "As above, for this message."},
 	{Name: "texts", Type: Object, Required: true, Doc: "What it says, per locale (en, de, de-CH). Without the customer's locale its language is shown, then English.",
 		Keys: []Key{{Name: "*", Type: Object, Doc: "The text in one locale.", Keys: []Key{
