@@ -295,7 +295,7 @@ func (c countChange) apply(p *Partition) {
 		} else if k = cust.counter(t, c.device); k == nil {
 			k = cust.addCounter(t, c.device)
 		}
-		k.count(p.now, c.at, value)
+		k.count(p, c.at, value)
 		if t.spec.silence > 0 {
 			if k.timer == nil {
 				k.timer = &silence{c: cust, trait: t}
@@ -322,7 +322,8 @@ func (c *customer) addCounter(t *trait, d gateway.DeviceID) *counter {
 }
 
 // count adds one event.
-func (k *counter) count(now, at gateway.Instant, value int64) {
+func (k *counter) count(p *Partition, at gateway.Instant, value int64) {
+	first, last, fresh := k.first, k.last, k.n == 0
 	if k.n == 0 || at < k.first {
 		k.first = at
 	}
@@ -334,9 +335,23 @@ func (k *counter) count(now, at gateway.Instant, value int64) {
 	}
 	k.n++
 	spec := &k.trait.spec
-	if !spec.windowed() {
-		return
+	switch f := spec.form(); {
+	case f == formTimes || f == formSums:
+		k.countTime(p.now, at, value)
+	case f == formEnds:
+		k.putEnds(at, value, first, last, fresh)
+	case f.granular():
+		gone := spec.lastGone(p.now)
+		k.window.expireCells(f, gone)
+		if c := spec.cellOf(at, value); c.granule > gone {
+			p.cells = k.window.put(f, c, p.cells)
+		}
 	}
+}
+
+// countTime adds one event to a window of exact times.
+func (k *counter) countTime(now, at gateway.Instant, value int64) {
+	spec := &k.trait.spec
 	valued := spec.valued()
 	if spec.within > 0 {
 		end := spec.within.before(now)

@@ -73,6 +73,8 @@ type trigger struct {
 	atLeast       int64 // in millionths for a sum
 	every         bool  // counted events are used up
 	nth           uint32
+	level         level    // threshold of another trait than a count or sum
+	watched       string   // name of the trait for decisions
 	within        Duration // threshold: window; absence: length of the silence; sequence: of the whole
 	sequence      *sequence
 }
@@ -113,16 +115,20 @@ const (
 	traitMax
 	traitFirst
 	traitLast
+	traitSlope
+	traitPercentile
+	traitDistinct
 )
 
 var traitNames = map[string]traitKind{"count": traitCount, "sum": traitSum, "mean": traitMean,
-	"min": traitMin, "max": traitMax, "first": traitFirst, "last": traitLast}
+	"min": traitMin, "max": traitMax, "first": traitFirst, "last": traitLast, "slope": traitSlope, "distinct": traitDistinct}
 
 // traitSpec is a trait as a definition declares it. Two definitions that
 // declare the same share the customer's counter.
 type traitSpec struct {
 	name     string
 	kind     traitKind
+	percent  int // of a percentile
 	event    string
 	property string
 	where    *condition
@@ -138,11 +144,11 @@ type traitSpec struct {
 
 // valued reports whether the trait keeps a value beside each time.
 func (t *traitSpec) valued() bool {
-	return t.kind >= traitSum && t.kind <= traitMax
+	return t.property != ""
 }
 
-// windowed reports whether the trait keeps times at all.
-func (t *traitSpec) windowed() bool { return t.within > 0 || t.limit > 0 }
+// additive reports whether the trait is exact at its threshold: a count or a sum.
+func (t *traitSpec) additive() bool { return t.kind == traitCount || t.kind == traitSum }
 
 type stepKind uint8
 

@@ -104,7 +104,7 @@ func (e *encoder) counter(k *counter) {
 	e.uint(uint64(k.n))
 	e.at(k.first)
 	e.at(k.last)
-	e.window(&k.window)
+	e.counted(k.trait.spec.form(), &k.window)
 }
 
 func (d *decoder) counter(p *Partition) (k counter) {
@@ -114,7 +114,7 @@ func (d *decoder) counter(p *Partition) (k counter) {
 	}
 	k = counter{trait: t, device: gateway.DeviceID(d.fixed()), flags: counterFlags(d.byte()),
 		n: uint32(d.uint()), first: d.at(), last: d.at()}
-	k.window = d.window(t.spec.valued())
+	k.window = d.counted(t.spec.form())
 	return k
 }
 

@@ -74,6 +74,9 @@ func (p *Partition) tryTrigger(v *version, c *customer, ev *gateway.Event) {
 		p.enter(&entry{v: v, c: c, ev: ev, trigger: triggerID(ev), device: ev.Device, since: ev.OccurredAt})
 	case triggerThreshold:
 		k := c.counter(v.traits[tr.trait], ev.Device)
+		if k != nil {
+			p.sayUnknown(v, c, ev, k)
+		}
 		if k != nil && k.flags&latched == 0 && p.reached(v, c, k) {
 			p.crossed(v, c, ev, k, tr.within.before(p.now))
 		}
@@ -126,12 +129,12 @@ func (p *Partition) crossed(v *version, c *customer, ev *gateway.Event, k *count
 
 // counted is what a counting trigger saw, for the decision.
 func (p *Partition) counted(v *version, c *customer, k *counter) gateway.Properties {
-	name := v.def.traits[v.def.trigger.trait].name
-	value, ok := p.traitValue(c, v, k.device, name)
+	tr := &v.def.trigger
+	value, ok := p.counterValue(k, &v.def.traits[tr.trait])
 	if !ok {
 		return nil
 	}
-	return gateway.Properties{{Key: "trait." + name, Value: value}}
+	return gateway.Properties{{Key: "trait." + cmp.Or(tr.watched, k.trait.spec.name), Value: value}}
 }
 
 // fire is the end of a silence: the absence trigger.
@@ -214,9 +217,11 @@ func (p *Partition) enter(en *entry) gateway.Decision {
 	m := c.mark(v.journey)
 	en.key = p.correlationKey(en)
 	if d.Reason, d.Rule = p.entryChecks(en, &m); d.Reason != "" {
+		d.Values = en.values
 		p.decide(d)
 		return d
 	}
+	d.Values = en.values
 	p.assignArm(&m, v, c)
 	m.entries++
 	m.active++
@@ -246,10 +251,14 @@ func (p *Partition) entryChecks(en *entry, m *mark) (gateway.Reason, string) {
 	}
 	scope := p.look(c, v, nil, en.ev)
 	scope.device, scope.product = en.device, p.productOf(en.device)
+	en.values = scope.traitsRead(v.def.filter, en.values)
 	switch v.def.filter.eval(scope) {
 	case no:
 		return gateway.ReasonFiltered, v.def.filter.text
 	case unavailable:
+		if en.readsUnknown() {
+			return gateway.ReasonUnknownTrait, v.def.filter.text
+		}
 		return gateway.ReasonConditionFailed, v.def.filter.text
 	}
 	return reentryCheck(en, m, p.now)

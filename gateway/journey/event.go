@@ -92,11 +92,11 @@ func (p *Partition) count(c *customer, et *eventType, ev *gateway.Event) {
 			continue
 		}
 		if t.spec.valued() {
-			f, ok := ev.Properties.Get(t.spec.property).AsFloat()
+			value, ok := t.spec.valueOf(ev.Properties.Get(t.spec.property))
 			if !ok {
-				continue // missing is not zero
+				continue
 			}
-			change.values = append(change.values, toMicros(f))
+			change.values = append(change.values, value)
 		}
 		change.mask |= 1 << i
 	}
@@ -132,13 +132,23 @@ func (p *Partition) openLatches(c *customer, et *eventType, ev *gateway.Event) {
 func (p *Partition) reached(v *version, c *customer, k *counter) bool {
 	tr := &v.def.trigger
 	spec := &k.trait.spec
+	if !spec.additive() {
+		value, ok := p.counterValue(k, spec)
+		return ok && tr.holds(value) && p.notUnless(v, c, k)
+	}
 	if spec.kind == traitCount && int64(k.window.n) < tr.atLeast {
 		return false // plain case: not even the stored entries suffice
 	}
-	n, sum := k.window.since(tr.within.before(p.now), spec.valued())
+	n, sum := k.window.since(tr.within.before(p.now), spec.kind == traitSum)
 	if spec.kind == traitCount && int64(n) < tr.atLeast || spec.kind == traitSum && sum < tr.atLeast {
 		return false
 	}
+	return p.notUnless(v, c, k)
+}
+
+// notUnless reports whether nothing blocks a threshold.
+func (p *Partition) notUnless(v *version, c *customer, k *counter) bool {
+	tr := &v.def.trigger
 	return tr.unless < 0 || !p.happened(c, v.traits[tr.unless], k.device, tr.within)
 }
 
@@ -270,51 +280,4 @@ func triggerID(ev *gateway.Event) string {
 		}
 	}
 	return name + "@" + ev.Device.String()
-}
-
-// traitValue computes a declared trait of a customer as of now.
-func (p *Partition) traitValue(c *customer, v *version, d gateway.DeviceID, name string) (gateway.Value, bool) {
-	i := v.def.traitIndex(name)
-	if i < 0 {
-		return gateway.Value{}, false
-	}
-	spec, t := &v.def.traits[i], v.traits[i]
-	k := c.counter(t, d)
-	if k == nil {
-		zero := spec.kind == traitCount && c.since >= t.since
-		return gateway.Int(0), zero // nothing counted, and nothing can be missing
-	}
-	switch {
-	case spec.kind == traitFirst:
-		return gateway.Int(int64(k.first)), true
-	case spec.kind == traitLast:
-		return gateway.Int(int64(k.last)), true
-	case !spec.windowed():
-		return gateway.Int(int64(k.n)), true
-	}
-	end := gateway.Instant(-1 << 62)
-	if spec.within > 0 {
-		end = spec.within.before(p.now)
-	}
-	n, sum := k.window.since(end, spec.valued())
-	switch spec.kind {
-	case traitCount:
-		return gateway.Int(int64(n)), true
-	case traitSum:
-		return gateway.Float(float64(sum) / micros), true
-	case traitMean:
-		return gateway.Float(float64(sum) / micros / float64(max(n, 1))), n > 0
-	}
-	return k.window.extreme(end, spec.kind == traitMax)
-}
-
-// extreme returns the least or greatest value after end.
-func (w *window) extreme(end gateway.Instant, greatest bool) (gateway.Value, bool) {
-	found, best := false, int64(0)
-	for _, e := range w.entries(true) {
-		if e.at > end && (!found || e.value > best == greatest) {
-			found, best = true, e.value
-		}
-	}
-	return gateway.Float(float64(best) / micros), found
 }

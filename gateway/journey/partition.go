@@ -36,6 +36,7 @@ type Partition struct {
 	scope  scope
 	fired  int
 	values []int64
+	cells  []cell
 	zones  map[string]*time.Location
 	words  map[string]string
 	ids    []gateway.CustomerID // of a scan, sorted

@@ -73,6 +73,7 @@ const (
 	latched    counterFlags = 1 << iota // the trigger fired (and its condition still holds)
 	pending                             // it would have fired while the journey was paused
 	unobserved                          // a decision says that intake is incomplete
+	unknown                             // a decision says that the trait has no value yet
 )
 
 // mark remembers a customer's history with one journey.
@@ -318,13 +319,7 @@ func traitKey(t *traitSpec) string {
 	if t.where != nil {
 		where = t.where.text
 	}
-	kind := byte('t') // first, last, count for ever: the same counter
-	switch {
-	case t.valued():
-		kind = 'v'
-	case t.windowed():
-		kind = 'w'
-	}
+	kind := "twvbsrd"[t.form()] // traits of one form share a counter
 	b := []byte{kind, '|'}
 	for _, part := range []string{t.owner, t.event, t.property, where} {
 		b = strconv.AppendQuote(b, part)

@@ -9,14 +9,18 @@ import (
 
 // window is a sliding window of times (and values, for sums), sorted by time
 // and delta-coded: about four bytes per event. It counts exactly; a limit keeps
-// only the newest entries where no more are asked for ("at least N").
+// only the newest entries where no more are asked for ("at least N"). Other
+// traits keep granules instead of times in it; see cells.go.
 type window struct {
-	buf   []byte // (delta of time, value)… from head on; the first delta is of `first`
-	head  int32
-	n     int32
-	first gateway.Instant // time of the oldest entry
-	last  gateway.Instant // time of the newest entry
-	sum   int64           // in millionths
+	buf  []byte // (delta of time, value)… from head on; the first delta is of `first`
+	head int32
+	n    int32
+	tail int32 // of cells: where the last granule begins
+	// precision indexes precisions: how far the values of a percentile are rounded.
+	precision uint8
+	first     gateway.Instant // time of the oldest entry
+	last      gateway.Instant // time of the newest entry
+	sum       int64           // in millionths
 }
 
 // maxWindow bounds a window that no threshold bounds; beyond, the oldest leave

@@ -1,0 +1,138 @@
+package journey
+
+import (
+	"slices"
+
+	"touchpoint/gateway"
+)
+
+// level is the bound of a threshold on another trait than a count or a sum.
+type level struct {
+	kind  string // of levelKinds
+	value float64
+}
+
+var levelKinds = []string{"above", "below", "at_least", "at_most"}
+
+// holds reports whether a trait's value has reached the bound.
+func (t *trigger) holds(v gateway.Value) bool {
+	f, ok := v.AsFloat()
+	switch l := t.level; l.kind {
+	case "above":
+		return ok && f > l.value
+	case "below":
+		return ok && f < l.value
+	case "at_least":
+		return ok && f >= l.value
+	}
+	return ok && f <= t.level.value
+}
+
+// threshold reads trigger.threshold: a count or sum with at_least or every,
+// another trait (or one of the traits section, by name) with a level.
+func (c *compiler) threshold(o *object) {
+	tr := &c.def.trigger
+	spec, ok := c.watched(o)
+	if !ok {
+		return
+	}
+	tr.event, tr.within = spec.event, spec.within
+	if spec.additive() {
+		if spec.within == 0 && !o.broken("within") {
+			o.fault("within", "is missing; write a duration such as 30d")
+		}
+		c.bound(o, &spec)
+	} else {
+		c.level(o)
+	}
+	if name := o.text("unless"); name != "" {
+		c.eventName(o, "unless", name)
+		if spec.within == 0 {
+			o.fault("unless", "needs a window; add within: 30d")
+		}
+		tr.unless = c.ownTrait(o, traitSpec{kind: traitLast, event: name, perDev: spec.perDev})
+	}
+	o.finish()
+	tr.trait = c.ownTrait(o, spec)
+}
+
+// watched reads what a threshold looks at. It has a counter of its own, which
+// carries the latch.
+func (c *compiler) watched(o *object) (spec traitSpec, ok bool) {
+	name := o.text("trait")
+	if name != "" {
+		i := c.def.traitIndex(name)
+		if i < 0 {
+			names := []string{}
+			for _, t := range c.def.traits {
+				names = append(names, t.name)
+			}
+			if s := closest(name, names); s != "" {
+				o.fault("trait", "%q is none of the traits; did you mean %q?", name, s)
+			} else {
+				o.fault("trait", "%q is none of the traits; declare it under traits", name)
+			}
+			return spec, false
+		}
+		spec = c.def.traits[i]
+		spec.name = ""
+	} else {
+		kind := c.traitKind(o, &spec)
+		if kind == "" {
+			o.fault("count", "is missing; write count: brew_finished or sum: brew_finished.water_ml, or trait: with the name of a trait")
+			return spec, false
+		}
+		spec.name = kind
+		name = kind
+		c.traitWindow(o, &spec)
+	}
+	spec.owner, c.def.trigger.watched = c.def.Name, name
+	if spec.kind == traitFirst || spec.kind == traitLast && spec.property == "" {
+		o.fault(name, "is no trait to compare with a bound; use count, sum, mean, min, max, last with a property, slope, distinct or p90")
+		return spec, false
+	}
+	return spec, true
+}
+
+// level reads one of above, below, at_least, at_most.
+func (c *compiler) level(o *object) {
+	tr := &c.def.trigger
+	for _, kind := range levelKinds {
+		v, ok := o.number(kind, -1e12, 1e12)
+		if !ok {
+			continue
+		}
+		if tr.level.kind != "" {
+			o.fault(kind, "excludes %s; a threshold has one bound", tr.level.kind)
+		}
+		tr.level = level{kind, v}
+	}
+	broken := slices.ContainsFunc(levelKinds, o.broken)
+	if tr.level.kind == "" && !broken {
+		o.fault("above", "is missing; write above: 96, or below, at_least, at_most")
+	}
+}
+
+// bound reads at_least or every.
+func (c *compiler) bound(o *object, spec *traitSpec) {
+	tr := &c.def.trigger
+	atLeast, hasAtLeast := o.number("at_least", 1e-6, 1e9)
+	every, hasEvery := o.number("every", 1e-6, 1e9)
+	switch {
+	case hasAtLeast && hasEvery:
+		o.fault("every", "excludes at_least; every uses up what it counted, at_least does not")
+	case !hasAtLeast && !hasEvery && !o.broken("at_least") && !o.broken("every"):
+		o.fault("at_least", "is missing; write at_least: 200, or every: 100")
+	}
+	n := atLeast + every
+	tr.every, tr.sum = hasEvery, spec.kind == traitSum
+	if spec.kind == traitSum {
+		tr.atLeast = toMicros(n)
+		return
+	}
+	if n != float64(int64(n)) || n > maxWindow {
+		o.fault("at_least", "a count is a whole number up to %d", maxWindow)
+		return
+	}
+	tr.atLeast, spec.limit = int64(n), int32(n)
+}
