@@ -3,6 +3,7 @@ package backtest_test
 import (
 	"context"
 	"path/filepath"
+	"slices"
 	"sort"
 	"sync"
 	"testing"
@@ -16,12 +17,14 @@ import (
 // recording keeps the records and steps of a run in the encoding of the logs, and
 // the ledger of what was decided.
 type recording struct {
-	mu     sync.Mutex
-	events map[int][]logged
-	steps  map[int][]logged
-	ledger ledger
-	erased map[gateway.CustomerID]bool
-	parts  int
+	mu       sync.Mutex
+	events   map[int][]logged
+	steps    map[int][]logged
+	ledger   ledger
+	sent     []gateway.Message
+	journeys []string
+	erased   map[gateway.CustomerID]bool
+	parts    int
 }
 
 type logged struct {
@@ -46,9 +49,25 @@ func (r *recording) add(b *gateway.Batch, s *gateway.Step) {
 	seq := uint64(len(r.steps[s.Partition]) + 1)
 	r.steps[s.Partition] = append(r.steps[s.Partition], logged{seq, wire.AppendStep(nil, s, seq-1)})
 	r.ledger.add(s)
+	r.sent = append(r.sent, s.Messages...)
+	for _, j := range s.Journeys {
+		if !slices.Contains(r.journeys, j.Journey) {
+			r.journeys = append(r.journeys, j.Journey)
+		}
+	}
 	for _, c := range s.Erased {
 		r.erased[c] = true
 	}
+}
+
+// messages counts what a journey sent from a time on.
+func (r *recording) messages(journey string, from gateway.Instant) (n int) {
+	for i := range r.sent {
+		if r.sent[i].Journey == journey && r.sent[i].DecidedAt >= from {
+			n++
+		}
+	}
+	return n
 }
 
 func (r *recording) ReadSteps(_ context.Context, partition int, after uint64) (history.StepReader, error) {

@@ -89,3 +89,12 @@ func (p *Partition) Warm(definition []byte) error {
 	p.end()
 	return nil
 }
+
+// StepNames returns the ids of the steps in their order.
+func (d *Definition) StepNames() []string {
+	names := make([]string, 0, len(d.steps))
+	for i := range d.steps {
+		names = append(names, d.steps[i].id)
+	}
+	return names
+}
