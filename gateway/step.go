@@ -48,6 +48,11 @@ type Step struct {
 	// Rules are the settings in force from before this step's records on, as the
 	// core writes them down: when they changed, and once a day.
 	Rules []byte
+	// Memberships of groups that began or ended.
+	Memberships []Membership
+	// MovedIn are the unfinished messages of customers who moved to this
+	// partition: delivery goes on with them for it.
+	MovedIn []Message
 }
 
 // Applied is one record of EVENTS and the time at which it was applied.
@@ -65,7 +70,7 @@ const (
 	Accepted  Disposition = iota // applied
 	Duplicate                    // known already: changed nothing
 	TooOld                       // older than the duplicate window: history only
-	Held                         // waits for its device's state
+	Held                         // waits for the state of its device or customer
 	Passed                       // forwarded to another partition
 	Refused                      // a command that cannot be done; a decision says why
 )

@@ -47,6 +47,16 @@ const (
 	opSequenceFired             // an event of a sequence was decided about
 )
 
+// The changes of groups and of customers who move.
+const (
+	opMember         = 90 + iota // a customer's membership of a group
+	opExpectCustomer             // a customer's state is asked for
+	opHoldCustomer               // an input waits for it
+	opUnholdCustomer             // the waiting inputs are taken
+	opDepart                     // a customer's state left
+	opArrive                     // a customer's state came in
+)
+
 // do records a change and applies it.
 func do[C change](p *Partition, c C) {
 	c.encode(&p.enc)
@@ -133,7 +143,29 @@ func (d *decoder) rareChange(p *Partition) change {
 	case opRules:
 		return rulesChange{d.fixed(), d.int()}
 	}
+	if d.op >= opMember && d.op <= opArrive {
+		return d.moveChange()
+	}
 	return d.triggerChange(p)
+}
+
+// moveChange decodes the changes of groups and of customers who move.
+func (d *decoder) moveChange() change {
+	switch d.op {
+	case opMember:
+		return memberChange{gateway.CustomerID(d.fixed()), d.member()}
+	case opExpectCustomer:
+		return expectCustomerChange{gateway.CustomerID(d.fixed())}
+	case opHoldCustomer:
+		return holdCustomerChange{gateway.CustomerID(d.fixed()), d.input()}
+	case opUnholdCustomer:
+		return unholdCustomerChange{gateway.CustomerID(d.fixed())}
+	case opDepart:
+		return departChange{gateway.CustomerID(d.fixed()), int(d.uint())}
+	case opArrive:
+		return arriveChange{gateway.CustomerID(d.fixed()), d.bytes()}
+	}
+	return nil
 }
 
 // triggerChange decodes the changes of sequences, schedules, stages and tasks.

@@ -51,22 +51,10 @@ func (c eraseChange) apply(p *Partition) {
 			d.owner = nil
 		}
 	}
-	cust := p.customers[c.id]
-	if cust == nil {
-		return
-	}
-	for _, e := range cust.enrollments {
-		if !e.ended() {
-			e.v.running--
-		}
-		e.due = 0
-	}
-	for _, m := range cust.messages {
-		m.due = 0
-		delete(p.messages, m.id)
-	}
-	cust.counters = nil // its timers find nothing
-	delete(p.customers, c.id)
+	p.dropCustomer(c.id)
+	delete(p.left, c.id)
+	delete(p.awaited, c.id)
+	delete(p.strays, c.id)
 }
 
 // markChange puts a customer's history with a journey.
@@ -229,11 +217,26 @@ func (c deviceChange) apply(p *Partition) {
 
 // link notes a device with its present owner, unlink takes it away.
 func (p *Partition) link(d *device) {
-	if c := d.present(); c != 0 && p.home(c) {
-		d.owner = p.customer(c)
-		if i, found := slices.BinarySearch(d.owner.devices, d.id); !found {
-			d.owner.devices = slices.Insert(d.owner.devices, i, d.id)
-		}
+	id := d.present()
+	if id == 0 {
+		return
+	}
+	d.owner = p.customers[id]
+	if d.owner == nil {
+		p.strays[id] = append(p.strays[id], d.id)
+		return
+	}
+	if i, found := slices.BinarySearch(d.owner.devices, d.id); !found {
+		d.owner.devices = slices.Insert(d.owner.devices, i, d.id)
+	}
+}
+
+// linkStrays notes the devices that were here before their owner.
+func (p *Partition) linkStrays(c *customer) {
+	strays := p.strays[c.id]
+	delete(p.strays, c.id)
+	for _, id := range strays {
+		p.link(p.devices[id])
 	}
 }
 
@@ -241,6 +244,14 @@ func (p *Partition) unlink(d *device) {
 	if d.owner != nil {
 		d.owner.devices = slices.DeleteFunc(d.owner.devices, func(id gateway.DeviceID) bool { return id == d.id })
 		d.owner = nil
+	}
+	id := d.present()
+	if list := p.strays[id]; len(list) > 0 {
+		if list = slices.DeleteFunc(list, func(s gateway.DeviceID) bool { return s == d.id }); len(list) == 0 {
+			delete(p.strays, id)
+		} else {
+			p.strays[id] = list
+		}
 	}
 }
 

@@ -42,8 +42,7 @@ func cloneProperties(v gateway.Properties) gateway.Properties {
 func cloneInput(in *gateway.Input) gateway.Input {
 	out := *in
 	out.From = gateway.Forwarded{}
-	out.Event.ID, out.Event.Type, out.Event.Product = clone(in.Event.ID), clone(in.Event.Type), clone(in.Event.Product)
-	out.Event.Properties = cloneProperties(in.Event.Properties)
+	out.Event = cloneEvent(&in.Event)
 	switch c := in.Command.(type) {
 	case gateway.BindDevice:
 		c.Product, c.Role = clone(c.Product), clone(c.Role)
@@ -51,6 +50,15 @@ func cloneInput(in *gateway.Input) gateway.Input {
 	case gateway.Receipt:
 		c.Channel, c.Detail = clone(c.Channel), clone(c.Detail)
 		out.Command = c
+	default:
+		out.Command = cloneCommand(c)
 	}
+	return out
+}
+
+func cloneEvent(ev *gateway.Event) gateway.Event {
+	out := *ev
+	out.ID, out.Type, out.Product = clone(ev.ID), clone(ev.Type), clone(ev.Product)
+	out.Properties = cloneProperties(ev.Properties)
 	return out
 }

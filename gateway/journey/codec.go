@@ -83,6 +83,8 @@ type decoder struct {
 	b   []byte
 	bad bool
 	op  byte // of the change being read
+	// translate is set while a state of another partition is read.
+	translate *translation
 }
 
 func (d *decoder) fail() {
@@ -262,6 +264,7 @@ const (
 	heldUnbind
 	heldRelease
 	heldReceipt
+	heldMore // see heldcodec.go
 )
 
 // input encodes an input that is held.
@@ -298,12 +301,13 @@ func (e *encoder) input(v *gateway.Input) {
 		e.at(c.At)
 		e.string(c.Detail)
 	default:
-		panic("journey: this input is never held") // a defect of ours, see device.go
+		e.heldCommand(v.Command)
 	}
 }
 
 func (d *decoder) input() (in gateway.Input) {
-	switch d.byte() {
+	kind := int(d.byte())
+	switch kind {
 	case heldEvent:
 		in.Event = d.event()
 	case heldBind:
@@ -319,7 +323,7 @@ func (d *decoder) input() (in gateway.Input) {
 			Device: gateway.DeviceID(d.fixed()), Channel: d.string(), State: gateway.MessageState(d.byte()),
 			At: d.at(), Detail: d.string()}
 	default:
-		d.fail()
+		in.Command = d.heldCommand(kind)
 	}
 	return in
 }

@@ -7,9 +7,12 @@ import (
 )
 
 // upsertCustomer sets the fields named in the mask.
-func (p *Partition) upsertCustomer(u gateway.UpsertCustomer) gateway.Outcome {
-	if u.Customer == 0 || p.gone(u.Customer) || !p.home(u.Customer) {
+func (p *Partition) upsertCustomer(in *gateway.Input, u gateway.UpsertCustomer) gateway.Outcome {
+	if u.Customer == 0 || p.gone(u.Customer) {
 		return gateway.Outcome{Disposition: gateway.Refused, Customer: u.Customer}
+	}
+	if o, done := p.routeCustomer(u.Customer, in); done {
+		return o
 	}
 	c := p.meet(u.Customer)
 	n := *c.profile
@@ -81,12 +84,15 @@ func (p *Partition) setAttributes(c *customer, set gateway.Properties) {
 // setConsent grants or revokes a purpose on a channel. One for every channel
 // replaces what was said per channel; one that is older than what is known is
 // ignored. A revocation takes back what was not shown yet.
-func (p *Partition) setConsent(s gateway.SetConsent) gateway.Outcome {
-	if s.Customer == 0 || p.gone(s.Customer) || !p.home(s.Customer) {
+func (p *Partition) setConsent(in *gateway.Input, s gateway.SetConsent) gateway.Outcome {
+	if s.Customer == 0 || p.gone(s.Customer) {
 		return gateway.Outcome{Disposition: gateway.Refused, Customer: s.Customer}
 	}
 	if s.At == 0 {
 		s.At = p.now
+	}
+	if o, done := p.routeCustomer(s.Customer, &gateway.Input{Command: s, From: in.From}); done {
+		return o
 	}
 	c := p.meet(s.Customer)
 	n := *c.profile
@@ -115,27 +121,35 @@ func (p *Partition) eraseCustomer(c gateway.EraseCustomer) gateway.Outcome {
 	if c.Customer == 0 {
 		return gateway.Outcome{Disposition: gateway.Refused}
 	}
-	if !p.home(c.Customer) { // he is a former owner here, at most
-		do(p, eraseChange{c.Customer})
-		return gateway.Outcome{Customer: c.Customer}
-	}
-	if !p.gone(c.Customer) {
+	home := gateway.HomeOf(c.Customer, 0, p.cfg.Partitions) == p.cfg.Partition
+	if home && !p.gone(c.Customer) {
 		for i := range p.cfg.Partitions {
 			if i != p.cfg.Partition {
 				p.forward(i, gateway.Input{Command: c})
 			}
 		}
 	}
+	held := p.awaited[c.Customer]
+	if home || p.customers[c.Customer] != nil {
+		p.eraseHere(c.Customer)
+	} else { // he is a former owner here, at most
+		do(p, eraseChange{c.Customer})
+	}
+	p.takeHeld(held)
+	return gateway.Outcome{Customer: c.Customer}
+}
+
+// eraseHere removes a customer from this partition and tells every follower.
+func (p *Partition) eraseHere(id gateway.CustomerID) {
 	var versions []*version
-	if cust := p.customers[c.Customer]; cust != nil {
+	if cust := p.customers[id]; cust != nil {
 		versions = p.leaveAll(cust)
 	}
-	do(p, eraseChange{c.Customer})
+	do(p, eraseChange{id})
 	for _, v := range versions {
 		p.drained(v)
 	}
-	p.out.Erased = append(p.out.Erased, c.Customer)
-	return gateway.Outcome{Customer: c.Customer}
+	p.out.Erased = append(p.out.Erased, id)
 }
 
 // leaveAll says what the erasure of a customer ends; it returns the versions

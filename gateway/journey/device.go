@@ -74,11 +74,8 @@ func (p *Partition) deviceEvent(in *gateway.Input) gateway.Outcome {
 		p.nobody(ev)
 	case d.owner != nil && d.owner.id == owner:
 		p.take(d.owner, ev)
-	case p.home(owner):
-		p.take(p.meet(owner), ev)
 	default:
-		p.forward(gateway.CustomerSubject(owner).Partition(p.cfg.Partitions),
-			gateway.Input{Command: gateway.CustomerEvent{Customer: owner, Event: *ev}})
+		p.credit(owner, ev)
 	}
 	return gateway.Outcome{Customer: owner}
 }
@@ -113,12 +110,11 @@ func (p *Partition) bindDevice(in *gateway.Input, c gateway.BindDevice) gateway.
 	if c.Customer == 0 || c.Device == 0 || p.gone(c.Customer) {
 		return gateway.Outcome{Disposition: gateway.Refused}
 	}
-	if !p.home(c.Customer) {
-		p.forward(gateway.CustomerSubject(c.Customer).Partition(p.cfg.Partitions), *in)
-		return gateway.Outcome{Disposition: gateway.Passed, Customer: c.Customer}
-	}
 	if c.At == 0 {
 		c.At = p.now
+	}
+	if o, done := p.routeCustomer(c.Customer, &gateway.Input{Command: c}); done {
+		return o
 	}
 	if c.Role == "payer" { // pays, but uses nothing: no event is his
 		p.out.Ownerships = append(p.out.Ownerships, gateway.Ownership{Device: c.Device, Product: c.Product,
@@ -151,6 +147,7 @@ func (p *Partition) expect(c gateway.BindDevice, to int) {
 
 // bindHere inserts an interval: it ends the one before and lasts until the next.
 func (p *Partition) bindHere(c gateway.BindDevice) {
+	p.meet(c.Customer)
 	d := p.devices[c.Device]
 	change := deviceChange{device: c.Device, product: clone(c.Product)}
 	before := gateway.CustomerID(0)
@@ -275,6 +272,13 @@ func (p *Partition) admitDevice(c gateway.AdmitDevice) gateway.Outcome {
 	if d.err("device") != nil || dev.id != c.Device || p.devices[c.Device] != nil {
 		return gateway.Outcome{Disposition: gateway.Refused}
 	}
+	p.installDevice(dev)
+	p.takeHeldForDevice(c.Device)
+	return gateway.Outcome{}
+}
+
+// installDevice takes in a device's state.
+func (p *Partition) installDevice(dev *device) {
 	for i := range dev.owners {
 		if p.gone(dev.owners[i].customer) {
 			dev.owners[i].customer = 0
@@ -282,18 +286,22 @@ func (p *Partition) admitDevice(c gateway.AdmitDevice) gateway.Outcome {
 	}
 	do(p, admitChange{dev})
 	p.out.Routes = append(p.out.Routes, gateway.Route{Device: dev.id, Partition: p.cfg.Partition, Customer: dev.present()})
-	held, expected := p.expected[c.Device]
-	if expected {
-		do(p, unholdChange{c.Device})
+}
+
+// takeHeldForDevice takes what waited for a device. When its owner does not
+// live here, it goes on to where he does.
+func (p *Partition) takeHeldForDevice(id gateway.DeviceID) {
+	if held, expected := p.expected[id]; expected {
+		do(p, unholdChange{id})
+		p.takeHeld(held)
 	}
-	for i := range held { // one of them may send the device on: dispatch looks again
-		in := &held[i]
-		outcome := p.dispatch(in)
-		if in.Command == nil && outcome.Disposition != gateway.Passed && outcome.Disposition != gateway.Held {
-			p.out.Late = append(p.out.Late, gateway.LateEvent{Event: in.Event, Outcome: outcome, AppliedAt: p.now})
-		}
+	d := p.devices[id]
+	if d == nil || d.present() == 0 {
+		return
 	}
-	return gateway.Outcome{}
+	if at, to := p.locateCustomer(d.present()); at == elsewhere {
+		p.export(d, to)
+	}
 }
 
 // deviceLeft ends what the customer's journeys do on a device that he no longer

@@ -79,22 +79,28 @@ func (d *decoder) mark(p *Partition) (m mark) {
 
 // journey reads the index of a journey.
 func (d *decoder) journey(p *Partition) *journey {
-	i := d.uint()
-	if d.bad || i >= uint64(len(p.journeys)) {
+	i, list := d.uint(), p.journeys
+	if d.translate != nil {
+		list = d.translate.journeys
+	}
+	if d.bad || i >= uint64(len(list)) || list[i] == nil {
 		d.fail()
 		return &journey{}
 	}
-	return p.journeys[i]
+	return list[i]
 }
 
 // trait reads the id of a counter.
 func (d *decoder) trait(p *Partition) *trait {
-	i := d.uint()
-	if d.bad || i >= uint64(len(p.traits)) {
+	i, list := d.uint(), p.traits
+	if d.translate != nil {
+		list = d.translate.traits
+	}
+	if d.bad || i >= uint64(len(list)) {
 		d.fail()
 		return nil
 	}
-	return p.traits[i]
+	return list[i]
 }
 
 func (e *encoder) counter(k *counter) {

@@ -346,12 +346,19 @@ func (p *Partition) productOf(d gateway.DeviceID) string {
 }
 
 // triggerJourney enrolls by API.
-func (p *Partition) triggerJourney(t gateway.TriggerJourney) gateway.Outcome {
+func (p *Partition) triggerJourney(in *gateway.Input, t gateway.TriggerJourney) gateway.Outcome {
 	refused := gateway.Outcome{Disposition: gateway.Refused, Customer: t.Customer}
 	d := gateway.Decision{Kind: gateway.DecisionEntry, Journey: clone(t.Journey), Customer: t.Customer, Device: t.Device,
 		EventID: clone(t.Key), Reason: gateway.ReasonNotActive}
 	j := p.journeyNamed(t.Journey)
-	if j == nil || j.active == nil || t.Customer == 0 || p.gone(t.Customer) || !p.home(t.Customer) {
+	if t.Customer == 0 || p.gone(t.Customer) {
+		p.decide(d)
+		return refused
+	}
+	if o, done := p.routeCustomer(t.Customer, in); done {
+		return o
+	}
+	if j == nil || j.active == nil {
 		p.decide(d)
 		return refused
 	}

@@ -21,9 +21,8 @@ func (p *Partition) touchpoint(in *gateway.Input) gateway.Outcome {
 		p.nobody(ev)
 		return gateway.Outcome{}
 	}
-	if !p.home(ev.Customer) {
-		p.forward(gateway.CustomerSubject(ev.Customer).Partition(p.cfg.Partitions), *in)
-		return gateway.Outcome{Disposition: gateway.Passed, Customer: ev.Customer}
+	if o, done := p.routeCustomer(ev.Customer, in); done {
+		return o
 	}
 	if ev.OccurredAt < p.cfg.DedupWindow.before(p.now) {
 		return gateway.Outcome{Disposition: gateway.TooOld, Customer: ev.Customer}
@@ -39,13 +38,13 @@ func (p *Partition) touchpoint(in *gateway.Input) gateway.Outcome {
 }
 
 // customerEvent takes an event that the holder of a former device accepted.
-func (p *Partition) customerEvent(c gateway.CustomerEvent) gateway.Outcome {
+func (p *Partition) customerEvent(in *gateway.Input, c gateway.CustomerEvent) gateway.Outcome {
 	if p.gone(c.Customer) { // erased while the event was on its way
 		p.nobody(&c.Event)
 		return gateway.Outcome{}
 	}
-	if !p.home(c.Customer) {
-		return gateway.Outcome{Disposition: gateway.Refused}
+	if o, done := p.routeCustomer(c.Customer, in); done {
+		return o
 	}
 	p.take(p.meet(c.Customer), &c.Event)
 	return gateway.Outcome{Customer: c.Customer}

@@ -20,6 +20,8 @@ type Partition struct {
 	cursors   map[int]gateway.Forwarded
 	erased    map[gateway.CustomerID]struct{}
 	rules     rules
+	left      map[gateway.CustomerID]int             // marks: where a customer went
+	awaited   map[gateway.CustomerID][]gateway.Input // held until his state comes
 	traits    []*trait
 	journeys  []*journey
 
@@ -27,6 +29,8 @@ type Partition struct {
 	types    map[string]*eventType
 	messages map[gateway.MessageID]*message
 	heaps    [2]timerHeap
+	groups   map[gateway.GroupID][]*customer           // members who live here
+	strays   map[gateway.CustomerID][]gateway.DeviceID // devices whose owner is not here
 
 	// Of the run at hand.
 	out    *gateway.Step
@@ -42,6 +46,7 @@ type Partition struct {
 	ids    []gateway.CustomerID // of a scan, sorted
 
 	contest contest
+	alone   [1]*customer
 }
 
 // NewPartition makes an empty partition.
@@ -62,6 +67,10 @@ func (p *Partition) reset() {
 	p.expected = map[gateway.DeviceID][]gateway.Input{}
 	p.cursors = map[int]gateway.Forwarded{}
 	p.erased = map[gateway.CustomerID]struct{}{}
+	p.left = map[gateway.CustomerID]int{}
+	p.awaited = map[gateway.CustomerID][]gateway.Input{}
+	p.groups = map[gateway.GroupID][]*customer{}
+	p.strays = map[gateway.CustomerID][]gateway.DeviceID{}
 	p.traits, p.journeys = nil, nil
 	p.types = map[string]*eventType{}
 	p.messages = map[gateway.MessageID]*message{}
@@ -146,9 +155,9 @@ func (p *Partition) dispatch(in *gateway.Input) gateway.Outcome {
 	case gateway.Tick:
 		p.fireTimers(p.now + 1)
 	case gateway.UpsertCustomer:
-		return p.upsertCustomer(c)
+		return p.upsertCustomer(in, c)
 	case gateway.SetConsent:
-		return p.setConsent(c)
+		return p.setConsent(in, c)
 	case gateway.BindDevice:
 		return p.bindDevice(in, c)
 	case gateway.UnbindDevice:
@@ -158,7 +167,7 @@ func (p *Partition) dispatch(in *gateway.Input) gateway.Outcome {
 	case gateway.AdmitDevice:
 		return p.admitDevice(c)
 	case gateway.CustomerEvent:
-		return p.customerEvent(c)
+		return p.customerEvent(in, c)
 	case gateway.EraseCustomer:
 		return p.eraseCustomer(c)
 	case gateway.PublishJourney:
@@ -166,9 +175,17 @@ func (p *Partition) dispatch(in *gateway.Input) gateway.Outcome {
 	case gateway.SetJourneyState:
 		return p.setJourneyState(c)
 	case gateway.TriggerJourney:
-		return p.triggerJourney(c)
+		return p.triggerJourney(in, c)
 	case gateway.Receipt:
 		return p.receipt(in, c)
+	case gateway.JoinGroup:
+		return p.joinGroup(in, c)
+	case gateway.LeaveGroup:
+		return p.leaveGroup(in, c)
+	case gateway.ReleaseCustomer:
+		return p.releaseCustomer(in, c)
+	case gateway.AdmitCustomer:
+		return p.admitCustomer(in, c)
 	default:
 		return gateway.Outcome{Disposition: gateway.Refused}
 	}
@@ -181,13 +198,9 @@ func (p *Partition) customer(id gateway.CustomerID) *customer {
 	if c == nil {
 		c = &customer{id: id, since: p.now, profile: noProfile}
 		p.customers[id] = c
+		p.linkStrays(c)
 	}
 	return c
-}
-
-// home reports whether a customer lives on this partition.
-func (p *Partition) home(c gateway.CustomerID) bool {
-	return gateway.CustomerSubject(c).Partition(p.cfg.Partitions) == p.cfg.Partition
 }
 
 func (p *Partition) gone(c gateway.CustomerID) bool {

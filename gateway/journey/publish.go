@@ -47,6 +47,7 @@ func (p *Partition) publishJourney(c gateway.PublishJourney) gateway.Outcome {
 	p.out.Journeys = append(p.out.Journeys, gateway.JourneyStatus{Journey: change.name, Version: c.Version,
 		State: gateway.JourneyPublished, At: max(c.Effective, p.now), Definition: text})
 	p.pend(p.journeyNamed(c.Journey), pendingChange{at: max(c.Effective, 1), version: c.Version})
+	p.retryArrivals()
 	return gateway.Outcome{}
 }
 

@@ -56,11 +56,13 @@ func (p *Partition) receipt(in *gateway.Input, r gateway.Receipt) gateway.Outcom
 func (p *Partition) receiptElsewhere(in *gateway.Input, r gateway.Receipt) gateway.Outcome {
 	refused := gateway.Outcome{Disposition: gateway.Refused, Customer: r.Customer}
 	if r.Customer != 0 {
-		if p.home(r.Customer) || p.gone(r.Customer) {
+		if p.gone(r.Customer) {
 			return refused
 		}
-		p.forward(gateway.CustomerSubject(r.Customer).Partition(p.cfg.Partitions), *in)
-		return gateway.Outcome{Disposition: gateway.Passed, Customer: r.Customer}
+		if o, done := p.routeCustomer(r.Customer, in); done {
+			return o
+		}
+		return refused
 	}
 	if r.Device == 0 {
 		return refused
@@ -73,12 +75,14 @@ func (p *Partition) receiptElsewhere(in *gateway.Input, r gateway.Receipt) gatew
 		return refused
 	}
 	for _, o := range slices.Backward(d.owners) { // a former owner's message
-		if o.customer != 0 && !p.home(o.customer) {
-			next := *in
-			r.Customer = o.customer
-			next.Command = r
-			p.forward(gateway.CustomerSubject(o.customer).Partition(p.cfg.Partitions), next)
-			return gateway.Outcome{Disposition: gateway.Passed, Customer: o.customer}
+		if o.customer == 0 {
+			continue
+		}
+		next := *in
+		r.Customer = o.customer
+		next.Command = r
+		if out, done := p.routeCustomer(o.customer, &next); done {
+			return out
 		}
 	}
 	return refused

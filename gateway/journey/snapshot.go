@@ -77,6 +77,7 @@ func (p *Partition) encodeMoves(e *encoder) {
 		e.uint(p.cursors[s].Step)
 		e.uint(uint64(p.cursors[s].Index))
 	}
+	p.encodeResidences(e)
 	gone := sortedIDs(p.erased)
 	e.uint(uint64(len(gone)))
 	for _, id := range gone {
@@ -108,6 +109,7 @@ func (e *encoder) customer(c *customer, oldest uint16) {
 		e.seen(c.seen, oldest)
 	}
 	e.more(c.more)
+	e.member(c.member)
 }
 
 // Restore replaces the state by that of a snapshot. A broken snapshot leaves
@@ -243,6 +245,9 @@ func (d *decoder) customer(p *Partition) {
 		cust.seen = &s
 	}
 	d.more(p, cust)
+	if cust.member = d.member(); cust.member != nil {
+		memberChange{c.id, cust.member}.apply(p)
+	}
 	for i := range cust.counters {
 		if k := &cust.counters[i]; k.timer != nil {
 			p.schedule(k.timer)
@@ -265,6 +270,7 @@ func (d *decoder) moves(p *Partition) {
 		f := gateway.Forwarded{Partition: int(d.uint()), Step: d.uint(), Index: uint32(d.uint())}
 		p.cursors[f.Partition] = f
 	}
+	d.residences(p)
 	for range d.length(8) {
 		p.erased[gateway.CustomerID(d.fixed())] = struct{}{}
 	}

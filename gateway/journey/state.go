@@ -18,8 +18,9 @@ type customer struct {
 	marks       []mark             // by journey
 	enrollments []*enrollment
 	messages    []*message
-	seen        *seen // of touchpoints that came without a device
-	more        *more // nil for most
+	seen        *seen   // of touchpoints that came without a device
+	more        *more   // nil for most
+	member      *member // of a group, nil for none
 }
 
 // profile is what he or a service set. It is never altered in place: most

@@ -1,0 +1,209 @@
+package journey
+
+import (
+	"cmp"
+	"slices"
+
+	"touchpoint/gateway"
+)
+
+// A customer's state in transit: the version byte, his devices, the names of
+// journeys and counters, and his state as a snapshot holds it. Snapshots name
+// journeys and counters by numbers that each partition gives itself; the names
+// translate them. What is sorted by such a number is sorted anew on arrival.
+
+// translation maps the numbers of another partition to what they mean here.
+type translation struct {
+	journeys []*journey
+	traits   []*trait
+}
+
+// arrival is the head of a state in transit.
+type arrival struct {
+	translation
+	devices []*device
+	scanned []scanned
+	body    []byte
+	known   bool // this partition has seen every definition that it speaks of
+}
+
+// scanned says how far the other partition's scans of a journey were.
+type scanned struct {
+	journey *journey
+	active  uint32 // the version that was active there, 0 for none
+	done    bool   // the customer was looked at
+}
+
+// encodeNames writes what translates journeys and counters.
+func (p *Partition) encodeNames(e *encoder, c gateway.CustomerID) {
+	e.uint(uint64(len(p.journeys)))
+	for _, j := range p.journeys {
+		e.string(j.name)
+		e.uint(uint64(j.versions[len(j.versions)-1].number))
+		active := uint32(0)
+		if j.active != nil {
+			active = j.active.number
+		}
+		e.uint(uint64(active))
+		e.bool(j.scan.kind == scanNone || j.scan.next > c)
+	}
+	e.uint(uint64(len(p.traits)))
+	for _, t := range p.traits {
+		e.string(t.key)
+	}
+}
+
+func (d *decoder) names(p *Partition, a *arrival) {
+	a.known = true
+	for range d.length(4) {
+		s := scanned{journey: p.journeyNamed(d.string())}
+		latest := uint32(d.uint())
+		s.active, s.done = uint32(d.uint()), d.bool()
+		a.journeys = append(a.journeys, s.journey)
+		if s.journey == nil || s.journey.versions[len(s.journey.versions)-1].number < latest {
+			a.known = false
+			continue
+		}
+		a.scanned = append(a.scanned, s)
+	}
+	for range d.length(1) {
+		key := d.string()
+		i := slices.IndexFunc(p.traits, func(t *trait) bool { return t.key == key })
+		if i < 0 {
+			a.known = false
+			return
+		}
+		a.traits = append(a.traits, p.traits[i])
+	}
+}
+
+// readArrival decodes the head of a state in transit; nil when it is broken.
+func (p *Partition) readArrival(state []byte) *arrival {
+	d := decoder{b: state}
+	if d.byte() != formatVersion {
+		return nil
+	}
+	a := &arrival{}
+	for range d.length(10) {
+		dev := d.device()
+		if d.bad {
+			return nil
+		}
+		a.devices = append(a.devices, dev)
+	}
+	d.names(p, a)
+	if d.bad {
+		return nil
+	}
+	a.body = d.b
+	return a
+}
+
+// arriveChange installs a customer who came from another partition.
+type arriveChange struct {
+	customer gateway.CustomerID
+	state    []byte
+}
+
+func (c arriveChange) encode(e *encoder) {
+	e.byte(opArrive)
+	e.fixed(uint64(c.customer))
+	e.bytes(c.state)
+}
+
+func (c arriveChange) apply(p *Partition) {
+	a := p.readArrival(c.state)
+	if a == nil || !a.known || p.customers[c.customer] != nil {
+		return
+	}
+	d := decoder{b: a.body, translate: &a.translation}
+	d.customer(p)
+	cust := p.customers[c.customer]
+	if cust == nil {
+		return
+	}
+	slices.SortFunc(cust.counters, func(x, y counter) int {
+		return cmp.Or(cmp.Compare(x.trait.id, y.trait.id), cmp.Compare(x.device, y.device))
+	})
+	slices.SortFunc(cust.marks, func(x, y mark) int { return cmp.Compare(x.journey.index, y.journey.index) })
+	delete(p.left, c.customer)
+}
+
+// departChange drops a customer and remembers where he went.
+type departChange struct {
+	customer gateway.CustomerID
+	to       int
+}
+
+func (c departChange) encode(e *encoder) {
+	e.byte(opDepart)
+	e.fixed(uint64(c.customer))
+	e.uint(uint64(c.to))
+}
+
+func (c departChange) apply(p *Partition) {
+	p.dropCustomer(c.customer)
+	p.left[c.customer] = c.to
+}
+
+// dropCustomer removes a customer's state; the heaps find nothing due any more.
+func (p *Partition) dropCustomer(id gateway.CustomerID) {
+	cust := p.customers[id]
+	if cust == nil {
+		return
+	}
+	for _, e := range cust.enrollments {
+		if !e.ended() {
+			e.v.running--
+		}
+		e.due = 0
+	}
+	for _, m := range cust.messages {
+		m.due = 0
+		delete(p.messages, m.id)
+	}
+	cust.counters = nil // its timers find nothing
+	p.leaveIndex(cust)
+	delete(p.customers, id)
+}
+
+// expectCustomerChange says that a customer's state was asked for.
+type expectCustomerChange struct{ customer gateway.CustomerID }
+
+func (c expectCustomerChange) encode(e *encoder) {
+	e.byte(opExpectCustomer)
+	e.fixed(uint64(c.customer))
+}
+
+func (c expectCustomerChange) apply(p *Partition) {
+	p.awaited[c.customer] = nil
+	delete(p.left, c.customer)
+}
+
+// holdCustomerChange keeps an input until its customer's state has come.
+type holdCustomerChange struct {
+	customer gateway.CustomerID
+	input    gateway.Input
+}
+
+func (c holdCustomerChange) encode(e *encoder) {
+	e.byte(opHoldCustomer)
+	e.fixed(uint64(c.customer))
+	e.input(&c.input)
+}
+
+func (c holdCustomerChange) apply(p *Partition) {
+	p.awaited[c.customer] = append(p.awaited[c.customer], c.input)
+	delete(p.left, c.customer)
+}
+
+// unholdCustomerChange takes all inputs that were held; the customer is
+// expected no more.
+type unholdCustomerChange struct{ customer gateway.CustomerID }
+
+func (c unholdCustomerChange) encode(e *encoder) {
+	e.byte(opUnholdCustomer)
+	e.fixed(uint64(c.customer))
+}
+
+func (c unholdCustomerChange) apply(p *Partition) { delete(p.awaited, c.customer) }
