@@ -76,9 +76,7 @@ func (p *Partition) leaveGroup(in *gateway.Input, c gateway.LeaveGroup) gateway.
 	old := *cust.member
 	do(p, memberChange{cust.id, nil})
 	p.announceMember(cust.id, old, max(c.At, old.since))
-	if to := gateway.HomeOf(cust.id, 0, p.cfg.Partitions); to != p.cfg.Partition {
-		p.exportCustomer(cust, to)
-	}
+	p.goWhereHeBelongs(cust.id)
 	return gateway.Outcome{Customer: c.Customer}
 }
 

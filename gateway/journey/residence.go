@@ -120,10 +120,23 @@ func (p *Partition) admitCustomer(in *gateway.Input, c gateway.AdmitCustomer) ga
 		p.settleIn(p.customers[c.Customer], a)
 	}
 	p.takeHeldFor(c.Customer)
+	p.goWhereHeBelongs(c.Customer)
 	for _, d := range devices {
 		p.takeHeldForDevice(d)
 	}
 	return gateway.Outcome{Customer: c.Customer}
+}
+
+// goWhereHeBelongs sends a customer on who was called by a partition that has
+// no need of him any more.
+func (p *Partition) goWhereHeBelongs(id gateway.CustomerID) {
+	c := p.customers[id]
+	if c == nil {
+		return
+	}
+	if to := gateway.HomeOf(id, c.groupOf(), p.cfg.Partitions); to != p.cfg.Partition {
+		p.exportCustomer(c, to)
+	}
 }
 
 // install takes in the devices that came with a customer, and returns them.

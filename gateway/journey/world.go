@@ -3,6 +3,7 @@ package journey
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"touchpoint/gateway"
 )
@@ -22,11 +23,35 @@ type World struct {
 	held     bool            // forwards wait
 	waiting  []forwardedInput
 	onStep   func(*gateway.Batch, *gateway.Step)
+	pick     func(n int) int
 }
 
 type forwardedInput struct {
 	to int
 	in gateway.Input
+}
+
+// OnPick lets f choose whose forwards arrive next, when several partitions have
+// sent some: what one sends to another arrives in its order, all else may not.
+func (w *World) OnPick(f func(n int) int) { w.pick = f }
+
+// next takes the forwarded input that arrives next.
+func (w *World) next() forwardedInput {
+	at := 0
+	if w.pick != nil {
+		var first []int // of each pair of partitions
+		for i, f := range w.waiting {
+			if !slices.ContainsFunc(first, func(k int) bool {
+				return w.waiting[k].to == f.to && w.waiting[k].in.From.Partition == f.in.From.Partition
+			}) {
+				first = append(first, i)
+			}
+		}
+		at = first[w.pick(len(first))]
+	}
+	f := w.waiting[at]
+	w.waiting = slices.Delete(w.waiting, at, at+1)
+	return f
 }
 
 // NewWorld makes partitions that know nothing. When checked is set, a shadow
@@ -117,8 +142,7 @@ func (w *World) apply(part int, at, observed gateway.Instant, inputs []gateway.I
 // carry delivers what was forwarded, unless it is held back.
 func (w *World) carry() error {
 	for !w.held && len(w.waiting) > 0 {
-		f := w.waiting[0]
-		w.waiting = w.waiting[1:]
+		f := w.next()
 		if err := w.apply(f.to, w.clock, w.watermark(), []gateway.Input{f.in}); err != nil {
 			return err
 		}
