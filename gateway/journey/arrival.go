@@ -122,11 +122,23 @@ func (c arriveChange) apply(p *Partition) {
 	if cust == nil {
 		return
 	}
-	slices.SortFunc(cust.counters, func(x, y counter) int {
+	cust.sortAnew()
+	delete(p.left, c.customer)
+}
+
+// sortAnew puts the lists in order that are sorted by numbers which each
+// partition gives itself. A list that is added to customer and sorted so has
+// its place here.
+func (c *customer) sortAnew() {
+	slices.SortFunc(c.counters, func(x, y counter) int {
 		return cmp.Or(cmp.Compare(x.trait.id, y.trait.id), cmp.Compare(x.device, y.device))
 	})
-	slices.SortFunc(cust.marks, func(x, y mark) int { return cmp.Compare(x.journey.index, y.journey.index) })
-	delete(p.left, c.customer)
+	slices.SortFunc(c.marks, func(x, y mark) int { return cmp.Compare(x.journey.index, y.journey.index) })
+	if c.more != nil {
+		slices.SortFunc(c.more.sequences, func(x, y *sequenceState) int {
+			return cmp.Or(cmp.Compare(x.v.journey.index, y.v.journey.index), cmp.Compare(x.device, y.device))
+		})
+	}
 }
 
 // departChange drops a customer and remembers where he went.
