@@ -27,6 +27,8 @@ func appendCommand(b []byte, c gateway.Command) []byte {
 		b = appendJourneyCommand(b, c)
 	case gateway.RequestGrant, gateway.Grant, gateway.ReportMessages, gateway.SetBrake, gateway.FillTraits, gateway.FinishFill:
 		b = appendLimitCommand(b, c)
+	case gateway.JoinGroup, gateway.LeaveGroup, gateway.ReleaseCustomer, gateway.AdmitCustomer:
+		b = appendGroupCommand(b, c)
 	default:
 		b = appendDeviceCommand(b, c)
 	}
@@ -115,6 +117,9 @@ func commandField(c gateway.Command) int {
 	case gateway.Receipt:
 		return 14
 	}
+	if f := groupField(c); f != 0 {
+		return f
+	}
 	return limitField(c)
 }
 
@@ -145,6 +150,9 @@ func (d *batchDecoder) command(field int, m *reader) gateway.Command {
 		return m.triggerJourney()
 	case 14:
 		return m.receipt()
+	}
+	if field >= fieldJoinGroup && field <= fieldAdmitCustomer {
+		return m.groupCommand(field)
 	}
 	if field >= firstLimit && field <= lastLimit {
 		return d.limitCommand(field, m)

@@ -37,6 +37,8 @@ func AppendStep(dst []byte, s *gateway.Step, prevSeq uint64) []byte {
 		}
 	}
 	dst = putEach(dst, 23, s.Journeys, appendJourney)
+	dst = putEach(dst, 50, s.Memberships, appendMembership)
+	dst = putEach(dst, 51, s.MovedIn, appendMessage)
 	dst = putBytes(dst, 70, s.Rules)
 	dst = putUint(dst, 60, uint64(s.Brake))
 	return appendCRC(dst, start)
@@ -69,6 +71,7 @@ func reset(s *gateway.Step) {
 		Messages: s.Messages[:0], Updates: s.Updates[:0], Decisions: s.Decisions[:0],
 		Entered: s.Entered[:0], Profiles: s.Profiles[:0], Ownerships: s.Ownerships[:0],
 		Forwards: s.Forwards[:0], Routes: s.Routes[:0], Erased: s.Erased[:0], Journeys: s.Journeys[:0],
+		Memberships: s.Memberships[:0], MovedIn: s.MovedIn[:0],
 	}
 }
 
@@ -189,6 +192,10 @@ func (d *stepDecoder) list(s *gateway.Step, field int) {
 		s.Routes = each(d, s.Routes, (*reader).route)
 	case 23:
 		s.Journeys = each(d, s.Journeys, (*reader).journeyStatus)
+	case 50:
+		s.Memberships = each(d, s.Memberships, (*reader).membership)
+	case 51:
+		s.MovedIn = each(d, s.MovedIn, (*reader).message)
 	default:
 		d.skip(typeBytes)
 	}

@@ -332,6 +332,10 @@ type Input struct {
 	//	*Input_SetJourneyState
 	//	*Input_TriggerJourney
 	//	*Input_Receipt
+	//	*Input_JoinGroup
+	//	*Input_LeaveGroup
+	//	*Input_ReleaseCustomer
+	//	*Input_AdmitCustomer
 	//	*Input_RequestGrant
 	//	*Input_Grant
 	//	*Input_ReportMessages
@@ -508,6 +512,42 @@ func (x *Input) GetReceipt() *Receipt {
 	return nil
 }
 
+func (x *Input) GetJoinGroup() *JoinGroup {
+	if x != nil {
+		if x, ok := x.Body.(*Input_JoinGroup); ok {
+			return x.JoinGroup
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetLeaveGroup() *LeaveGroup {
+	if x != nil {
+		if x, ok := x.Body.(*Input_LeaveGroup); ok {
+			return x.LeaveGroup
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetReleaseCustomer() *ReleaseCustomer {
+	if x != nil {
+		if x, ok := x.Body.(*Input_ReleaseCustomer); ok {
+			return x.ReleaseCustomer
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetAdmitCustomer() *AdmitCustomer {
+	if x != nil {
+		if x, ok := x.Body.(*Input_AdmitCustomer); ok {
+			return x.AdmitCustomer
+		}
+	}
+	return nil
+}
+
 func (x *Input) GetRequestGrant() *RequestGrant {
 	if x != nil {
 		if x, ok := x.Body.(*Input_RequestGrant); ok {
@@ -629,6 +669,22 @@ type Input_Receipt struct {
 	Receipt *Receipt `protobuf:"bytes,14,opt,name=receipt,proto3,oneof"`
 }
 
+type Input_JoinGroup struct {
+	JoinGroup *JoinGroup `protobuf:"bytes,50,opt,name=join_group,json=joinGroup,proto3,oneof"`
+}
+
+type Input_LeaveGroup struct {
+	LeaveGroup *LeaveGroup `protobuf:"bytes,51,opt,name=leave_group,json=leaveGroup,proto3,oneof"`
+}
+
+type Input_ReleaseCustomer struct {
+	ReleaseCustomer *ReleaseCustomer `protobuf:"bytes,52,opt,name=release_customer,json=releaseCustomer,proto3,oneof"`
+}
+
+type Input_AdmitCustomer struct {
+	AdmitCustomer *AdmitCustomer `protobuf:"bytes,53,opt,name=admit_customer,json=admitCustomer,proto3,oneof"`
+}
+
 type Input_RequestGrant struct {
 	RequestGrant *RequestGrant `protobuf:"bytes,60,opt,name=request_grant,json=requestGrant,proto3,oneof"`
 }
@@ -681,6 +737,14 @@ func (*Input_TriggerJourney) isInput_Body() {}
 
 func (*Input_Receipt) isInput_Body() {}
 
+func (*Input_JoinGroup) isInput_Body() {}
+
+func (*Input_LeaveGroup) isInput_Body() {}
+
+func (*Input_ReleaseCustomer) isInput_Body() {}
+
+func (*Input_AdmitCustomer) isInput_Body() {}
+
 func (*Input_RequestGrant) isInput_Body() {}
 
 func (*Input_Grant) isInput_Body() {}
@@ -692,6 +756,244 @@ func (*Input_SetBrake) isInput_Body() {}
 func (*Input_FillTraits) isInput_Body() {}
 
 func (*Input_FinishFill) isInput_Body() {}
+
+// JoinGroup makes a customer a member of a household or account.
+type JoinGroup struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Customer      uint64                 `protobuf:"fixed64,1,opt,name=customer,proto3" json:"customer,omitempty"`
+	Group         uint64                 `protobuf:"fixed64,2,opt,name=group,proto3" json:"group,omitempty"`
+	Role          string                 `protobuf:"bytes,3,opt,name=role,proto3" json:"role,omitempty"`
+	At            int64                  `protobuf:"varint,4,opt,name=at,proto3" json:"at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JoinGroup) Reset() {
+	*x = JoinGroup{}
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JoinGroup) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JoinGroup) ProtoMessage() {}
+
+func (x *JoinGroup) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JoinGroup.ProtoReflect.Descriptor instead.
+func (*JoinGroup) Descriptor() ([]byte, []int) {
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *JoinGroup) GetCustomer() uint64 {
+	if x != nil {
+		return x.Customer
+	}
+	return 0
+}
+
+func (x *JoinGroup) GetGroup() uint64 {
+	if x != nil {
+		return x.Group
+	}
+	return 0
+}
+
+func (x *JoinGroup) GetRole() string {
+	if x != nil {
+		return x.Role
+	}
+	return ""
+}
+
+func (x *JoinGroup) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+// LeaveGroup ends a membership.
+type LeaveGroup struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Customer uint64                 `protobuf:"fixed64,1,opt,name=customer,proto3" json:"customer,omitempty"`
+	// 0 means whichever the customer is in.
+	Group         uint64 `protobuf:"fixed64,2,opt,name=group,proto3" json:"group,omitempty"`
+	At            int64  `protobuf:"varint,3,opt,name=at,proto3" json:"at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *LeaveGroup) Reset() {
+	*x = LeaveGroup{}
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *LeaveGroup) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*LeaveGroup) ProtoMessage() {}
+
+func (x *LeaveGroup) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use LeaveGroup.ProtoReflect.Descriptor instead.
+func (*LeaveGroup) Descriptor() ([]byte, []int) {
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *LeaveGroup) GetCustomer() uint64 {
+	if x != nil {
+		return x.Customer
+	}
+	return 0
+}
+
+func (x *LeaveGroup) GetGroup() uint64 {
+	if x != nil {
+		return x.Group
+	}
+	return 0
+}
+
+func (x *LeaveGroup) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+// ReleaseCustomer asks for the state of a customer and of the devices that he has.
+type ReleaseCustomer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Customer      uint64                 `protobuf:"fixed64,1,opt,name=customer,proto3" json:"customer,omitempty"`
+	To            uint32                 `protobuf:"varint,2,opt,name=to,proto3" json:"to,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReleaseCustomer) Reset() {
+	*x = ReleaseCustomer{}
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReleaseCustomer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReleaseCustomer) ProtoMessage() {}
+
+func (x *ReleaseCustomer) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReleaseCustomer.ProtoReflect.Descriptor instead.
+func (*ReleaseCustomer) Descriptor() ([]byte, []int) {
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ReleaseCustomer) GetCustomer() uint64 {
+	if x != nil {
+		return x.Customer
+	}
+	return 0
+}
+
+func (x *ReleaseCustomer) GetTo() uint32 {
+	if x != nil {
+		return x.To
+	}
+	return 0
+}
+
+// AdmitCustomer carries a customer's state to the partition that it moves to.
+type AdmitCustomer struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Customer uint64                 `protobuf:"fixed64,1,opt,name=customer,proto3" json:"customer,omitempty"`
+	// In the encoding of the journey core.
+	State         []byte `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AdmitCustomer) Reset() {
+	*x = AdmitCustomer{}
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AdmitCustomer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AdmitCustomer) ProtoMessage() {}
+
+func (x *AdmitCustomer) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AdmitCustomer.ProtoReflect.Descriptor instead.
+func (*AdmitCustomer) Descriptor() ([]byte, []int) {
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *AdmitCustomer) GetCustomer() uint64 {
+	if x != nil {
+		return x.Customer
+	}
+	return 0
+}
+
+func (x *AdmitCustomer) GetState() []byte {
+	if x != nil {
+		return x.State
+	}
+	return nil
+}
 
 // Forwarded names the step, and the place within it, that an input came from.
 type Forwarded struct {
@@ -705,7 +1007,7 @@ type Forwarded struct {
 
 func (x *Forwarded) Reset() {
 	*x = Forwarded{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[2]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -717,7 +1019,7 @@ func (x *Forwarded) String() string {
 func (*Forwarded) ProtoMessage() {}
 
 func (x *Forwarded) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[2]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -730,7 +1032,7 @@ func (x *Forwarded) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Forwarded.ProtoReflect.Descriptor instead.
 func (*Forwarded) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{2}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Forwarded) GetPartition() int32 {
@@ -777,7 +1079,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[3]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -789,7 +1091,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[3]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -802,7 +1104,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{3}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Event) GetId() string {
@@ -914,7 +1216,7 @@ type Property struct {
 
 func (x *Property) Reset() {
 	*x = Property{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[4]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -926,7 +1228,7 @@ func (x *Property) String() string {
 func (*Property) ProtoMessage() {}
 
 func (x *Property) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[4]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -939,7 +1241,7 @@ func (x *Property) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Property.ProtoReflect.Descriptor instead.
 func (*Property) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{4}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Property) GetKey() string {
@@ -1045,7 +1347,7 @@ type Tick struct {
 
 func (x *Tick) Reset() {
 	*x = Tick{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[5]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1057,7 +1359,7 @@ func (x *Tick) String() string {
 func (*Tick) ProtoMessage() {}
 
 func (x *Tick) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[5]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1070,7 +1372,7 @@ func (x *Tick) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Tick.ProtoReflect.Descriptor instead.
 func (*Tick) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{5}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{9}
 }
 
 // UpsertCustomer sets the fields named in mask.
@@ -1093,7 +1395,7 @@ type UpsertCustomer struct {
 
 func (x *UpsertCustomer) Reset() {
 	*x = UpsertCustomer{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[6]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1105,7 +1407,7 @@ func (x *UpsertCustomer) String() string {
 func (*UpsertCustomer) ProtoMessage() {}
 
 func (x *UpsertCustomer) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[6]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1118,7 +1420,7 @@ func (x *UpsertCustomer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpsertCustomer.ProtoReflect.Descriptor instead.
 func (*UpsertCustomer) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{6}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *UpsertCustomer) GetCustomer() uint64 {
@@ -1213,7 +1515,7 @@ type SetConsent struct {
 
 func (x *SetConsent) Reset() {
 	*x = SetConsent{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[7]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1225,7 +1527,7 @@ func (x *SetConsent) String() string {
 func (*SetConsent) ProtoMessage() {}
 
 func (x *SetConsent) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[7]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1238,7 +1540,7 @@ func (x *SetConsent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetConsent.ProtoReflect.Descriptor instead.
 func (*SetConsent) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{7}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *SetConsent) GetCustomer() uint64 {
@@ -1298,7 +1600,7 @@ type BindDevice struct {
 
 func (x *BindDevice) Reset() {
 	*x = BindDevice{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[8]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1310,7 +1612,7 @@ func (x *BindDevice) String() string {
 func (*BindDevice) ProtoMessage() {}
 
 func (x *BindDevice) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[8]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1323,7 +1625,7 @@ func (x *BindDevice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BindDevice.ProtoReflect.Descriptor instead.
 func (*BindDevice) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{8}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *BindDevice) GetDevice() uint64 {
@@ -1380,7 +1682,7 @@ type UnbindDevice struct {
 
 func (x *UnbindDevice) Reset() {
 	*x = UnbindDevice{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[9]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1392,7 +1694,7 @@ func (x *UnbindDevice) String() string {
 func (*UnbindDevice) ProtoMessage() {}
 
 func (x *UnbindDevice) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[9]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1405,7 +1707,7 @@ func (x *UnbindDevice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnbindDevice.ProtoReflect.Descriptor instead.
 func (*UnbindDevice) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{9}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *UnbindDevice) GetDevice() uint64 {
@@ -1441,7 +1743,7 @@ type ReleaseDevice struct {
 
 func (x *ReleaseDevice) Reset() {
 	*x = ReleaseDevice{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[10]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1453,7 +1755,7 @@ func (x *ReleaseDevice) String() string {
 func (*ReleaseDevice) ProtoMessage() {}
 
 func (x *ReleaseDevice) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[10]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1466,7 +1768,7 @@ func (x *ReleaseDevice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseDevice.ProtoReflect.Descriptor instead.
 func (*ReleaseDevice) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{10}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ReleaseDevice) GetDevice() uint64 {
@@ -1501,7 +1803,7 @@ type AdmitDevice struct {
 
 func (x *AdmitDevice) Reset() {
 	*x = AdmitDevice{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[11]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1513,7 +1815,7 @@ func (x *AdmitDevice) String() string {
 func (*AdmitDevice) ProtoMessage() {}
 
 func (x *AdmitDevice) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[11]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1526,7 +1828,7 @@ func (x *AdmitDevice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdmitDevice.ProtoReflect.Descriptor instead.
 func (*AdmitDevice) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{11}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *AdmitDevice) GetDevice() uint64 {
@@ -1554,7 +1856,7 @@ type CustomerEvent struct {
 
 func (x *CustomerEvent) Reset() {
 	*x = CustomerEvent{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[12]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1566,7 +1868,7 @@ func (x *CustomerEvent) String() string {
 func (*CustomerEvent) ProtoMessage() {}
 
 func (x *CustomerEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[12]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1579,7 +1881,7 @@ func (x *CustomerEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CustomerEvent.ProtoReflect.Descriptor instead.
 func (*CustomerEvent) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{12}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *CustomerEvent) GetCustomer() uint64 {
@@ -1606,7 +1908,7 @@ type EraseCustomer struct {
 
 func (x *EraseCustomer) Reset() {
 	*x = EraseCustomer{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[13]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1618,7 +1920,7 @@ func (x *EraseCustomer) String() string {
 func (*EraseCustomer) ProtoMessage() {}
 
 func (x *EraseCustomer) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[13]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1631,7 +1933,7 @@ func (x *EraseCustomer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EraseCustomer.ProtoReflect.Descriptor instead.
 func (*EraseCustomer) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{13}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *EraseCustomer) GetCustomer() uint64 {
@@ -1657,7 +1959,7 @@ type PublishJourney struct {
 
 func (x *PublishJourney) Reset() {
 	*x = PublishJourney{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[14]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1669,7 +1971,7 @@ func (x *PublishJourney) String() string {
 func (*PublishJourney) ProtoMessage() {}
 
 func (x *PublishJourney) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[14]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1682,7 +1984,7 @@ func (x *PublishJourney) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PublishJourney.ProtoReflect.Descriptor instead.
 func (*PublishJourney) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{14}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *PublishJourney) GetJourney() string {
@@ -1749,7 +2051,7 @@ type SetJourneyState struct {
 
 func (x *SetJourneyState) Reset() {
 	*x = SetJourneyState{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[15]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1761,7 +2063,7 @@ func (x *SetJourneyState) String() string {
 func (*SetJourneyState) ProtoMessage() {}
 
 func (x *SetJourneyState) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[15]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1774,7 +2076,7 @@ func (x *SetJourneyState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetJourneyState.ProtoReflect.Descriptor instead.
 func (*SetJourneyState) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{15}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *SetJourneyState) GetJourney() string {
@@ -1833,7 +2135,7 @@ type TriggerJourney struct {
 
 func (x *TriggerJourney) Reset() {
 	*x = TriggerJourney{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[16]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1845,7 +2147,7 @@ func (x *TriggerJourney) String() string {
 func (*TriggerJourney) ProtoMessage() {}
 
 func (x *TriggerJourney) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[16]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1858,7 +2160,7 @@ func (x *TriggerJourney) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TriggerJourney.ProtoReflect.Descriptor instead.
 func (*TriggerJourney) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{16}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *TriggerJourney) GetJourney() string {
@@ -1912,7 +2214,7 @@ type Receipt struct {
 
 func (x *Receipt) Reset() {
 	*x = Receipt{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[17]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1924,7 +2226,7 @@ func (x *Receipt) String() string {
 func (*Receipt) ProtoMessage() {}
 
 func (x *Receipt) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[17]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1937,7 +2239,7 @@ func (x *Receipt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Receipt.ProtoReflect.Descriptor instead.
 func (*Receipt) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{17}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Receipt) GetMessage() []byte {
@@ -2007,7 +2309,7 @@ type RequestGrant struct {
 
 func (x *RequestGrant) Reset() {
 	*x = RequestGrant{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[18]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2019,7 +2321,7 @@ func (x *RequestGrant) String() string {
 func (*RequestGrant) ProtoMessage() {}
 
 func (x *RequestGrant) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[18]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2032,7 +2334,7 @@ func (x *RequestGrant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RequestGrant.ProtoReflect.Descriptor instead.
 func (*RequestGrant) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{18}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *RequestGrant) GetJourney() string {
@@ -2105,7 +2407,7 @@ type Grant struct {
 
 func (x *Grant) Reset() {
 	*x = Grant{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[19]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2117,7 +2419,7 @@ func (x *Grant) String() string {
 func (*Grant) ProtoMessage() {}
 
 func (x *Grant) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[19]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2130,7 +2432,7 @@ func (x *Grant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Grant.ProtoReflect.Descriptor instead.
 func (*Grant) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{19}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Grant) GetJourney() string {
@@ -2181,7 +2483,7 @@ type ReportMessages struct {
 
 func (x *ReportMessages) Reset() {
 	*x = ReportMessages{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[20]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2193,7 +2495,7 @@ func (x *ReportMessages) String() string {
 func (*ReportMessages) ProtoMessage() {}
 
 func (x *ReportMessages) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[20]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2206,7 +2508,7 @@ func (x *ReportMessages) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportMessages.ProtoReflect.Descriptor instead.
 func (*ReportMessages) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{20}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ReportMessages) GetJourney() string {
@@ -2248,7 +2550,7 @@ type SetBrake struct {
 
 func (x *SetBrake) Reset() {
 	*x = SetBrake{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[21]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2260,7 +2562,7 @@ func (x *SetBrake) String() string {
 func (*SetBrake) ProtoMessage() {}
 
 func (x *SetBrake) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[21]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2273,7 +2575,7 @@ func (x *SetBrake) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrake.ProtoReflect.Descriptor instead.
 func (*SetBrake) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{21}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *SetBrake) GetOn() bool {
@@ -2306,7 +2608,7 @@ type FillTraits struct {
 
 func (x *FillTraits) Reset() {
 	*x = FillTraits{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[22]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2318,7 +2620,7 @@ func (x *FillTraits) String() string {
 func (*FillTraits) ProtoMessage() {}
 
 func (x *FillTraits) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[22]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2331,7 +2633,7 @@ func (x *FillTraits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FillTraits.ProtoReflect.Descriptor instead.
 func (*FillTraits) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{22}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *FillTraits) GetJourney() string {
@@ -2395,7 +2697,7 @@ type FinishFill struct {
 
 func (x *FinishFill) Reset() {
 	*x = FinishFill{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[23]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2407,7 +2709,7 @@ func (x *FinishFill) String() string {
 func (*FinishFill) ProtoMessage() {}
 
 func (x *FinishFill) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[23]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2420,7 +2722,7 @@ func (x *FinishFill) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FinishFill.ProtoReflect.Descriptor instead.
 func (*FinishFill) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{23}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *FinishFill) GetJourney() string {
@@ -2459,7 +2761,7 @@ const file_touchpoint_record_v1_event_proto_rawDesc = "" +
 	"inputCount\x12%\n" +
 	"\x0eproperty_count\x18\x05 \x01(\rR\rpropertyCount\x123\n" +
 	"\x06inputs\x18\x06 \x03(\v2\x1b.touchpoint.record.v1.InputR\x06inputs\x12\x10\n" +
-	"\x03crc\x18\x0f \x01(\aR\x03crc\"\xcf\v\n" +
+	"\x03crc\x18\x0f \x01(\aR\x03crc\"\xf8\r\n" +
 	"\x05Input\x123\n" +
 	"\x05event\x18\x01 \x01(\v2\x1b.touchpoint.record.v1.EventH\x00R\x05event\x120\n" +
 	"\x04tick\x18\x02 \x01(\v2\x1a.touchpoint.record.v1.TickH\x00R\x04tick\x12O\n" +
@@ -2477,7 +2779,13 @@ const file_touchpoint_record_v1_event_proto_rawDesc = "" +
 	"\x0fpublish_journey\x18\v \x01(\v2$.touchpoint.record.v1.PublishJourneyH\x00R\x0epublishJourney\x12S\n" +
 	"\x11set_journey_state\x18\f \x01(\v2%.touchpoint.record.v1.SetJourneyStateH\x00R\x0fsetJourneyState\x12O\n" +
 	"\x0ftrigger_journey\x18\r \x01(\v2$.touchpoint.record.v1.TriggerJourneyH\x00R\x0etriggerJourney\x129\n" +
-	"\areceipt\x18\x0e \x01(\v2\x1d.touchpoint.record.v1.ReceiptH\x00R\areceipt\x12I\n" +
+	"\areceipt\x18\x0e \x01(\v2\x1d.touchpoint.record.v1.ReceiptH\x00R\areceipt\x12@\n" +
+	"\n" +
+	"join_group\x182 \x01(\v2\x1f.touchpoint.record.v1.JoinGroupH\x00R\tjoinGroup\x12C\n" +
+	"\vleave_group\x183 \x01(\v2 .touchpoint.record.v1.LeaveGroupH\x00R\n" +
+	"leaveGroup\x12R\n" +
+	"\x10release_customer\x184 \x01(\v2%.touchpoint.record.v1.ReleaseCustomerH\x00R\x0freleaseCustomer\x12L\n" +
+	"\x0eadmit_customer\x185 \x01(\v2#.touchpoint.record.v1.AdmitCustomerH\x00R\radmitCustomer\x12I\n" +
 	"\rrequest_grant\x18< \x01(\v2\".touchpoint.record.v1.RequestGrantH\x00R\frequestGrant\x123\n" +
 	"\x05grant\x18= \x01(\v2\x1b.touchpoint.record.v1.GrantH\x00R\x05grant\x12O\n" +
 	"\x0freport_messages\x18> \x01(\v2$.touchpoint.record.v1.ReportMessagesH\x00R\x0ereportMessages\x12=\n" +
@@ -2487,7 +2795,23 @@ const file_touchpoint_record_v1_event_proto_rawDesc = "" +
 	"\vfinish_fill\x18A \x01(\v2 .touchpoint.record.v1.FinishFillH\x00R\n" +
 	"finishFill\x123\n" +
 	"\x04from\x18\x0f \x01(\v2\x1f.touchpoint.record.v1.ForwardedR\x04fromB\x06\n" +
-	"\x04body\"S\n" +
+	"\x04body\"a\n" +
+	"\tJoinGroup\x12\x1a\n" +
+	"\bcustomer\x18\x01 \x01(\x06R\bcustomer\x12\x14\n" +
+	"\x05group\x18\x02 \x01(\x06R\x05group\x12\x12\n" +
+	"\x04role\x18\x03 \x01(\tR\x04role\x12\x0e\n" +
+	"\x02at\x18\x04 \x01(\x03R\x02at\"N\n" +
+	"\n" +
+	"LeaveGroup\x12\x1a\n" +
+	"\bcustomer\x18\x01 \x01(\x06R\bcustomer\x12\x14\n" +
+	"\x05group\x18\x02 \x01(\x06R\x05group\x12\x0e\n" +
+	"\x02at\x18\x03 \x01(\x03R\x02at\"=\n" +
+	"\x0fReleaseCustomer\x12\x1a\n" +
+	"\bcustomer\x18\x01 \x01(\x06R\bcustomer\x12\x0e\n" +
+	"\x02to\x18\x02 \x01(\rR\x02to\"A\n" +
+	"\rAdmitCustomer\x12\x1a\n" +
+	"\bcustomer\x18\x01 \x01(\x06R\bcustomer\x12\x14\n" +
+	"\x05state\x18\x02 \x01(\fR\x05state\"S\n" +
 	"\tForwarded\x12\x1c\n" +
 	"\tpartition\x18\x01 \x01(\x05R\tpartition\x12\x12\n" +
 	"\x04step\x18\x02 \x01(\x04R\x04step\x12\x14\n" +
@@ -2683,73 +3007,81 @@ func file_touchpoint_record_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_touchpoint_record_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_touchpoint_record_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
+var file_touchpoint_record_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 28)
 var file_touchpoint_record_v1_event_proto_goTypes = []any{
 	(Source)(0),             // 0: touchpoint.record.v1.Source
 	(MessageState)(0),       // 1: touchpoint.record.v1.MessageState
 	(Limit)(0),              // 2: touchpoint.record.v1.Limit
 	(*EventBatch)(nil),      // 3: touchpoint.record.v1.EventBatch
 	(*Input)(nil),           // 4: touchpoint.record.v1.Input
-	(*Forwarded)(nil),       // 5: touchpoint.record.v1.Forwarded
-	(*Event)(nil),           // 6: touchpoint.record.v1.Event
-	(*Property)(nil),        // 7: touchpoint.record.v1.Property
-	(*Tick)(nil),            // 8: touchpoint.record.v1.Tick
-	(*UpsertCustomer)(nil),  // 9: touchpoint.record.v1.UpsertCustomer
-	(*SetConsent)(nil),      // 10: touchpoint.record.v1.SetConsent
-	(*BindDevice)(nil),      // 11: touchpoint.record.v1.BindDevice
-	(*UnbindDevice)(nil),    // 12: touchpoint.record.v1.UnbindDevice
-	(*ReleaseDevice)(nil),   // 13: touchpoint.record.v1.ReleaseDevice
-	(*AdmitDevice)(nil),     // 14: touchpoint.record.v1.AdmitDevice
-	(*CustomerEvent)(nil),   // 15: touchpoint.record.v1.CustomerEvent
-	(*EraseCustomer)(nil),   // 16: touchpoint.record.v1.EraseCustomer
-	(*PublishJourney)(nil),  // 17: touchpoint.record.v1.PublishJourney
-	(*SetJourneyState)(nil), // 18: touchpoint.record.v1.SetJourneyState
-	(*TriggerJourney)(nil),  // 19: touchpoint.record.v1.TriggerJourney
-	(*Receipt)(nil),         // 20: touchpoint.record.v1.Receipt
-	(*RequestGrant)(nil),    // 21: touchpoint.record.v1.RequestGrant
-	(*Grant)(nil),           // 22: touchpoint.record.v1.Grant
-	(*ReportMessages)(nil),  // 23: touchpoint.record.v1.ReportMessages
-	(*SetBrake)(nil),        // 24: touchpoint.record.v1.SetBrake
-	(*FillTraits)(nil),      // 25: touchpoint.record.v1.FillTraits
-	(*FinishFill)(nil),      // 26: touchpoint.record.v1.FinishFill
+	(*JoinGroup)(nil),       // 5: touchpoint.record.v1.JoinGroup
+	(*LeaveGroup)(nil),      // 6: touchpoint.record.v1.LeaveGroup
+	(*ReleaseCustomer)(nil), // 7: touchpoint.record.v1.ReleaseCustomer
+	(*AdmitCustomer)(nil),   // 8: touchpoint.record.v1.AdmitCustomer
+	(*Forwarded)(nil),       // 9: touchpoint.record.v1.Forwarded
+	(*Event)(nil),           // 10: touchpoint.record.v1.Event
+	(*Property)(nil),        // 11: touchpoint.record.v1.Property
+	(*Tick)(nil),            // 12: touchpoint.record.v1.Tick
+	(*UpsertCustomer)(nil),  // 13: touchpoint.record.v1.UpsertCustomer
+	(*SetConsent)(nil),      // 14: touchpoint.record.v1.SetConsent
+	(*BindDevice)(nil),      // 15: touchpoint.record.v1.BindDevice
+	(*UnbindDevice)(nil),    // 16: touchpoint.record.v1.UnbindDevice
+	(*ReleaseDevice)(nil),   // 17: touchpoint.record.v1.ReleaseDevice
+	(*AdmitDevice)(nil),     // 18: touchpoint.record.v1.AdmitDevice
+	(*CustomerEvent)(nil),   // 19: touchpoint.record.v1.CustomerEvent
+	(*EraseCustomer)(nil),   // 20: touchpoint.record.v1.EraseCustomer
+	(*PublishJourney)(nil),  // 21: touchpoint.record.v1.PublishJourney
+	(*SetJourneyState)(nil), // 22: touchpoint.record.v1.SetJourneyState
+	(*TriggerJourney)(nil),  // 23: touchpoint.record.v1.TriggerJourney
+	(*Receipt)(nil),         // 24: touchpoint.record.v1.Receipt
+	(*RequestGrant)(nil),    // 25: touchpoint.record.v1.RequestGrant
+	(*Grant)(nil),           // 26: touchpoint.record.v1.Grant
+	(*ReportMessages)(nil),  // 27: touchpoint.record.v1.ReportMessages
+	(*SetBrake)(nil),        // 28: touchpoint.record.v1.SetBrake
+	(*FillTraits)(nil),      // 29: touchpoint.record.v1.FillTraits
+	(*FinishFill)(nil),      // 30: touchpoint.record.v1.FinishFill
 }
 var file_touchpoint_record_v1_event_proto_depIdxs = []int32{
 	4,  // 0: touchpoint.record.v1.EventBatch.inputs:type_name -> touchpoint.record.v1.Input
-	6,  // 1: touchpoint.record.v1.Input.event:type_name -> touchpoint.record.v1.Event
-	8,  // 2: touchpoint.record.v1.Input.tick:type_name -> touchpoint.record.v1.Tick
-	9,  // 3: touchpoint.record.v1.Input.upsert_customer:type_name -> touchpoint.record.v1.UpsertCustomer
-	10, // 4: touchpoint.record.v1.Input.set_consent:type_name -> touchpoint.record.v1.SetConsent
-	11, // 5: touchpoint.record.v1.Input.bind_device:type_name -> touchpoint.record.v1.BindDevice
-	12, // 6: touchpoint.record.v1.Input.unbind_device:type_name -> touchpoint.record.v1.UnbindDevice
-	13, // 7: touchpoint.record.v1.Input.release_device:type_name -> touchpoint.record.v1.ReleaseDevice
-	14, // 8: touchpoint.record.v1.Input.admit_device:type_name -> touchpoint.record.v1.AdmitDevice
-	15, // 9: touchpoint.record.v1.Input.customer_event:type_name -> touchpoint.record.v1.CustomerEvent
-	16, // 10: touchpoint.record.v1.Input.erase_customer:type_name -> touchpoint.record.v1.EraseCustomer
-	17, // 11: touchpoint.record.v1.Input.publish_journey:type_name -> touchpoint.record.v1.PublishJourney
-	18, // 12: touchpoint.record.v1.Input.set_journey_state:type_name -> touchpoint.record.v1.SetJourneyState
-	19, // 13: touchpoint.record.v1.Input.trigger_journey:type_name -> touchpoint.record.v1.TriggerJourney
-	20, // 14: touchpoint.record.v1.Input.receipt:type_name -> touchpoint.record.v1.Receipt
-	21, // 15: touchpoint.record.v1.Input.request_grant:type_name -> touchpoint.record.v1.RequestGrant
-	22, // 16: touchpoint.record.v1.Input.grant:type_name -> touchpoint.record.v1.Grant
-	23, // 17: touchpoint.record.v1.Input.report_messages:type_name -> touchpoint.record.v1.ReportMessages
-	24, // 18: touchpoint.record.v1.Input.set_brake:type_name -> touchpoint.record.v1.SetBrake
-	25, // 19: touchpoint.record.v1.Input.fill_traits:type_name -> touchpoint.record.v1.FillTraits
-	26, // 20: touchpoint.record.v1.Input.finish_fill:type_name -> touchpoint.record.v1.FinishFill
-	5,  // 21: touchpoint.record.v1.Input.from:type_name -> touchpoint.record.v1.Forwarded
-	0,  // 22: touchpoint.record.v1.Event.source:type_name -> touchpoint.record.v1.Source
-	7,  // 23: touchpoint.record.v1.Event.properties:type_name -> touchpoint.record.v1.Property
-	7,  // 24: touchpoint.record.v1.UpsertCustomer.attributes:type_name -> touchpoint.record.v1.Property
-	6,  // 25: touchpoint.record.v1.CustomerEvent.event:type_name -> touchpoint.record.v1.Event
-	7,  // 26: touchpoint.record.v1.TriggerJourney.properties:type_name -> touchpoint.record.v1.Property
-	1,  // 27: touchpoint.record.v1.Receipt.state:type_name -> touchpoint.record.v1.MessageState
-	2,  // 28: touchpoint.record.v1.RequestGrant.limit:type_name -> touchpoint.record.v1.Limit
-	2,  // 29: touchpoint.record.v1.Grant.limit:type_name -> touchpoint.record.v1.Limit
-	15, // 30: touchpoint.record.v1.FillTraits.events:type_name -> touchpoint.record.v1.CustomerEvent
-	31, // [31:31] is the sub-list for method output_type
-	31, // [31:31] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	10, // 1: touchpoint.record.v1.Input.event:type_name -> touchpoint.record.v1.Event
+	12, // 2: touchpoint.record.v1.Input.tick:type_name -> touchpoint.record.v1.Tick
+	13, // 3: touchpoint.record.v1.Input.upsert_customer:type_name -> touchpoint.record.v1.UpsertCustomer
+	14, // 4: touchpoint.record.v1.Input.set_consent:type_name -> touchpoint.record.v1.SetConsent
+	15, // 5: touchpoint.record.v1.Input.bind_device:type_name -> touchpoint.record.v1.BindDevice
+	16, // 6: touchpoint.record.v1.Input.unbind_device:type_name -> touchpoint.record.v1.UnbindDevice
+	17, // 7: touchpoint.record.v1.Input.release_device:type_name -> touchpoint.record.v1.ReleaseDevice
+	18, // 8: touchpoint.record.v1.Input.admit_device:type_name -> touchpoint.record.v1.AdmitDevice
+	19, // 9: touchpoint.record.v1.Input.customer_event:type_name -> touchpoint.record.v1.CustomerEvent
+	20, // 10: touchpoint.record.v1.Input.erase_customer:type_name -> touchpoint.record.v1.EraseCustomer
+	21, // 11: touchpoint.record.v1.Input.publish_journey:type_name -> touchpoint.record.v1.PublishJourney
+	22, // 12: touchpoint.record.v1.Input.set_journey_state:type_name -> touchpoint.record.v1.SetJourneyState
+	23, // 13: touchpoint.record.v1.Input.trigger_journey:type_name -> touchpoint.record.v1.TriggerJourney
+	24, // 14: touchpoint.record.v1.Input.receipt:type_name -> touchpoint.record.v1.Receipt
+	5,  // 15: touchpoint.record.v1.Input.join_group:type_name -> touchpoint.record.v1.JoinGroup
+	6,  // 16: touchpoint.record.v1.Input.leave_group:type_name -> touchpoint.record.v1.LeaveGroup
+	7,  // 17: touchpoint.record.v1.Input.release_customer:type_name -> touchpoint.record.v1.ReleaseCustomer
+	8,  // 18: touchpoint.record.v1.Input.admit_customer:type_name -> touchpoint.record.v1.AdmitCustomer
+	25, // 19: touchpoint.record.v1.Input.request_grant:type_name -> touchpoint.record.v1.RequestGrant
+	26, // 20: touchpoint.record.v1.Input.grant:type_name -> touchpoint.record.v1.Grant
+	27, // 21: touchpoint.record.v1.Input.report_messages:type_name -> touchpoint.record.v1.ReportMessages
+	28, // 22: touchpoint.record.v1.Input.set_brake:type_name -> touchpoint.record.v1.SetBrake
+	29, // 23: touchpoint.record.v1.Input.fill_traits:type_name -> touchpoint.record.v1.FillTraits
+	30, // 24: touchpoint.record.v1.Input.finish_fill:type_name -> touchpoint.record.v1.FinishFill
+	9,  // 25: touchpoint.record.v1.Input.from:type_name -> touchpoint.record.v1.Forwarded
+	0,  // 26: touchpoint.record.v1.Event.source:type_name -> touchpoint.record.v1.Source
+	11, // 27: touchpoint.record.v1.Event.properties:type_name -> touchpoint.record.v1.Property
+	11, // 28: touchpoint.record.v1.UpsertCustomer.attributes:type_name -> touchpoint.record.v1.Property
+	10, // 29: touchpoint.record.v1.CustomerEvent.event:type_name -> touchpoint.record.v1.Event
+	11, // 30: touchpoint.record.v1.TriggerJourney.properties:type_name -> touchpoint.record.v1.Property
+	1,  // 31: touchpoint.record.v1.Receipt.state:type_name -> touchpoint.record.v1.MessageState
+	2,  // 32: touchpoint.record.v1.RequestGrant.limit:type_name -> touchpoint.record.v1.Limit
+	2,  // 33: touchpoint.record.v1.Grant.limit:type_name -> touchpoint.record.v1.Limit
+	19, // 34: touchpoint.record.v1.FillTraits.events:type_name -> touchpoint.record.v1.CustomerEvent
+	35, // [35:35] is the sub-list for method output_type
+	35, // [35:35] is the sub-list for method input_type
+	35, // [35:35] is the sub-list for extension type_name
+	35, // [35:35] is the sub-list for extension extendee
+	0,  // [0:35] is the sub-list for field type_name
 }
 
 func init() { file_touchpoint_record_v1_event_proto_init() }
@@ -2772,6 +3104,10 @@ func file_touchpoint_record_v1_event_proto_init() {
 		(*Input_SetJourneyState)(nil),
 		(*Input_TriggerJourney)(nil),
 		(*Input_Receipt)(nil),
+		(*Input_JoinGroup)(nil),
+		(*Input_LeaveGroup)(nil),
+		(*Input_ReleaseCustomer)(nil),
+		(*Input_AdmitCustomer)(nil),
 		(*Input_RequestGrant)(nil),
 		(*Input_Grant)(nil),
 		(*Input_ReportMessages)(nil),
@@ -2779,8 +3115,8 @@ func file_touchpoint_record_v1_event_proto_init() {
 		(*Input_FillTraits)(nil),
 		(*Input_FinishFill)(nil),
 	}
-	file_touchpoint_record_v1_event_proto_msgTypes[3].OneofWrappers = []any{}
-	file_touchpoint_record_v1_event_proto_msgTypes[4].OneofWrappers = []any{
+	file_touchpoint_record_v1_event_proto_msgTypes[7].OneofWrappers = []any{}
+	file_touchpoint_record_v1_event_proto_msgTypes[8].OneofWrappers = []any{
 		(*Property_BoolValue)(nil),
 		(*Property_IntValue)(nil),
 		(*Property_FloatValue)(nil),
@@ -2793,7 +3129,7 @@ func file_touchpoint_record_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_touchpoint_record_v1_event_proto_rawDesc), len(file_touchpoint_record_v1_event_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   24,
+			NumMessages:   28,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

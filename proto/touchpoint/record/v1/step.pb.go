@@ -230,6 +230,10 @@ type Step struct {
 	Routes     []*Route           `protobuf:"bytes,21,rep,name=routes,proto3" json:"routes,omitempty"`
 	Erased     []uint64           `protobuf:"fixed64,22,rep,packed,name=erased,proto3" json:"erased,omitempty"`
 	Journeys   []*JourneyStatus   `protobuf:"bytes,23,rep,name=journeys,proto3" json:"journeys,omitempty"`
+	// Memberships of groups that began or ended.
+	Memberships []*Membership `protobuf:"bytes,50,rep,name=memberships,proto3" json:"memberships,omitempty"`
+	// Unfinished messages of customers who moved to this partition.
+	MovedIn []*Message `protobuf:"bytes,51,rep,name=moved_in,json=movedIn,proto3" json:"moved_in,omitempty"`
 	// Settings of the core in force from this step on, as JSON, where they are noted.
 	Rules         []byte `protobuf:"bytes,70,opt,name=rules,proto3" json:"rules,omitempty"`
 	Brake         Brake  `protobuf:"varint,60,opt,name=brake,proto3,enum=touchpoint.record.v1.Brake" json:"brake,omitempty"`
@@ -428,6 +432,20 @@ func (x *Step) GetJourneys() []*JourneyStatus {
 	return nil
 }
 
+func (x *Step) GetMemberships() []*Membership {
+	if x != nil {
+		return x.Memberships
+	}
+	return nil
+}
+
+func (x *Step) GetMovedIn() []*Message {
+	if x != nil {
+		return x.MovedIn
+	}
+	return nil
+}
+
 func (x *Step) GetRules() []byte {
 	if x != nil {
 		return x.Rules
@@ -442,6 +460,84 @@ func (x *Step) GetBrake() Brake {
 	return Brake_BRAKE_UNSPECIFIED
 }
 
+// Membership is the interval in which a customer is a member of a group.
+type Membership struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Customer uint64                 `protobuf:"fixed64,1,opt,name=customer,proto3" json:"customer,omitempty"`
+	Group    uint64                 `protobuf:"fixed64,2,opt,name=group,proto3" json:"group,omitempty"`
+	Role     string                 `protobuf:"bytes,3,opt,name=role,proto3" json:"role,omitempty"`
+	From     int64                  `protobuf:"varint,4,opt,name=from,proto3" json:"from,omitempty"`
+	// 0 while it lasts.
+	To            int64 `protobuf:"varint,5,opt,name=to,proto3" json:"to,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Membership) Reset() {
+	*x = Membership{}
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Membership) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Membership) ProtoMessage() {}
+
+func (x *Membership) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Membership.ProtoReflect.Descriptor instead.
+func (*Membership) Descriptor() ([]byte, []int) {
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Membership) GetCustomer() uint64 {
+	if x != nil {
+		return x.Customer
+	}
+	return 0
+}
+
+func (x *Membership) GetGroup() uint64 {
+	if x != nil {
+		return x.Group
+	}
+	return 0
+}
+
+func (x *Membership) GetRole() string {
+	if x != nil {
+		return x.Role
+	}
+	return ""
+}
+
+func (x *Membership) GetFrom() int64 {
+	if x != nil {
+		return x.From
+	}
+	return 0
+}
+
+func (x *Membership) GetTo() int64 {
+	if x != nil {
+		return x.To
+	}
+	return 0
+}
+
 // Applied is one record of EVENTS and when it was applied.
 type Applied struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -454,7 +550,7 @@ type Applied struct {
 
 func (x *Applied) Reset() {
 	*x = Applied{}
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[1]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -466,7 +562,7 @@ func (x *Applied) String() string {
 func (*Applied) ProtoMessage() {}
 
 func (x *Applied) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[1]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -479,7 +575,7 @@ func (x *Applied) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Applied.ProtoReflect.Descriptor instead.
 func (*Applied) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{1}
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Applied) GetSeq() uint64 {
@@ -516,7 +612,7 @@ type LateEvent struct {
 
 func (x *LateEvent) Reset() {
 	*x = LateEvent{}
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[2]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -528,7 +624,7 @@ func (x *LateEvent) String() string {
 func (*LateEvent) ProtoMessage() {}
 
 func (x *LateEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[2]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -541,7 +637,7 @@ func (x *LateEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LateEvent.ProtoReflect.Descriptor instead.
 func (*LateEvent) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{2}
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *LateEvent) GetEvent() *Event {
@@ -604,7 +700,7 @@ type Message struct {
 
 func (x *Message) Reset() {
 	*x = Message{}
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[3]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -616,7 +712,7 @@ func (x *Message) String() string {
 func (*Message) ProtoMessage() {}
 
 func (x *Message) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[3]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -629,7 +725,7 @@ func (x *Message) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Message.ProtoReflect.Descriptor instead.
 func (*Message) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{3}
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Message) GetId() []byte {
@@ -810,7 +906,7 @@ type MessageUpdate struct {
 
 func (x *MessageUpdate) Reset() {
 	*x = MessageUpdate{}
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[4]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -822,7 +918,7 @@ func (x *MessageUpdate) String() string {
 func (*MessageUpdate) ProtoMessage() {}
 
 func (x *MessageUpdate) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[4]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -835,7 +931,7 @@ func (x *MessageUpdate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessageUpdate.ProtoReflect.Descriptor instead.
 func (*MessageUpdate) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{4}
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *MessageUpdate) GetMessage() []byte {
@@ -916,7 +1012,7 @@ type Decision struct {
 
 func (x *Decision) Reset() {
 	*x = Decision{}
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[5]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -928,7 +1024,7 @@ func (x *Decision) String() string {
 func (*Decision) ProtoMessage() {}
 
 func (x *Decision) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[5]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -941,7 +1037,7 @@ func (x *Decision) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Decision.ProtoReflect.Descriptor instead.
 func (*Decision) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{5}
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Decision) GetAt() int64 {
@@ -1058,7 +1154,7 @@ type Enrollment struct {
 
 func (x *Enrollment) Reset() {
 	*x = Enrollment{}
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[6]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1070,7 +1166,7 @@ func (x *Enrollment) String() string {
 func (*Enrollment) ProtoMessage() {}
 
 func (x *Enrollment) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[6]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1083,7 +1179,7 @@ func (x *Enrollment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Enrollment.ProtoReflect.Descriptor instead.
 func (*Enrollment) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{6}
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Enrollment) GetId() []byte {
@@ -1202,7 +1298,7 @@ type CustomerProfile struct {
 
 func (x *CustomerProfile) Reset() {
 	*x = CustomerProfile{}
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[7]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1214,7 +1310,7 @@ func (x *CustomerProfile) String() string {
 func (*CustomerProfile) ProtoMessage() {}
 
 func (x *CustomerProfile) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[7]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1227,7 +1323,7 @@ func (x *CustomerProfile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CustomerProfile.ProtoReflect.Descriptor instead.
 func (*CustomerProfile) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{7}
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *CustomerProfile) GetCustomer() uint64 {
@@ -1307,7 +1403,7 @@ type Consent struct {
 
 func (x *Consent) Reset() {
 	*x = Consent{}
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[8]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1319,7 +1415,7 @@ func (x *Consent) String() string {
 func (*Consent) ProtoMessage() {}
 
 func (x *Consent) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[8]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1332,7 +1428,7 @@ func (x *Consent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Consent.ProtoReflect.Descriptor instead.
 func (*Consent) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{8}
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Consent) GetPurpose() string {
@@ -1385,7 +1481,7 @@ type Ownership struct {
 
 func (x *Ownership) Reset() {
 	*x = Ownership{}
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[9]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1397,7 +1493,7 @@ func (x *Ownership) String() string {
 func (*Ownership) ProtoMessage() {}
 
 func (x *Ownership) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[9]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1410,7 +1506,7 @@ func (x *Ownership) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ownership.ProtoReflect.Descriptor instead.
 func (*Ownership) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{9}
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Ownership) GetDevice() uint64 {
@@ -1466,7 +1562,7 @@ type Forward struct {
 
 func (x *Forward) Reset() {
 	*x = Forward{}
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[10]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1478,7 +1574,7 @@ func (x *Forward) String() string {
 func (*Forward) ProtoMessage() {}
 
 func (x *Forward) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[10]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1491,7 +1587,7 @@ func (x *Forward) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Forward.ProtoReflect.Descriptor instead.
 func (*Forward) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{10}
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Forward) GetTo() int32 {
@@ -1520,7 +1616,7 @@ type Route struct {
 
 func (x *Route) Reset() {
 	*x = Route{}
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[11]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1532,7 +1628,7 @@ func (x *Route) String() string {
 func (*Route) ProtoMessage() {}
 
 func (x *Route) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[11]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1545,7 +1641,7 @@ func (x *Route) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Route.ProtoReflect.Descriptor instead.
 func (*Route) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{11}
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Route) GetDevice() uint64 {
@@ -1583,7 +1679,7 @@ type JourneyStatus struct {
 
 func (x *JourneyStatus) Reset() {
 	*x = JourneyStatus{}
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[12]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1595,7 +1691,7 @@ func (x *JourneyStatus) String() string {
 func (*JourneyStatus) ProtoMessage() {}
 
 func (x *JourneyStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[12]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1608,7 +1704,7 @@ func (x *JourneyStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JourneyStatus.ProtoReflect.Descriptor instead.
 func (*JourneyStatus) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{12}
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *JourneyStatus) GetJourney() string {
@@ -1650,7 +1746,7 @@ var File_touchpoint_record_v1_step_proto protoreflect.FileDescriptor
 
 const file_touchpoint_record_v1_step_proto_rawDesc = "" +
 	"\n" +
-	"\x1ftouchpoint/record/v1/step.proto\x12\x14touchpoint.record.v1\x1a touchpoint/record/v1/event.proto\"\x93\b\n" +
+	"\x1ftouchpoint/record/v1/step.proto\x12\x14touchpoint.record.v1\x1a touchpoint/record/v1/event.proto\"\x91\t\n" +
 	"\x04Step\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x19\n" +
 	"\bprev_seq\x18\x02 \x01(\x04R\aprevSeq\x12\x14\n" +
@@ -1677,9 +1773,18 @@ const file_touchpoint_record_v1_step_proto_rawDesc = "" +
 	"\bforwards\x18\x14 \x03(\v2\x1d.touchpoint.record.v1.ForwardR\bforwards\x123\n" +
 	"\x06routes\x18\x15 \x03(\v2\x1b.touchpoint.record.v1.RouteR\x06routes\x12\x16\n" +
 	"\x06erased\x18\x16 \x03(\x06R\x06erased\x12?\n" +
-	"\bjourneys\x18\x17 \x03(\v2#.touchpoint.record.v1.JourneyStatusR\bjourneys\x12\x14\n" +
+	"\bjourneys\x18\x17 \x03(\v2#.touchpoint.record.v1.JourneyStatusR\bjourneys\x12B\n" +
+	"\vmemberships\x182 \x03(\v2 .touchpoint.record.v1.MembershipR\vmemberships\x128\n" +
+	"\bmoved_in\x183 \x03(\v2\x1d.touchpoint.record.v1.MessageR\amovedIn\x12\x14\n" +
 	"\x05rules\x18F \x01(\fR\x05rules\x121\n" +
-	"\x05brake\x18< \x01(\x0e2\x1b.touchpoint.record.v1.BrakeR\x05brake\"C\n" +
+	"\x05brake\x18< \x01(\x0e2\x1b.touchpoint.record.v1.BrakeR\x05brake\"v\n" +
+	"\n" +
+	"Membership\x12\x1a\n" +
+	"\bcustomer\x18\x01 \x01(\x06R\bcustomer\x12\x14\n" +
+	"\x05group\x18\x02 \x01(\x06R\x05group\x12\x12\n" +
+	"\x04role\x18\x03 \x01(\tR\x04role\x12\x12\n" +
+	"\x04from\x18\x04 \x01(\x03R\x04from\x12\x0e\n" +
+	"\x02to\x18\x05 \x01(\x03R\x02to\"C\n" +
 	"\aApplied\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x16\n" +
 	"\x06inputs\x18\x02 \x01(\rR\x06inputs\x12\x0e\n" +
@@ -1842,57 +1947,60 @@ func file_touchpoint_record_v1_step_proto_rawDescGZIP() []byte {
 }
 
 var file_touchpoint_record_v1_step_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_touchpoint_record_v1_step_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
+var file_touchpoint_record_v1_step_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_touchpoint_record_v1_step_proto_goTypes = []any{
 	(Brake)(0),              // 0: touchpoint.record.v1.Brake
 	(Disposition)(0),        // 1: touchpoint.record.v1.Disposition
 	(DecisionKind)(0),       // 2: touchpoint.record.v1.DecisionKind
 	(*Step)(nil),            // 3: touchpoint.record.v1.Step
-	(*Applied)(nil),         // 4: touchpoint.record.v1.Applied
-	(*LateEvent)(nil),       // 5: touchpoint.record.v1.LateEvent
-	(*Message)(nil),         // 6: touchpoint.record.v1.Message
-	(*MessageUpdate)(nil),   // 7: touchpoint.record.v1.MessageUpdate
-	(*Decision)(nil),        // 8: touchpoint.record.v1.Decision
-	(*Enrollment)(nil),      // 9: touchpoint.record.v1.Enrollment
-	(*CustomerProfile)(nil), // 10: touchpoint.record.v1.CustomerProfile
-	(*Consent)(nil),         // 11: touchpoint.record.v1.Consent
-	(*Ownership)(nil),       // 12: touchpoint.record.v1.Ownership
-	(*Forward)(nil),         // 13: touchpoint.record.v1.Forward
-	(*Route)(nil),           // 14: touchpoint.record.v1.Route
-	(*JourneyStatus)(nil),   // 15: touchpoint.record.v1.JourneyStatus
-	(*Event)(nil),           // 16: touchpoint.record.v1.Event
-	(*Property)(nil),        // 17: touchpoint.record.v1.Property
-	(MessageState)(0),       // 18: touchpoint.record.v1.MessageState
-	(*Input)(nil),           // 19: touchpoint.record.v1.Input
+	(*Membership)(nil),      // 4: touchpoint.record.v1.Membership
+	(*Applied)(nil),         // 5: touchpoint.record.v1.Applied
+	(*LateEvent)(nil),       // 6: touchpoint.record.v1.LateEvent
+	(*Message)(nil),         // 7: touchpoint.record.v1.Message
+	(*MessageUpdate)(nil),   // 8: touchpoint.record.v1.MessageUpdate
+	(*Decision)(nil),        // 9: touchpoint.record.v1.Decision
+	(*Enrollment)(nil),      // 10: touchpoint.record.v1.Enrollment
+	(*CustomerProfile)(nil), // 11: touchpoint.record.v1.CustomerProfile
+	(*Consent)(nil),         // 12: touchpoint.record.v1.Consent
+	(*Ownership)(nil),       // 13: touchpoint.record.v1.Ownership
+	(*Forward)(nil),         // 14: touchpoint.record.v1.Forward
+	(*Route)(nil),           // 15: touchpoint.record.v1.Route
+	(*JourneyStatus)(nil),   // 16: touchpoint.record.v1.JourneyStatus
+	(*Event)(nil),           // 17: touchpoint.record.v1.Event
+	(*Property)(nil),        // 18: touchpoint.record.v1.Property
+	(MessageState)(0),       // 19: touchpoint.record.v1.MessageState
+	(*Input)(nil),           // 20: touchpoint.record.v1.Input
 }
 var file_touchpoint_record_v1_step_proto_depIdxs = []int32{
-	4,  // 0: touchpoint.record.v1.Step.applied:type_name -> touchpoint.record.v1.Applied
-	6,  // 1: touchpoint.record.v1.Step.messages:type_name -> touchpoint.record.v1.Message
-	7,  // 2: touchpoint.record.v1.Step.updates:type_name -> touchpoint.record.v1.MessageUpdate
-	8,  // 3: touchpoint.record.v1.Step.decisions:type_name -> touchpoint.record.v1.Decision
-	9,  // 4: touchpoint.record.v1.Step.entered:type_name -> touchpoint.record.v1.Enrollment
-	5,  // 5: touchpoint.record.v1.Step.late:type_name -> touchpoint.record.v1.LateEvent
-	10, // 6: touchpoint.record.v1.Step.profiles:type_name -> touchpoint.record.v1.CustomerProfile
-	12, // 7: touchpoint.record.v1.Step.ownerships:type_name -> touchpoint.record.v1.Ownership
-	13, // 8: touchpoint.record.v1.Step.forwards:type_name -> touchpoint.record.v1.Forward
-	14, // 9: touchpoint.record.v1.Step.routes:type_name -> touchpoint.record.v1.Route
-	15, // 10: touchpoint.record.v1.Step.journeys:type_name -> touchpoint.record.v1.JourneyStatus
-	0,  // 11: touchpoint.record.v1.Step.brake:type_name -> touchpoint.record.v1.Brake
-	16, // 12: touchpoint.record.v1.LateEvent.event:type_name -> touchpoint.record.v1.Event
-	1,  // 13: touchpoint.record.v1.LateEvent.disposition:type_name -> touchpoint.record.v1.Disposition
-	17, // 14: touchpoint.record.v1.Message.values:type_name -> touchpoint.record.v1.Property
-	18, // 15: touchpoint.record.v1.Message.state:type_name -> touchpoint.record.v1.MessageState
-	18, // 16: touchpoint.record.v1.MessageUpdate.state:type_name -> touchpoint.record.v1.MessageState
-	2,  // 17: touchpoint.record.v1.Decision.kind:type_name -> touchpoint.record.v1.DecisionKind
-	17, // 18: touchpoint.record.v1.Decision.values:type_name -> touchpoint.record.v1.Property
-	17, // 19: touchpoint.record.v1.CustomerProfile.attributes:type_name -> touchpoint.record.v1.Property
-	11, // 20: touchpoint.record.v1.CustomerProfile.consents:type_name -> touchpoint.record.v1.Consent
-	19, // 21: touchpoint.record.v1.Forward.input:type_name -> touchpoint.record.v1.Input
-	22, // [22:22] is the sub-list for method output_type
-	22, // [22:22] is the sub-list for method input_type
-	22, // [22:22] is the sub-list for extension type_name
-	22, // [22:22] is the sub-list for extension extendee
-	0,  // [0:22] is the sub-list for field type_name
+	5,  // 0: touchpoint.record.v1.Step.applied:type_name -> touchpoint.record.v1.Applied
+	7,  // 1: touchpoint.record.v1.Step.messages:type_name -> touchpoint.record.v1.Message
+	8,  // 2: touchpoint.record.v1.Step.updates:type_name -> touchpoint.record.v1.MessageUpdate
+	9,  // 3: touchpoint.record.v1.Step.decisions:type_name -> touchpoint.record.v1.Decision
+	10, // 4: touchpoint.record.v1.Step.entered:type_name -> touchpoint.record.v1.Enrollment
+	6,  // 5: touchpoint.record.v1.Step.late:type_name -> touchpoint.record.v1.LateEvent
+	11, // 6: touchpoint.record.v1.Step.profiles:type_name -> touchpoint.record.v1.CustomerProfile
+	13, // 7: touchpoint.record.v1.Step.ownerships:type_name -> touchpoint.record.v1.Ownership
+	14, // 8: touchpoint.record.v1.Step.forwards:type_name -> touchpoint.record.v1.Forward
+	15, // 9: touchpoint.record.v1.Step.routes:type_name -> touchpoint.record.v1.Route
+	16, // 10: touchpoint.record.v1.Step.journeys:type_name -> touchpoint.record.v1.JourneyStatus
+	4,  // 11: touchpoint.record.v1.Step.memberships:type_name -> touchpoint.record.v1.Membership
+	7,  // 12: touchpoint.record.v1.Step.moved_in:type_name -> touchpoint.record.v1.Message
+	0,  // 13: touchpoint.record.v1.Step.brake:type_name -> touchpoint.record.v1.Brake
+	17, // 14: touchpoint.record.v1.LateEvent.event:type_name -> touchpoint.record.v1.Event
+	1,  // 15: touchpoint.record.v1.LateEvent.disposition:type_name -> touchpoint.record.v1.Disposition
+	18, // 16: touchpoint.record.v1.Message.values:type_name -> touchpoint.record.v1.Property
+	19, // 17: touchpoint.record.v1.Message.state:type_name -> touchpoint.record.v1.MessageState
+	19, // 18: touchpoint.record.v1.MessageUpdate.state:type_name -> touchpoint.record.v1.MessageState
+	2,  // 19: touchpoint.record.v1.Decision.kind:type_name -> touchpoint.record.v1.DecisionKind
+	18, // 20: touchpoint.record.v1.Decision.values:type_name -> touchpoint.record.v1.Property
+	18, // 21: touchpoint.record.v1.CustomerProfile.attributes:type_name -> touchpoint.record.v1.Property
+	12, // 22: touchpoint.record.v1.CustomerProfile.consents:type_name -> touchpoint.record.v1.Consent
+	20, // 23: touchpoint.record.v1.Forward.input:type_name -> touchpoint.record.v1.Input
+	24, // [24:24] is the sub-list for method output_type
+	24, // [24:24] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_touchpoint_record_v1_step_proto_init() }
@@ -1907,7 +2015,7 @@ func file_touchpoint_record_v1_step_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_touchpoint_record_v1_step_proto_rawDesc), len(file_touchpoint_record_v1_step_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   13,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
