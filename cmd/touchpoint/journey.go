@@ -16,6 +16,7 @@ import (
 func journeyCommand(c *client) *cobra.Command {
 	cmd := group("journey", "Write, publish and read journeys")
 	cmd.AddCommand(
+		journeyBacktest(c),
 		journeyCreate(c), journeyUpdate(c), journeyValidate(c), journeyPublish(c), journeyPause(c), journeyResume(c),
 		journeyGet(c), journeyList(c), journeyTrigger(c), journeyTest(c), journeyLint(c), journeySchema(c),
 	)

@@ -49,6 +49,7 @@ func rootCommand(c *client) *cobra.Command {
 		simulateCommand(c),
 		auditCommand(c),
 		journeyCommand(c),
+		historyCommand(c),
 		customerCommand(c),
 		deviceCommand(c),
 		eventCommand(c),

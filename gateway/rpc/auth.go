@@ -89,6 +89,8 @@ var methodRoles = map[string][]Role{
 
 	"ExportService/ExportCustomer": {RoleCRM},
 
+	"BacktestService/Backtest": {RolePublisher},
+
 	"ClockService/GetClock":   {RoleReader, RolePublisher, RoleCRM, RoleDeviceService},
 	"StatusService/GetStatus": {RoleReader, RolePublisher},
 }

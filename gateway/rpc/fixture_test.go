@@ -70,7 +70,7 @@ func (w *world) options() rpc.Options {
 	return rpc.Options{
 		Intake: w, Vault: w, Follower: w, Customers: readModel{w}, Decisions: w, Messages: w, Reports: w, History: w,
 		Journeys: w.bucket, Compile: compile, Consents: w, Eraser: w, Stream: w.stream, DeadLetters: w, Clock: w.clock,
-		Status: w, Audit: w, Partitions: partitions, PageKey: []byte("a key that tests share, 32 bytes."),
+		Status: w, Audit: w, Backtests: &trials{}, Partitions: partitions, PageKey: []byte("a key that tests share, 32 bytes."),
 		Advance: func(_ context.Context, t gateway.Instant) error {
 			w.advanced = append(w.advanced, t)
 			return w.clock.Advance(t)

@@ -40,6 +40,7 @@ type Options struct {
 	Clock       Clock
 	Status      Status
 	Audit       AuditLog
+	Backtests   Backtests
 	// Advance moves the virtual clock to t and returns when all that fell due is
 	// decided and handed over; nil on the wall clock.
 	Advance func(ctx context.Context, t gateway.Instant) error
@@ -103,7 +104,7 @@ func (o Options) Validate() error {
 		{"Intake", o.Intake}, {"Vault", o.Vault}, {"Follower", o.Follower}, {"Customers", o.Customers},
 		{"Decisions", o.Decisions}, {"Messages", o.Messages}, {"Reports", o.Reports}, {"History", o.History},
 		{"Journeys", o.Journeys}, {"Consents", o.Consents}, {"Eraser", o.Eraser}, {"DeadLetters", o.DeadLetters},
-		{"Clock", o.Clock}, {"Status", o.Status}, {"Audit", o.Audit},
+		{"Clock", o.Clock}, {"Status", o.Status}, {"Audit", o.Audit}, {"Backtests", o.Backtests},
 	}
 	for _, p := range ports {
 		if p.port == nil {
@@ -184,6 +185,7 @@ func (s *Server) register() {
 	pb.RegisterClockServiceServer(s.grpc, &clockService{base: b})
 	pb.RegisterStatusServiceServer(s.grpc, &statusService{base: b})
 	pb.RegisterAuditServiceServer(s.grpc, &auditService{base: b})
+	pb.RegisterBacktestServiceServer(s.grpc, &backtestService{base: b, journeys: s.journeys})
 	healthpb.RegisterHealthServer(s.grpc, s.health)
 	reflection.Register(s.grpc)
 }
