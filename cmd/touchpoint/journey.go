@@ -18,7 +18,7 @@ func journeyCommand(c *client) *cobra.Command {
 	cmd.AddCommand(
 		journeyBacktest(c),
 		journeyCreate(c), journeyUpdate(c), journeyValidate(c), journeyPublish(c), journeyPause(c), journeyResume(c),
-		journeyGet(c), journeyList(c), journeyTrigger(c), journeyTest(c), journeyLint(c), journeySchema(c),
+		journeyGet(c), journeyList(c), journeyTrigger(c), journeyTest(c), journeyLint(c), journeySchema(c), journeyGraph(c),
 	)
 	return cmd
 }
