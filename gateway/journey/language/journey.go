@@ -1,5 +1,7 @@
 package language
 
+import "slices"
+
 // Journey are the keys of a definition.
 var Journey = []Key{
 	{Name: "name", Type: Name, Required: true, Doc: "The journey's name, unique in the installation.", Example: "descaling"},
@@ -70,28 +72,39 @@ var Trigger = []Key{
 
 var per = Key{Name: "per", Type: Text, Choices: []string{"customer", "device"}, Doc: "Whether each customer (the default) or each device has a count of its own.", Example: "device"}
 
-var threshold = []Key{
-	{Name: "count", Type: Event, Kind: "threshold", Doc: "What is counted.", Example: "brew_finished"},
-	{Name: "sum", Type: Property, Kind: "threshold", Doc: "What is summed.", Example: "brew_finished.water_ml"},
-	{Name: "at_least", Type: Number, Low: 1e-6, High: 1e9, Kind: "bound", Doc: "Fires when the window reaches it; again only after it fell below.", Example: "200"},
-	{Name: "every", Type: Number, Low: 1e-6, High: 1e9, Kind: "bound", Doc: "Fires each time so many came; what was counted is used up.", Example: "100"},
-	{Name: "within", Type: Duration, Required: true, Doc: "Length of the window.", Example: "30d"},
-	{Name: "where", Type: Condition, Doc: "Only events for which this holds are counted."},
+var threshold = slices.Concat([]Key{
+	{Name: "trait", Type: Name, Kind: "watched", Doc: "A trait of the journey that is watched.", Example: "battery"},
+}, watched("watched"), []Key{
+	{Name: "at_least", Type: Number, Low: -1e12, High: 1e12, Kind: "bound", Doc: "Fires when the value reaches it; again only after it fell below.", Example: "200"},
+	{Name: "every", Type: Number, Low: 1e-6, High: 1e9, Kind: "bound", Doc: "With count or sum: fires each time so many came; what was counted is used up.", Example: "100"},
+	{Name: "at_most", Type: Number, Low: -1e12, High: 1e12, Kind: "bound", Doc: "Fires when the value falls to it; not with count and sum."},
+	{Name: "above", Type: Number, Low: -1e12, High: 1e12, Kind: "bound", Doc: "Fires when the value rises above it; not with count and sum.", Example: "96"},
+	{Name: "below", Type: Number, Low: -1e12, High: 1e12, Kind: "bound", Doc: "Fires when the value falls below it; not with count and sum.", Example: "0.8"},
 	{Name: "unless", Type: Event, Doc: "Does not fire when this event came within the window.", Example: "descaling_finished"},
-	per,
-}
+	within, where, per,
+})
 
-var trait = []Key{
-	{Name: "count", Type: Event, Kind: "trait", Doc: "How many came.", Example: "brew_finished"},
-	{Name: "sum", Type: Property, Kind: "trait", Doc: "Their sum.", Example: "brew_finished.water_ml"},
-	{Name: "mean", Type: Property, Kind: "trait", Doc: "Their mean."},
-	{Name: "min", Type: Property, Kind: "trait", Doc: "The smallest."},
-	{Name: "max", Type: Property, Kind: "trait", Doc: "The largest."},
-	{Name: "first", Type: Event, Kind: "trait", Doc: "When the first came."},
-	{Name: "last", Type: Event, Kind: "trait", Doc: "When the latest came."},
-	{Name: "within", Type: Duration, Doc: "Length of the sliding window; required for traits of values, else for ever.", Example: "7d"},
-	{Name: "where", Type: Condition, Doc: "Only events for which this holds."},
-	per,
+var trait = append(watched("trait"), within, where, per)
+
+var (
+	within = Key{Name: "within", Type: Duration, Doc: "Length of the sliding window; required for sum, mean, min, max, slope, percentiles and thresholds of count and sum, else for ever.", Example: "30d"}
+	where  = Key{Name: "where", Type: Condition, Doc: "Only events for which this holds.", Example: "event.water_ml > 100"}
+)
+
+// watched are what a trait can be.
+func watched(kind string) []Key {
+	return []Key{
+		{Name: "count", Type: Event, Kind: kind, Doc: "How many came.", Example: "brew_finished"},
+		{Name: "sum", Type: Property, Kind: kind, Doc: "Their sum.", Example: "brew_finished.water_ml"},
+		{Name: "mean", Type: Property, Kind: kind, Doc: "Their mean.", Example: "brew_finished.water_ml"},
+		{Name: "min", Type: Property, Kind: kind, Doc: "The smallest.", Example: "ride_finished.battery_percent"},
+		{Name: "max", Type: Property, Kind: kind, Doc: "The largest.", Example: "wash_finished.temperature_c"},
+		{Name: "first", Type: Event, Kind: kind, Doc: "When the first came.", Example: "brew_finished"},
+		{Name: "last", Type: Event, Kind: kind, Doc: "When the latest came; with a property, its latest value.", Example: "trip_finished.mileage_km"},
+		{Name: "slope", Type: Property, Kind: kind, Doc: "How fast the value rises (falls when negative) per day: the line of least squares.", Example: "ride_finished.battery_health"},
+		{Name: "distinct", Type: Property, Kind: kind, Doc: "How many different values came.", Example: "wash_finished.program"},
+		{Name: "p90", Pattern: `^p[1-9][0-9]?$`, Type: Property, Kind: kind, Doc: "A percentile: p1 to p99; p50 is the median.", Example: "brew_finished.temperature_c"},
+	}
 }
 
 var quietHours = []Key{

@@ -3,6 +3,8 @@
 // docs/journeys.md are made of it, and a test compares it with the compiler.
 package language
 
+import "regexp"
+
 // Type is what a key holds.
 type Type string
 
@@ -29,7 +31,9 @@ const (
 type Key struct {
 	// Name is the key; "*" stands for any name that the author chooses.
 	Name string
-	Type Type
+	// Pattern is set for a name that stands for others like it.
+	Pattern string
+	Type    Type
 	// List says that a list of such values is allowed; a single one counts as a
 	// list of one.
 	List     bool
@@ -50,12 +54,20 @@ type Key struct {
 	Or    Type
 }
 
+// Is reports whether a name in a definition is this key.
+func (k *Key) Is(name string) bool {
+	if k.Pattern != "" {
+		return regexp.MustCompile(k.Pattern).MatchString(name)
+	}
+	return k.Name == name || k.Name == "*"
+}
+
 // Find follows a path such as "steps[].send.texts.*"; nil when it leads nowhere.
 func Find(keys []Key, path ...string) []Key {
 	for _, name := range path {
 		var found *Key
 		for i := range keys {
-			if keys[i].Name == name || keys[i].Name == "*" {
+			if keys[i].Is(name) {
 				found = &keys[i]
 				break
 			}

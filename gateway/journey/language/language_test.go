@@ -2,6 +2,7 @@ package language
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"flag"
 	"os"
@@ -77,13 +78,13 @@ func TestKeys(t *testing.T) {
 		_, _ = journey.Compile(text, journey.Env{Trace: func(path string, keys []string) {
 			known := Find(Journey, segments(path)...)
 			for _, k := range known {
-				if at := where(path) + k.Name; !described[at] {
+				if at := whereDescribed(path) + k.Name; !described[at] {
 					described[at] = false
 				}
 			}
 			for _, key := range keys {
-				at := where(path) + key
-				if !described[at] && !has(known, key) {
+				at := whereDescribed(path) + cmp.Or(called(known, key), key)
+				if !described[at] && called(known, key) == "" {
 					t.Errorf("%s: the compiler reads %q, which gateway/journey/language does not describe; add it there and run go test ./gateway/journey/language -update", name, at)
 				}
 				described[at] = true
@@ -97,15 +98,29 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-func where(path string) string { return strings.TrimPrefix(strings.Join(segments(path), ".")+".", ".") }
+// whereDescribed is the path with the names of the description.
+func whereDescribed(path string) string {
+	out, keys := "", Journey
+	for _, name := range segments(path) {
+		below := Find(keys, name)
+		for i := range keys {
+			if keys[i].Is(name) {
+				name = keys[i].Name
+			}
+		}
+		out, keys = out+name+".", below
+	}
+	return out
+}
 
-func has(keys []Key, name string) bool {
-	for _, k := range keys {
-		if k.Name == name || k.Name == "*" {
-			return true
+// called is the name under which a key is described, "" when it is not.
+func called(keys []Key, name string) string {
+	for i := range keys {
+		if keys[i].Is(name) {
+			return keys[i].Name
 		}
 	}
-	return false
+	return ""
 }
 
 func compileSchema(t *testing.T) *jsonschema.Schema {

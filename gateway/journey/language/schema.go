@@ -26,10 +26,14 @@ func schemaOf(keys []Key) object {
 	if len(keys) == 1 && keys[0].Name == "*" {
 		return object{"type": "object", "minProperties": 1, "additionalProperties": keys[0].schema()}
 	}
-	properties := object{}
+	properties, patterns := object{}, object{}
 	var required, kinds []string
 	for _, k := range keys {
-		properties[k.Name] = k.schema()
+		if k.Pattern != "" {
+			patterns[k.Pattern] = k.schema()
+		} else {
+			properties[k.Name] = k.schema()
+		}
 		if k.Required {
 			required = append(required, k.Name)
 		}
@@ -38,6 +42,9 @@ func schemaOf(keys []Key) object {
 		}
 	}
 	s := object{"type": "object", "properties": properties, "additionalProperties": false}
+	if len(patterns) > 0 {
+		s["patternProperties"] = patterns
+	}
 	if required != nil {
 		s["required"] = required
 	}
@@ -53,7 +60,9 @@ func schemaOf(keys []Key) object {
 
 func oneOf(keys []Key, kind string) (ways []any) {
 	for _, k := range keys {
-		if k.Kind == kind {
+		if k.Kind == kind && k.Pattern != "" { // any key of the pattern is there
+			ways = append(ways, object{"not": object{"propertyNames": object{"not": object{"pattern": k.Pattern}}}})
+		} else if k.Kind == kind {
 			ways = append(ways, object{"required": []string{k.Name}})
 		}
 	}
