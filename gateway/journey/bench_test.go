@@ -165,7 +165,7 @@ func BenchmarkSnapshot(b *testing.B) {
 		var s gateway.Step
 		p.Apply(l.next(), &s)
 	}
-	for _, d := range p.devices {
+	for d := range p.devices.all {
 		d.seen = seen{}
 	}
 	size := heap() - before

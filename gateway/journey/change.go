@@ -210,11 +210,11 @@ func (c seenChange) encode(e *encoder) {
 func (c seenChange) apply(p *Partition) {
 	d := c.at
 	if d == nil {
-		d = p.devices[c.device]
+		d = p.devices.get(c.device)
 	}
 	if d == nil {
 		d = &device{id: c.device}
-		p.devices[c.device] = d
+		p.devices.put(d)
 		delete(p.moved, c.device)
 	}
 	d.seen.add(c.id, p.oldestDay())

@@ -73,10 +73,23 @@ func (p *Partition) defineTrait(spec *traitSpec) *trait {
 func (p *Partition) eventType(name string) *eventType {
 	et := p.types[name]
 	if et == nil {
-		et = &eventType{}
+		et = &eventType{name: name}
 		p.types[name] = et
 	}
 	return et
+}
+
+// typeOf returns the index entry of a type, nil when nobody cares. Events of one
+// type tend to come together.
+func (p *Partition) typeOf(name string) *eventType {
+	if p.latest == nil || p.latest.name != name {
+		et := p.types[name]
+		if et == nil {
+			return nil
+		}
+		p.latest = et
+	}
+	return p.latest
 }
 
 func (p *Partition) journeyNamed(name string) *journey {

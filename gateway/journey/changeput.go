@@ -41,7 +41,7 @@ func (c eraseChange) encode(e *encoder) {
 
 func (c eraseChange) apply(p *Partition) {
 	p.erased[c.id] = struct{}{}
-	for _, d := range p.devices { // rare, and must miss none
+	for d := range p.devices.all { // rare, and must miss none
 		for i := range d.owners {
 			if d.owners[i].customer == c.id {
 				d.owners[i].customer = 0
@@ -204,10 +204,10 @@ func (c deviceChange) encode(e *encoder) {
 }
 
 func (c deviceChange) apply(p *Partition) {
-	d := p.devices[c.device]
+	d := p.devices.get(c.device)
 	if d == nil {
 		d = &device{id: c.device}
-		p.devices[c.device] = d
+		p.devices.put(d)
 		delete(p.moved, c.device)
 	}
 	p.unlink(d)
@@ -221,7 +221,7 @@ func (p *Partition) link(d *device) {
 	if id == 0 {
 		return
 	}
-	d.owner = p.customers[id]
+	d.owner, d.ownedFrom = p.customers[id], d.owners[len(d.owners)-1].from
 	if d.owner == nil {
 		p.strays[id] = append(p.strays[id], d.id)
 		return
@@ -236,7 +236,7 @@ func (p *Partition) linkStrays(c *customer) {
 	strays := p.strays[c.id]
 	delete(p.strays, c.id)
 	for _, id := range strays {
-		p.link(p.devices[id])
+		p.link(p.devices.get(id))
 	}
 }
 
@@ -264,11 +264,11 @@ func (c admitChange) encode(e *encoder) {
 }
 
 func (c admitChange) apply(p *Partition) {
-	if old := p.devices[c.device.id]; old != nil {
+	if old := p.devices.get(c.device.id); old != nil {
 		p.unlink(old)
 	}
 	c.device.product = p.intern(c.device.product)
-	p.devices[c.device.id] = c.device
+	p.devices.put(c.device)
 	delete(p.moved, c.device.id)
 	p.link(c.device)
 }
@@ -286,9 +286,9 @@ func (c releaseChange) encode(e *encoder) {
 }
 
 func (c releaseChange) apply(p *Partition) {
-	if d := p.devices[c.device]; d != nil {
+	if d := p.devices.get(c.device); d != nil {
 		p.unlink(d)
-		delete(p.devices, c.device)
+		p.devices.remove(c.device)
 	}
 	p.moved[c.device] = c.to
 }

@@ -12,7 +12,20 @@ import (
 // (or of type, time and payload) and ranges of sequence numbers per boot.
 // An entry counts while its day of occurrence touches the duplicate window, so
 // that the answer does not depend on when old entries are thrown away.
+//
+// The range that grows, the highest of the latest boot, lies in the struct
+// itself: most devices have no other, and the plain case is decided there.
 type seen struct {
+	boot  uint32
+	day   uint16
+	one   bool // there is such a range
+	lo    uint64
+	hi    uint64
+	other *otherSeen // nil = nothing else
+}
+
+// otherSeen is what a device remembers beside the range that grows.
+type otherSeen struct {
 	hashes hashSet
 	boots  []bootSeen
 }
@@ -63,12 +76,18 @@ func mix(x uint64) uint64 {
 
 // has reports whether id was seen on oldest or a later day.
 func (s *seen) has(id identity, oldest uint16) bool {
-	if !id.numbered {
-		return s.hashes.has(id.hash, oldest)
+	if id.numbered && s.one && id.boot == s.boot && id.seq >= s.lo {
+		return id.seq <= s.hi && s.day >= oldest
 	}
-	for i := range s.boots {
-		if s.boots[i].boot == id.boot {
-			return s.boots[i].has(id.seq, oldest)
+	if s.other == nil {
+		return false
+	}
+	if !id.numbered {
+		return s.other.hashes.has(id.hash, oldest)
+	}
+	for i := range s.other.boots {
+		if b := &s.other.boots[i]; b.boot == id.boot {
+			return b.has(id.seq, oldest)
 		}
 	}
 	return false
@@ -76,19 +95,84 @@ func (s *seen) has(id identity, oldest uint16) bool {
 
 // add remembers id; entries of days before oldest may be dropped.
 func (s *seen) add(id identity, oldest uint16) {
-	if !id.numbered {
-		s.hashes.add(id.hash, id.day, oldest)
+	switch {
+	case id.numbered && s.one && id.boot == s.boot && id.seq == s.hi+1 && s.day >= oldest: // the plain case
+		s.hi, s.day = id.seq, max(s.day, id.day)
 		return
+	case id.numbered && !s.one && s.other == nil:
+		s.boot, s.lo, s.hi, s.day, s.one = id.boot, id.seq, id.seq, id.day, true
+		return
+	case s.other == nil:
+		s.other = &otherSeen{}
 	}
+	if id.numbered {
+		s.putBack(oldest)
+		s.takeOut(s.other.add(id, oldest))
+	} else {
+		s.other.hashes.add(id.hash, id.day, oldest)
+	}
+}
+
+// add remembers a number and returns the boot that it belongs to.
+func (s *otherSeen) add(id identity, oldest uint16) (boot int) {
 	for i := range s.boots {
 		if s.boots[i].boot == id.boot {
 			s.boots[i].add(id.seq, id.day, oldest)
-			return
+			return i
 		}
 	}
 	s.boots = slices.DeleteFunc(s.boots, func(b bootSeen) bool { return b.lastDay() < oldest })
 	s.boots = append(s.boots, bootSeen{boot: id.boot})
-	s.boots[len(s.boots)-1].add(id.seq, id.day, oldest)
+	boot = len(s.boots) - 1
+	s.boots[boot].add(id.seq, id.day, oldest)
+	return boot
+}
+
+// putBack moves the range that grows to the others.
+func (s *seen) putBack(oldest uint16) {
+	if !s.one {
+		return
+	}
+	s.one = false
+	r := seqRange{s.lo, s.hi, s.day}
+	for i := range s.other.boots {
+		if b := &s.other.boots[i]; b.boot == s.boot {
+			b.ranges = append(b.ranges, r) // the highest of its boot
+			return
+		}
+	}
+	if s.day >= oldest {
+		s.other.boots = append(s.other.boots, bootSeen{boot: s.boot, ranges: []seqRange{r}})
+	}
+}
+
+// takeOut makes the highest range of a boot the one that grows.
+func (s *seen) takeOut(boot int) {
+	b := &s.other.boots[boot]
+	last := len(b.ranges) - 1
+	r := b.ranges[last]
+	s.boot, s.lo, s.hi, s.day, s.one = b.boot, r.lo, r.hi, r.day, true
+	if b.ranges = b.ranges[:last]; last == 0 {
+		s.other.boots = slices.Delete(s.other.boots, boot, boot+1)
+	}
+	if len(s.other.boots) == 0 && s.other.hashes.used == 0 {
+		s.other = nil
+	}
+}
+
+// all returns everything in one form.
+func (s *seen) all() otherSeen {
+	var all otherSeen
+	if s.other != nil {
+		all = otherSeen{s.other.hashes, make([]bootSeen, 0, len(s.other.boots)+1)}
+		for _, b := range s.other.boots {
+			b.ranges = slices.Clip(b.ranges)
+			all.boots = append(all.boots, b)
+		}
+	}
+	copied := seen{boot: s.boot, day: s.day, one: s.one, lo: s.lo, hi: s.hi, other: &all}
+	copied.putBack(0)
+	return all
 }
 
 // hashSet is an open-addressed table from hash to day.
@@ -212,7 +296,8 @@ func (b *bootSeen) add(seq uint64, day, oldest uint16) {
 }
 
 // encodeSeen writes the entries of oldest and later days in rising order.
-func (e *encoder) seen(s *seen, oldest uint16) {
+func (e *encoder) seen(some *seen, oldest uint16) {
+	s := some.all()
 	type entry struct {
 		key uint64
 		day uint16
@@ -260,14 +345,15 @@ func (e *encoder) boot(b *bootSeen, oldest uint16) {
 	}
 }
 
-func (d *decoder) seen() (s seen) {
+func (d *decoder) seen() seen {
+	var s otherSeen
 	n := d.length(9)
 	s.hashes.rebuildFor(n)
 	for range n {
 		key, day := d.fixed(), uint16(d.uint())
 		if key == 0 {
 			d.fail()
-			return s
+			return seen{}
 		}
 		s.hashes.add(key, day, 0)
 	}
@@ -279,14 +365,29 @@ func (d *decoder) seen() (s seen) {
 			r := seqRange{lo: lo, hi: lo + d.uint(), day: uint16(d.uint())}
 			if r.hi < r.lo || (i > 0 && r.lo <= last) {
 				d.fail()
-				return s
+				return seen{}
 			}
 			last = r.hi
 			b.ranges = append(b.ranges, r)
 		}
+		if len(b.ranges) == 0 {
+			d.fail()
+			return seen{}
+		}
 		s.boots = append(s.boots, b)
 	}
-	return s
+	return s.fold()
+}
+
+// fold takes the highest range of the last boot out.
+func (s *otherSeen) fold() (out seen) {
+	if len(s.boots) > 0 || s.hashes.used > 0 {
+		out.other = s
+	}
+	if n := len(s.boots); n > 0 {
+		out.takeOut(n - 1)
+	}
+	return out
 }
 
 // rebuildFor makes room for n entries.

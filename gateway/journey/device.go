@@ -17,7 +17,7 @@ const (
 
 // locate finds the device. A device that nobody has seen is made at its home.
 func (p *Partition) locate(id gateway.DeviceID) (at place, to int) {
-	if p.devices[id] != nil {
+	if p.devices.get(id) != nil {
 		return here, 0
 	}
 	if _, ok := p.expected[id]; ok {
@@ -51,7 +51,7 @@ func (p *Partition) route(id gateway.DeviceID, in *gateway.Input) (o gateway.Out
 // what does it mean for him.
 func (p *Partition) deviceEvent(in *gateway.Input) gateway.Outcome {
 	ev := &in.Event
-	d := p.devices[ev.Device]
+	d := p.devices.get(ev.Device)
 	if d == nil {
 		if o, done := p.route(ev.Device, in); done {
 			return o
@@ -68,6 +68,11 @@ func (p *Partition) deviceEvent(in *gateway.Input) gateway.Outcome {
 		return gateway.Outcome{Disposition: gateway.Duplicate, Customer: d.ownerAt(ev.OccurredAt)}
 	}
 	do(p, seenChange{ev.Device, id, d})
+	if d.owner != nil && ev.OccurredAt >= d.ownedFrom { // the plain case
+		owner := d.owner.id
+		p.take(d.owner, ev)
+		return gateway.Outcome{Customer: owner}
+	}
 	owner := d.ownerAt(ev.OccurredAt)
 	switch {
 	case owner == 0:
@@ -87,7 +92,7 @@ func (p *Partition) meetDevice(d *device, ev *gateway.Event) *device {
 		c.owners = slices.Clone(d.owners)
 	}
 	do(p, c)
-	return p.devices[ev.Device]
+	return p.devices.get(ev.Device)
 }
 
 // tooOld credits an event that lies before the duplicate window to its owner,
@@ -148,7 +153,7 @@ func (p *Partition) expect(c gateway.BindDevice, to int) {
 // bindHere inserts an interval: it ends the one before and lasts until the next.
 func (p *Partition) bindHere(c gateway.BindDevice) {
 	p.meet(c.Customer)
-	d := p.devices[c.Device]
+	d := p.devices.get(c.Device)
 	change := deviceChange{device: c.Device, product: clone(c.Product)}
 	before := gateway.CustomerID(0)
 	if d != nil {
@@ -186,7 +191,7 @@ func (p *Partition) bindHere(c gateway.BindDevice) {
 	}
 	do(p, change)
 	p.announce(c.Device, change.product, change.owners[i])
-	now := p.devices[c.Device].present()
+	now := p.devices.get(c.Device).present()
 	if before != 0 && before != now && p.customers[before] != nil {
 		p.deviceLeft(p.customers[before], c.Device)
 	}
@@ -207,7 +212,7 @@ func (p *Partition) unbindDevice(in *gateway.Input, c gateway.UnbindDevice) gate
 	if o, done := p.route(c.Device, in); done {
 		return o
 	}
-	d := p.devices[c.Device]
+	d := p.devices.get(c.Device)
 	if d == nil {
 		return gateway.Outcome{Disposition: gateway.Refused}
 	}
@@ -251,7 +256,7 @@ func (p *Partition) releaseDevice(in *gateway.Input, c gateway.ReleaseDevice) ga
 	if o, done := p.route(c.Device, in); done {
 		return o
 	}
-	d := p.devices[c.Device]
+	d := p.devices.get(c.Device)
 	if d == nil { // nobody has seen it: its state is empty
 		d = &device{id: c.Device}
 	}
@@ -269,7 +274,7 @@ func (p *Partition) admitDevice(c gateway.AdmitDevice) gateway.Outcome {
 		return gateway.Outcome{Disposition: gateway.Refused}
 	}
 	dev := d.device()
-	if d.err("device") != nil || dev.id != c.Device || p.devices[c.Device] != nil {
+	if d.err("device") != nil || dev.id != c.Device || p.devices.get(c.Device) != nil {
 		return gateway.Outcome{Disposition: gateway.Refused}
 	}
 	p.installDevice(dev)
@@ -295,7 +300,7 @@ func (p *Partition) takeHeldForDevice(id gateway.DeviceID) {
 		do(p, unholdChange{id})
 		p.takeHeld(held)
 	}
-	d := p.devices[id]
+	d := p.devices.get(id)
 	if d == nil || d.present() == 0 {
 		return
 	}

@@ -339,7 +339,7 @@ func (p *Partition) newEnrollment(en *entry, arm arm8) *enrollment {
 }
 
 func (p *Partition) productOf(d gateway.DeviceID) string {
-	if dev := p.devices[d]; dev != nil {
+	if dev := p.devices.get(d); dev != nil {
 		return dev.product
 	}
 	return ""

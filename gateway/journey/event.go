@@ -53,7 +53,7 @@ func (p *Partition) customerEvent(in *gateway.Input, c gateway.CustomerEvent) ga
 // take applies an accepted event to the customer whom it belongs to: first his
 // traits, then what runs, then what it may start.
 func (p *Partition) take(c *customer, ev *gateway.Event) {
-	et := p.types[ev.Type]
+	et := p.typeOf(ev.Type)
 	if et != nil {
 		p.look(c, nil, nil, ev)
 		p.openLatches(c, et, ev)

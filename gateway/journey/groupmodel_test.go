@@ -296,7 +296,7 @@ func (h *households) customerSettled(rt *rapid.T, c gateway.CustomerID) {
 }
 
 func (h *households) deviceSettled(rt *rapid.T, d gateway.DeviceID) {
-	at := h.places(func(p *Partition) bool { return p.devices[d] != nil })
+	at := h.places(func(p *Partition) bool { return p.devices.get(d) != nil })
 	if len(at) > 1 {
 		rt.Errorf("device %d is on %v", d, at)
 	}
@@ -304,7 +304,7 @@ func (h *households) deviceSettled(rt *rapid.T, d gateway.DeviceID) {
 		return
 	}
 	p := h.w.parts[at[0]]
-	owner := p.devices[d].present()
+	owner := p.devices.get(d).present()
 	if owner == 0 {
 		return
 	}
@@ -313,7 +313,7 @@ func (h *households) deviceSettled(rt *rapid.T, d gateway.DeviceID) {
 		rt.Errorf("device %d is on %d, its owner %d is not\n%s", d, at[0], owner, h.w.whereabouts(d))
 		return
 	}
-	if !slices.Contains(cust.devices, d) || p.devices[d].owner != cust {
+	if !slices.Contains(cust.devices, d) || p.devices.get(d).owner != cust {
 		rt.Errorf("device %d and its owner %d are not linked", d, owner)
 	}
 }

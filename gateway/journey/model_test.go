@@ -362,7 +362,7 @@ func (w *world) whereabouts(d gateway.DeviceID) (out string) {
 	for i, p := range w.parts {
 		held, expected := p.expected[d]
 		to, moved := p.moved[d]
-		out += fmt.Sprintf("partition %d: here %v, expected %v with %d held, moved %v to %d\n", i, p.devices[d] != nil, expected, len(held), moved, to)
+		out += fmt.Sprintf("partition %d: here %v, expected %v with %d held, moved %v to %d\n", i, p.devices.get(d) != nil, expected, len(held), moved, to)
 	}
 	return out
 }

@@ -14,7 +14,7 @@ type Partition struct {
 	now       gateway.Instant
 	observed  gateway.Instant
 	customers map[gateway.CustomerID]*customer
-	devices   map[gateway.DeviceID]*device
+	devices   deviceTable
 	moved     map[gateway.DeviceID]int             // forwarding marks
 	expected  map[gateway.DeviceID][]gateway.Input // held until the device's state comes
 	cursors   map[int]gateway.Forwarded
@@ -33,17 +33,19 @@ type Partition struct {
 	strays   map[gateway.CustomerID][]gateway.DeviceID // devices whose owner is not here
 
 	// Of the run at hand.
-	out    *gateway.Step
-	more   bool            // Apply stopped before its record
-	before gateway.Instant // p.now when Apply first met that record
-	enc    encoder
-	scope  scope
-	fired  int
-	values []int64
-	cells  []cell
-	zones  map[string]*time.Location
-	words  map[string]string
-	ids    []gateway.CustomerID // of a scan, sorted
+	out     *gateway.Step
+	more    bool            // Apply stopped before its record
+	before  gateway.Instant // p.now when Apply first met that record
+	enc     encoder
+	scope   scope
+	fired   int
+	values  []int64
+	cells   []cell
+	touched int        // see warm
+	latest  *eventType // looked up last
+	zones   map[string]*time.Location
+	words   map[string]string
+	ids     []gateway.CustomerID // of a scan, sorted
 
 	contest contest
 	alone   [1]*customer
@@ -62,7 +64,7 @@ func (p *Partition) reset() {
 	p.now, p.observed, p.more = 0, 0, false
 	p.rules = rules{print: p.rules.print}
 	p.customers = map[gateway.CustomerID]*customer{}
-	p.devices = map[gateway.DeviceID]*device{}
+	p.devices = deviceTable{}
 	p.moved = map[gateway.DeviceID]int{}
 	p.expected = map[gateway.DeviceID][]gateway.Input{}
 	p.cursors = map[int]gateway.Forwarded{}
@@ -72,7 +74,7 @@ func (p *Partition) reset() {
 	p.groups = map[gateway.GroupID][]*customer{}
 	p.strays = map[gateway.CustomerID][]gateway.DeviceID{}
 	p.traits, p.journeys = nil, nil
-	p.types = map[string]*eventType{}
+	p.types, p.latest = map[string]*eventType{}, nil
 	p.messages = map[gateway.MessageID]*message{}
 	p.heaps = [2]timerHeap{}
 	p.ids = nil
@@ -96,9 +98,7 @@ func (p *Partition) Apply(b *gateway.Batch, out *gateway.Step) {
 		if applied != p.now {
 			p.setTime(applied, p.observed)
 		}
-		for i := range b.Inputs {
-			p.input(&b.Inputs[i])
-		}
+		p.applyInputs(b.Inputs)
 		p.sayUnobserved(p.before)
 		out.Applied = append(out.Applied, gateway.Applied{Seq: b.Seq, Inputs: len(b.Inputs), At: applied})
 	}

@@ -70,7 +70,7 @@ func (p *Partition) receiptElsewhere(in *gateway.Input, r gateway.Receipt) gatew
 	if o, done := p.route(r.Device, in); done {
 		return o
 	}
-	d := p.devices[r.Device]
+	d := p.devices.get(r.Device)
 	if d == nil {
 		return refused
 	}

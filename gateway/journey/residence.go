@@ -78,7 +78,7 @@ func (p *Partition) exportCustomer(c *customer, to int) {
 	e := encoder{b: []byte{formatVersion}}
 	e.uint(uint64(len(c.devices)))
 	for _, d := range c.devices {
-		e.device(p.devices[d], p.oldestDay())
+		e.device(p.devices.get(d), p.oldestDay())
 	}
 	p.encodeNames(&e, c.id)
 	e.customer(c, p.oldestDay())
@@ -142,7 +142,7 @@ func (p *Partition) goWhereHeBelongs(id gateway.CustomerID) {
 // install takes in the devices that came with a customer, and returns them.
 func (p *Partition) install(devices []*device) (ids []gateway.DeviceID) {
 	for _, d := range devices {
-		if p.devices[d.id] == nil {
+		if p.devices.get(d.id) == nil {
 			p.installDevice(d)
 			ids = append(ids, d.id)
 		}

@@ -22,10 +22,10 @@ func (p *Partition) AppendSnapshot(dst []byte) []byte {
 	for _, id := range ids {
 		e.customer(p.customers[id], p.oldestDay())
 	}
-	devices := sortedIDs(p.devices)
+	devices := p.devices.sorted()
 	e.uint(uint64(len(devices)))
-	for _, id := range devices {
-		e.device(p.devices[id], p.oldestDay())
+	for _, d := range devices {
+		e.device(d, p.oldestDay())
 	}
 	p.encodeMoves(&e)
 	return e.b

@@ -180,7 +180,9 @@ type device struct {
 	product string
 	owners  []ownership // by from, latest last; without gaps only where owned
 	seen    seen
-	owner   *customer // of the latest interval, if he lives here; derived
+	// owner has the device now and lives here, since ownedFrom; derived.
+	owner     *customer
+	ownedFrom gateway.Instant
 }
 
 type ownership struct {
@@ -220,6 +222,7 @@ type trait struct {
 
 // eventType indexes by name who cares for events of that type.
 type eventType struct {
+	name     string
 	traits   []*trait
 	journeys []*version // active versions whose trigger it is
 	unless   []*trait   // counters whose trigger it blocks

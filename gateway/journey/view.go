@@ -72,7 +72,7 @@ func (p *Partition) viewTraits(to []TraitView, c *customer, j *journey) []TraitV
 }
 
 // Holds reports whether the partition holds a device.
-func (p *Partition) Holds(d gateway.DeviceID) bool { return p.devices[d] != nil }
+func (p *Partition) Holds(d gateway.DeviceID) bool { return p.devices.get(d) != nil }
 
 // ParseValue reads a value as definitions write it: a number, else text.
 func ParseValue(text string) gateway.Value { return scalar(text) }

@@ -1,0 +1,88 @@
+package journey
+
+import (
+	"slices"
+
+	"touchpoint/gateway"
+)
+
+// deviceTable finds devices by id: an open-addressed table whose entries lie in
+// one array, so that a look-up costs one visit to memory and many look-ups can
+// be on their way at once (see warm.go), which a map does not allow.
+type deviceTable struct {
+	slots []deviceSlot // a power of two long
+	used  int
+}
+
+type deviceSlot struct {
+	id gateway.DeviceID
+	d  *device // nil = free
+}
+
+// slot returns where an id is, or would be.
+func (t *deviceTable) slot(id gateway.DeviceID) int {
+	mask := len(t.slots) - 1
+	i := int(mix(uint64(id))) & mask
+	for t.slots[i].d != nil && t.slots[i].id != id {
+		i = (i + 1) & mask
+	}
+	return i
+}
+
+func (t *deviceTable) get(id gateway.DeviceID) *device {
+	if t.used == 0 {
+		return nil
+	}
+	return t.slots[t.slot(id)].d
+}
+
+func (t *deviceTable) put(d *device) {
+	if t.used*4 >= len(t.slots)*3 {
+		old := t.slots
+		t.slots = make([]deviceSlot, max(2*len(old), 8))
+		for _, s := range old {
+			if s.d != nil {
+				t.slots[t.slot(s.id)] = s
+			}
+		}
+	}
+	s := &t.slots[t.slot(d.id)]
+	if s.d == nil {
+		t.used++
+	}
+	*s = deviceSlot{d.id, d}
+}
+
+func (t *deviceTable) remove(id gateway.DeviceID) {
+	if t.get(id) == nil {
+		return
+	}
+	mask := len(t.slots) - 1
+	free := t.slot(id)
+	t.slots[free] = deviceSlot{}
+	t.used--
+	for i := (free + 1) & mask; t.slots[i].d != nil; i = (i + 1) & mask { // close the gap
+		s := t.slots[i]
+		t.slots[i] = deviceSlot{}
+		t.slots[t.slot(s.id)] = s
+	}
+}
+
+// all yields the devices in no order.
+func (t *deviceTable) all(yield func(*device) bool) {
+	for _, s := range t.slots {
+		if s.d != nil && !yield(s.d) {
+			return
+		}
+	}
+}
+
+// sorted lists the devices by id.
+func (t *deviceTable) sorted() []*device {
+	out := make([]*device, 0, t.used)
+	for d := range t.all {
+		out = append(out, d)
+	}
+	slices.SortFunc(out, func(a, b *device) int { return cmp64(uint64(a.id), uint64(b.id)) })
+	return out
+}
