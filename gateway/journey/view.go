@@ -71,6 +71,13 @@ func (p *Partition) viewTraits(to []TraitView, c *customer, j *journey) []TraitV
 	return to
 }
 
+// Active reports whether a version of a journey is the one that new enrollments
+// run on.
+func (p *Partition) Active(name string, version uint32) bool {
+	j := p.journeyNamed(name)
+	return j != nil && j.active != nil && j.active.number == version
+}
+
 // Holds reports whether the partition holds a device.
 func (p *Partition) Holds(d gateway.DeviceID) bool { return p.devices.get(d) != nil }
 

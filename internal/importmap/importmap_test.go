@@ -104,7 +104,7 @@ func checkPackage(t *testing.T, name string, imports []string) {
 // testSupport are the packages that only tests and benchmarks use.
 func testSupport(name string) bool {
 	return name != "internal/sqlite" && strings.HasPrefix(name, "internal/") || strings.HasPrefix(name, "tools/") ||
-		name == "gateway/history/historytest"
+		name == "gateway/history/historytest" || name == "gateway/journey/reference"
 }
 
 // simulatorMay: it meets a running gateway over MQTT and gRPC only.

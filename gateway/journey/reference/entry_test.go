@@ -1,0 +1,212 @@
+package reference
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/cespare/xxhash/v2"
+
+	"touchpoint/gateway"
+)
+
+func sortedCustomers(w *world) []gateway.CustomerID { return slices.Sorted(maps.Keys(w.customers)) }
+
+func sortedLatches(c *customer, journey string) (out []latchKey) {
+	for k := range c.latches {
+		if k.journey == journey {
+			out = append(out, k)
+		}
+	}
+	slices.SortFunc(out, func(a, b latchKey) int {
+		if a.device < b.device {
+			return -1
+		}
+		return 1
+	})
+	return out
+}
+
+// enter makes the checks in their order: state, consent, filter, re-entry,
+// holdout.
+func (w *world) enter(j *journey, c *customer, e *event, d gateway.DeviceID, since gateway.Instant) *run {
+	dec := decision{kind: "entry", journey: j.def.name, version: j.def.version, customer: c.id, device: d}
+	if e != nil {
+		dec.event = e.id
+	}
+	refuse := func(reason string) *run {
+		dec.reason = reason
+		w.decide(dec)
+		return nil
+	}
+	switch j.state {
+	case "paused":
+		return refuse("paused")
+	case "archived":
+		return refuse("not_active")
+	}
+	if reason := w.mayEnter(j.def, c); reason != "" {
+		return refuse(reason)
+	}
+	if j.def.filter != nil {
+		switch w.eval(j.def.filter, view{c: c, def: j.def, e: e, device: d, product: w.productOf(d)}) {
+		case isFalse:
+			return refuse("filtered")
+		case unknown:
+			return refuse("condition_unavailable")
+		}
+	}
+	key := ""
+	switch j.def.keyBy {
+	case "":
+	case "device":
+		key = d.String()
+	default:
+		if e != nil {
+			key = show(e.props[j.def.keyBy[len("event."):]])
+		}
+	}
+	if reason := w.reentry(j, c, key); reason != "" {
+		return refuse(reason)
+	}
+	if c.arms[j.def.name] == "" {
+		c.arms[j.def.name] = w.arm(j.def, c)
+	}
+	c.entries[j.def.name]++
+	r := &run{c: c, j: j, def: j.def, device: d, key: key, entered: w.now, since: since, arm: c.arms[j.def.name], product: w.productOf(d)}
+	if e != nil {
+		r.props = e.props
+		if r.product == "" {
+			r.product = e.product
+		}
+	}
+	c.runs = append(c.runs, r)
+	dec.reason, dec.run = "enrolled", r
+	if r.arm == "holdout" {
+		dec.rule = "holdout"
+	}
+	w.decide(dec)
+	w.walk(r, e)
+	return r
+}
+
+func (w *world) productOf(d gateway.DeviceID) string {
+	if w.devices[d] == nil {
+		return ""
+	}
+	return w.devices[d].product
+}
+
+// mayEnter: the journey may reach him on at least one of its channels.
+func (w *world) mayEnter(d *journeyDef, c *customer) (reason string) {
+	var channels []string
+	for _, s := range d.steps {
+		channels = append(channels, s.channels...)
+	}
+	if len(channels) == 0 {
+		channels = w.cfg.order
+	}
+	for _, ch := range channels {
+		if reason = consentFor(c, d.purpose, ch); reason == "" {
+			return ""
+		}
+	}
+	return reason
+}
+
+// consentFor: the channel's own entry, else the one for all, else the law.
+func consentFor(c *customer, purpose, channel string) string {
+	granted := purpose != "marketing"
+	for _, want := range []string{"", channel} {
+		for _, k := range c.consents {
+			if k.purpose == purpose && k.channel == want {
+				granted = k.granted
+			}
+		}
+	}
+	switch {
+	case granted || purpose == "safety":
+		return ""
+	case purpose == "service":
+		return "objected"
+	}
+	return "no_consent"
+}
+
+func (w *world) reentry(j *journey, c *customer, key string) string {
+	var active, before bool
+	var exited gateway.Instant
+	for _, r := range c.runs {
+		if r.j != j {
+			continue
+		}
+		before = true
+		if !r.over {
+			active = active || j.def.reentry != "concurrent_per_key" || r.key == key
+		}
+		exited = max(exited, r.exited)
+	}
+	mode := j.def.reentry
+	if mode == "" && j.def.trigger.kind == "milestone" {
+		mode = "once"
+	}
+	switch {
+	case active:
+		return "already_enrolled"
+	case mode == "once" && before:
+		return "reentry_once"
+	case mode == "after_exit_and_gap" && before && w.now < exited+j.def.gap:
+		return "reentry_gap"
+	}
+	return ""
+}
+
+func (w *world) arm(d *journeyDef, c *customer) string {
+	percent := d.holdout
+	if percent < 0 {
+		percent = 0
+		if d.purpose == "marketing" {
+			percent = w.cfg.holdout
+		}
+	}
+	if !c.test && bucket(c, d.name) < percent*100 {
+		return "holdout"
+	}
+	return "treated"
+}
+
+// bucket is the one thing that both must share: a customer's place among
+// 10,000, for ever.
+func bucket(c *customer, salt string) int {
+	mix := func(x uint64) uint64 {
+		x ^= x >> 33
+		x *= 0xff51afd7ed558ccd
+		x ^= x >> 33
+		x *= 0xc4ceb9fe1a85ec53
+		return x ^ x>>33
+	}
+	return int(mix(mix(uint64(c.id))^xxhash.Sum64String(salt)) % 10_000)
+}
+
+// api enrolls by name; the same key gives the same enrollment.
+func (w *world) api(j *journey, id gateway.CustomerID, key string, d gateway.DeviceID) string {
+	if j == nil || w.erased[id] {
+		dec := decision{kind: "entry", reason: "not_active", customer: id, device: d, event: key}
+		if j != nil {
+			dec.journey = j.def.name
+		}
+		w.decide(dec)
+		return "refused"
+	}
+	c := w.customer(id)
+	slot := j.def.name + "/" + key
+	if r := c.keys[slot]; r != nil && key != "" {
+		w.decide(decision{kind: "entry", reason: "replayed", journey: j.def.name, version: j.def.version, customer: id, device: d, event: key, run: r})
+		return "duplicate"
+	}
+	r := w.enter(j, c, &event{id: key, at: w.now, device: d}, d, w.now)
+	if r == nil {
+		return "refused"
+	}
+	c.keys[slot] = r
+	return "accepted"
+}

@@ -1,0 +1,259 @@
+package reference
+
+import (
+	"fmt"
+
+	"touchpoint/gateway"
+)
+
+type truth int
+
+const (
+	isFalse truth = iota
+	isTrue
+	unknown
+)
+
+// view is what a condition sees.
+type view struct {
+	c       *customer
+	def     *journeyDef
+	r       *run
+	e       *event
+	device  gateway.DeviceID
+	product string
+}
+
+// matches evaluates a condition before an enrollment: what is unknown does not hold.
+func (w *world) matches(c *cond, who *customer, def *journeyDef, e *event) bool {
+	v := view{c: who, def: def, e: e}
+	if e != nil {
+		v.device, v.product = e.device, e.product
+	}
+	return c == nil || w.eval(c, v) == isTrue
+}
+
+// matchesRun evaluates a condition of an enrollment.
+func (w *world) matchesRun(c *cond, r *run, e *event) bool {
+	v := view{c: r.c, def: r.def, r: r, e: e, device: r.device, product: r.product}
+	if e != nil {
+		v.device, v.product = e.device, e.product
+	}
+	return c == nil || w.eval(c, v) == isTrue
+}
+
+// eval follows CEL: a false side settles an and, a true side an or, whatever
+// the other is.
+func (w *world) eval(c *cond, v view) truth {
+	switch c.op {
+	case "and", "or":
+		settles := map[string]truth{"and": isFalse, "or": isTrue}[c.op]
+		a, b := w.eval(c.subs[0], v), w.eval(c.subs[1], v)
+		switch {
+		case a == settles || b == settles:
+			return settles
+		case a == unknown || b == unknown:
+			return unknown
+		}
+		return truth(1 - int(settles))
+	case "not":
+		if t := w.eval(c.subs[0], v); t != unknown {
+			return 1 - t
+		}
+		return unknown
+	}
+	x, ok := w.look(c, v)
+	if c.op == "has" {
+		if ok {
+			return isTrue
+		}
+		return isFalse
+	}
+	if !ok {
+		return unknown
+	}
+	return compareWith(x, c.op, c.val)
+}
+
+// compareWith compares numbers with numbers and texts with texts; unlike kinds
+// are not equal and have no order.
+func compareWith(x any, op string, y any) truth {
+	order, same := 0, false
+	switch a := x.(type) {
+	case bool:
+		b, ok := y.(bool)
+		same = ok
+		if a != b {
+			order = 1
+		}
+	case string:
+		b, ok := y.(string)
+		same = ok
+		switch {
+		case a < b:
+			order = -1
+		case a > b:
+			order = 1
+		}
+	default:
+		f, okX := number(x)
+		g, okY := number(y)
+		same = okX && okY
+		switch {
+		case f < g:
+			order = -1
+		case f > g:
+			order = 1
+		}
+	}
+	var holds bool
+	switch op {
+	case "==":
+		holds = same && order == 0
+	case "!=":
+		holds = !same || order != 0
+	default:
+		if !same {
+			return unknown
+		}
+		holds = map[string]bool{"<": order < 0, "<=": order <= 0, ">": order > 0, ">=": order >= 0}[op]
+	}
+	if holds {
+		return isTrue
+	}
+	return isFalse
+}
+
+func number(x any) (float64, bool) {
+	switch n := x.(type) {
+	case int64:
+		return float64(n), true
+	case float64:
+		return n, true
+	}
+	return 0, false
+}
+
+func (w *world) look(c *cond, v view) (any, bool) {
+	switch c.root {
+	case "event":
+		if v.e == nil {
+			return nil, false
+		}
+		x, ok := v.e.props[c.key]
+		return x, ok
+	case "trigger":
+		props := map[string]any(nil)
+		if v.r != nil {
+			props = v.r.props
+		} else if v.e != nil {
+			props = v.e.props
+		}
+		x, ok := props[c.key]
+		return x, ok
+	case "customer":
+		if v.c == nil {
+			return nil, false
+		}
+		x, ok := v.c.attributes[c.key]
+		return x, ok
+	case "trait":
+		if v.c == nil || v.def == nil {
+			return nil, false
+		}
+		return w.trait(v.c, v.def, v.device, c.key)
+	case "product":
+		return v.product, true
+	case "arm":
+		if v.r == nil {
+			return "", true
+		}
+		if v.r.splitArm != "" {
+			return v.r.splitArm, true
+		}
+		return v.r.arm, true
+	}
+	return nil, false
+}
+
+// trait computes a trait from the list of events.
+func (w *world) trait(c *customer, def *journeyDef, d gateway.DeviceID, name string) (any, bool) {
+	for i := range def.traits {
+		if t := &def.traits[i]; t.name == name {
+			return w.traitOf(c, w.journey(def.name), t, d)
+		}
+	}
+	return nil, false
+}
+
+func (w *world) journey(name string) *journey {
+	for _, j := range w.journeys {
+		if j.def.name == name {
+			return j
+		}
+	}
+	return nil
+}
+
+func (w *world) traitOf(c *customer, j *journey, t *traitDef, d gateway.DeviceID) (any, bool) {
+	var values []int64
+	var first, last gateway.Instant
+	ever := false
+	for i := range c.events {
+		e := &c.events[i]
+		if e.serial <= j.since || e.typ != t.event || t.perDevice && e.device != d || !w.matches(t.where, c, nil, e) {
+			continue
+		}
+		v := int64(0)
+		if t.prop != "" {
+			n, ok := e.props[t.prop].(int64)
+			if !ok {
+				continue // missing is not zero
+			}
+			v = n
+		}
+		if !ever || e.at < first {
+			first = e.at
+		}
+		if !ever || e.at > last {
+			last = e.at
+		}
+		ever = true
+		if t.within == 0 || e.at > w.now-t.within {
+			values = append(values, v)
+		}
+	}
+	sum, low, high := int64(0), int64(0), int64(0)
+	for i, v := range values {
+		sum += v
+		if i == 0 || v < low {
+			low = v
+		}
+		if i == 0 || v > high {
+			high = v
+		}
+	}
+	switch t.kind {
+	case "count":
+		return int64(len(values)), true
+	case "first":
+		return int64(first), ever
+	case "last":
+		return int64(last), ever
+	case "sum":
+		return float64(sum), ever
+	case "min":
+		return float64(low), len(values) > 0
+	case "max":
+		return float64(high), len(values) > 0
+	}
+	return float64(sum) / float64(max(len(values), 1)), len(values) > 0
+}
+
+// show writes a value as a correlation key.
+func show(v any) string {
+	if v == nil {
+		return "null"
+	}
+	return fmt.Sprint(v)
+}

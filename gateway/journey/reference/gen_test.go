@@ -1,0 +1,492 @@
+package reference
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+
+	"touchpoint/gateway"
+)
+
+// scenario is a random world with what happens in it: plain data, so that a
+// failing one can be cut down.
+type scenario struct {
+	seed       uint64
+	partitions int
+	cfg        config
+	defs       []*journeyDef
+	later      []*journeyDef // second versions
+	running    []string
+	actions    []action
+}
+
+// action is one thing that happens, gap after the one before or at an edge of
+// what is due next.
+type action struct {
+	kind string
+	gap  gateway.Instant
+	edge int // 0 = by gap, else 1 ms before, at, 1 ms after the next due time: 1, 2, 3
+
+	customer gateway.CustomerID
+	device   gateway.DeviceID
+	event    string
+	id       string
+	seq      uint64
+	age      gateway.Instant // how late it is
+	props    map[string]any
+	journey  int
+	text     string // state, purpose, key, zone, field …
+	channel  string
+	list     []string
+	flag     bool
+	number   int
+	pick     int // which message, which earlier event
+	route    int
+}
+
+const (
+	start         = gateway.Instant(1_777_593_600_000) // 2026-05-01 00:00 UTC, a Friday
+	lastCustomer  = 3
+	lastDevice    = 3
+	firstProperty = "x"
+)
+
+var (
+	eventTypes = []string{"a", "b", "c"}
+	channels   = []string{"product", "email", "webhook"}
+	zones      = []string{"", "UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Nowhere/Land"}
+)
+
+type gen struct{ *rand.Rand }
+
+func (g gen) chance(percent int) bool { return g.IntN(100) < percent }
+
+func pick[T any](g gen, list []T) T { return list[g.IntN(len(list))] }
+
+// some returns each with even chance, at least one.
+func some(g gen, list []string) (out []string) {
+	for _, x := range list {
+		if g.chance(50) {
+			out = append(out, x)
+		}
+	}
+	if out == nil {
+		return []string{pick(g, list)}
+	}
+	return out
+}
+
+// duration is between a minute and two days, with an odd rest now and then.
+func (g gen) duration() gateway.Instant {
+	d := pick(g, []gateway.Instant{minute, 10 * minute, hour, 3 * hour, 6 * hour, 12 * hour, day, 2 * day})
+	if g.chance(40) {
+		d += gateway.Instant(g.IntN(100_000))
+	}
+	return d
+}
+
+func newScenario(seed uint64) *scenario {
+	g := gen{rand.New(rand.NewPCG(seed, 4))}
+	s := &scenario{seed: seed, partitions: pick(g, []int{1, 1, 1, 2, 4}), cfg: g.config()}
+	for i := range 1 + g.IntN(3) {
+		s.defs = append(s.defs, g.journey(fmt.Sprint("j", i)))
+	}
+	for i := range s.defs {
+		s.later = append(s.later, g.nextVersion(s.defs[i]))
+		s.running = append(s.running, pick(g, []string{"pin", "migrate", "restart"}))
+	}
+	for range 8 + g.IntN(28) {
+		s.actions = append(s.actions, g.action(s))
+	}
+	return s
+}
+
+func (g gen) config() config {
+	c := config{zone: pick(g, zones[1:5]), dedup: 8 * day, maxAge: pick(g, []gateway.Instant{hour, 4 * hour}),
+		holdout: pick(g, []int{0, 10, 50}), order: some(g, channels), expires: pick(g, []gateway.Instant{6 * hour, day, 3 * day})}
+	for i := range g.IntN(3) {
+		r := capDef{name: fmt.Sprint("cap", i), max: 1 + g.IntN(2)}
+		if g.chance(60) {
+			r.per = g.duration()
+		} else {
+			r.calendar = pick(g, []string{"day", "week", "month"})
+		}
+		if g.chance(40) {
+			r.channels = some(g, channels)
+		}
+		if g.chance(30) {
+			r.purposes = some(g, []string{"service", "marketing"})
+		}
+		c.caps = append(c.caps, r)
+	}
+	c.quiet = g.quiet(25)
+	return c
+}
+
+func (g gen) quiet(percent int) (out []quietDef) {
+	for g.chance(percent) && len(out) < 2 {
+		q := quietDef{from: g.IntN(1440), to: g.IntN(1440), discard: g.chance(25)}
+		if q.to == q.from {
+			q.to = (q.from + 60) % 1440
+		}
+		if g.chance(30) {
+			q.days = g.days()
+		}
+		if g.chance(30) {
+			q.channels = some(g, channels)
+		}
+		out = append(out, q)
+	}
+	return out
+}
+
+func (g gen) days() (out []int) {
+	for d := range 7 {
+		if g.chance(40) {
+			out = append(out, d)
+		}
+	}
+	if out == nil {
+		return []int{g.IntN(7)}
+	}
+	return out
+}
+
+// onEvent is a condition on an event's properties.
+func (g gen) onEvent(root string) *cond {
+	c := &cond{root: root, key: "x", op: pick(g, []string{"==", "!=", "<", "<=", ">", ">="}), val: int64(g.IntN(6))}
+	switch g.IntN(6) {
+	case 0:
+		return &cond{op: "has", root: root, key: pick(g, []string{"x", "s"})}
+	case 1:
+		return &cond{root: root, key: "s", op: pick(g, []string{"==", "!=", "<"}), val: pick(g, []string{"p", "q"})}
+	case 2:
+		return &cond{op: pick(g, []string{"and", "or"}), subs: []*cond{c, {root: root, key: "s", op: "==", val: "p"}}}
+	case 3:
+		return &cond{op: "not", subs: []*cond{c}}
+	}
+	return c
+}
+
+// onState is a condition on the customer's attributes and traits.
+func (g gen) onState(d *journeyDef) *cond {
+	if len(d.traits) > 0 && g.chance(60) {
+		t := pick(g, d.traits)
+		if t.kind == "first" || t.kind == "last" {
+			return &cond{root: "trait", key: t.name, op: pick(g, []string{"<", ">="}), val: int64(start) + int64(g.IntN(3*int(day)))}
+		}
+		return &cond{root: "trait", key: t.name, op: pick(g, []string{"==", "<", ">="}), val: int64(g.IntN(6))}
+	}
+	c := &cond{root: "customer", key: pick(g, []string{"vip", "level"}), op: pick(g, []string{"==", ">=", "!="}), val: int64(g.IntN(4))}
+	if g.chance(20) {
+		return &cond{op: "and", subs: []*cond{{op: "has", root: "customer", key: c.key}, c}}
+	}
+	return c
+}
+
+func (g gen) maybe(percent int, c func() *cond) *cond {
+	if g.chance(percent) {
+		return c()
+	}
+	return nil
+}
+
+func (g gen) journey(name string) *journeyDef {
+	d := &journeyDef{name: name, version: 1, purpose: pick(g, []string{"service", "service", "marketing", "safety"}), holdout: -1, obeys: true, counts: true}
+	d.obeys = d.purpose != "safety"
+	if g.chance(15) {
+		d.obeys = !d.obeys
+	}
+	if g.chance(15) {
+		d.counts = false
+	}
+	if g.chance(20) {
+		d.holdout = pick(g, []int{0, 50, 100})
+	}
+	if g.chance(30) {
+		d.maxAge = g.duration()
+	}
+	for i := range g.IntN(4) {
+		d.traits = append(d.traits, g.trait(fmt.Sprint("t", i)))
+	}
+	d.trigger = g.trigger()
+	d.filter = g.maybe(25, func() *cond {
+		if d.trigger.kind != "api" && d.trigger.kind != "absence" && g.chance(30) {
+			return g.onEvent(pick(g, []string{"event", "trigger"}))
+		}
+		return g.onState(d)
+	})
+	switch d.reentry = pick(g, []string{"", "once", "after_exit", "after_exit", "after_exit_and_gap", "concurrent_per_key"}); d.reentry {
+	case "after_exit_and_gap":
+		d.gap = g.duration()
+	case "concurrent_per_key":
+		d.keyBy = pick(g, []string{"device", "event.x"})
+	}
+	for range g.IntN(3) {
+		if g.chance(40) {
+			d.exits = append(d.exits, listener{where: g.onState(d)})
+		} else {
+			d.exits = append(d.exits, listener{event: pick(g, eventTypes), where: g.maybe(50, func() *cond { return g.onEvent("event") })})
+		}
+	}
+	if g.chance(40) {
+		d.goal = &goalDef{listener{event: pick(g, eventTypes), where: g.maybe(50, func() *cond { return g.onEvent("event") })}, g.duration()}
+	}
+	d.quiet = g.quiet(12)
+	g.steps(d)
+	return d
+}
+
+func (g gen) trait(name string) traitDef {
+	t := traitDef{name: name, kind: pick(g, []string{"count", "count", "sum", "mean", "min", "max", "first", "last"}),
+		event: pick(g, eventTypes), perDevice: g.chance(20)}
+	t.where = g.maybe(30, func() *cond { return g.onEvent("event") })
+	switch t.kind {
+	case "count":
+		if g.chance(60) {
+			t.within = g.duration()
+		}
+	case "sum", "mean", "min", "max":
+		t.prop, t.within = "x", g.duration()
+	}
+	return t
+}
+
+func (g gen) trigger() triggerDef {
+	t := triggerDef{kind: pick(g, []string{"event", "event", "threshold", "threshold", "milestone", "absence", "api"}), event: pick(g, eventTypes)}
+	t.where = g.maybe(35, func() *cond { return g.onEvent("event") })
+	switch t.kind {
+	case "threshold":
+		t.within, t.atLeast, t.every = g.duration(), int64(1+g.IntN(3)), g.chance(30)
+		t.perDevice = g.chance(25)
+		if g.chance(30) {
+			t.sum, t.atLeast = "x", int64(1+g.IntN(8))
+		}
+		if g.chance(25) {
+			t.unless = pick(g, eventTypes)
+			if t.unless == t.event {
+				t.unless = ""
+			}
+		}
+	case "milestone":
+		t.nth, t.perDevice = 1+g.IntN(3), g.chance(25)
+	case "absence":
+		t.within = g.duration() + 7*minute + 13 // never at the same instant as a wait
+	case "api":
+		t.event, t.where = "", nil
+	}
+	return t
+}
+
+func (g gen) steps(d *journeyDef) {
+	n := 1 + g.IntN(5)
+	kinds := []string{"send", "send", "send", "wait_for", "wait_event", "wait_local", "branch", "split", "set", "end"}
+	for i := range n {
+		s := stepDef{id: fmt.Sprint("s", i), kind: pick(g, kinds)}
+		if i == n-1 && s.kind == "branch" {
+			s.kind = "send"
+		}
+		forward := func() string { // leads on, never back: no circle
+			k := i + 1 + g.IntN(n-i)
+			if k >= n {
+				return "end"
+			}
+			return fmt.Sprint("s", k)
+		}
+		switch s.kind {
+		case "send":
+			if g.chance(60) {
+				s.channels = some(g, channels)
+			}
+			if g.chance(30) {
+				s.expires = g.duration()
+			}
+			s.quiet = g.quiet(10)
+		case "wait_for":
+			s.length = g.duration()
+		case "wait_event":
+			s.length = g.duration()
+			s.until = listener{event: pick(g, eventTypes), where: g.maybe(40, func() *cond { return g.onEvent("event") })}
+			if g.chance(50) {
+				s.onTimeout = forward()
+			}
+		case "wait_local":
+			s.local = g.IntN(1440)
+			if g.chance(30) {
+				s.days = g.days()
+			}
+		case "branch":
+			for range 1 + g.IntN(2) {
+				when := g.onState(d)
+				if g.chance(25) {
+					when = g.onEvent("trigger")
+				}
+				s.arms = append(s.arms, armDef{when: when, to: forward()})
+			}
+			if g.chance(40) {
+				s.arms = append(s.arms, armDef{to: forward()})
+			}
+		case "split":
+			p := g.IntN(101)
+			s.arms = []armDef{{name: "p", percent: p}, {name: "q", percent: 100 - p, to: forward()}}
+		case "set":
+			s.attr, s.value = pick(g, []string{"vip", "level"}), int64(g.IntN(4))
+		}
+		if s.kind != "branch" && s.kind != "split" && s.kind != "end" && g.chance(10) {
+			s.next = forward()
+		}
+		d.steps = append(d.steps, s)
+	}
+}
+
+// nextVersion changes lengths, the filter and the holdout, never what is counted.
+func (g gen) nextVersion(d *journeyDef) *journeyDef {
+	n := *d
+	n.version = 2
+	n.steps = append([]stepDef(nil), d.steps...)
+	for i := range n.steps {
+		s := &n.steps[i]
+		switch s.kind {
+		case "wait_for", "wait_event":
+			s.length = g.duration()
+		case "wait_local":
+			s.local = g.IntN(1440)
+		case "send":
+			s.channels = some(g, channels)
+		}
+	}
+	if d.trigger.kind == "absence" || d.trigger.kind == "api" {
+		n.filter = g.maybe(25, func() *cond { return g.onState(d) })
+	}
+	n.maxAge = d.maxAge + hour
+	return &n
+}
+
+func (g gen) action(s *scenario) action {
+	a := action{customer: gateway.CustomerID(1 + g.IntN(lastCustomer)), device: gateway.DeviceID(1 + g.IntN(lastDevice)),
+		journey: g.IntN(len(s.defs)), pick: g.IntN(1000), route: g.IntN(s.partitions)}
+	switch g.IntN(10) {
+	case 0: // at the same instant
+	case 1, 2:
+		a.edge = 1 + g.IntN(3)
+	case 3:
+		a.gap = g.duration()
+	default:
+		a.gap = gateway.Instant(g.IntN(int(3 * hour)))
+	}
+	if len(s.actions) < 3 { // somebody has something
+		a.kind, a.text = "bind", "owner"
+		a.customer = gateway.CustomerID(1 + len(s.actions))
+		return a
+	}
+	switch k := g.IntN(100); {
+	case k < 44:
+		g.event(s, &a)
+	case k < 48:
+		a.kind = "again"
+	case k < 60:
+		a.kind, a.text = "receipt", pick(g, []string{"attempted", "handed_over", "redelivered", "delivered", "displayed", "displayed",
+			"opened", "clicked", "dismissed", "failed", "failed", "expired", "missed_window", "missed_window", "held_out"})
+		a.age = gateway.Instant(g.IntN(3)) * gateway.Instant(g.IntN(int(2*hour)))
+		a.flag = g.chance(20) // without a time
+	case k < 64:
+		a.kind, a.text, a.age = "bind", "owner", g.lateness()
+	case k < 66:
+		a.kind, a.age = "unbind", g.lateness()
+	case k < 74:
+		a.kind, a.text, a.flag, a.age = "consent", pick(g, []string{"marketing", "marketing", "service", "safety"}), g.chance(65), g.lateness()
+		a.channel = pick(g, append([]string{"", ""}, channels...))
+	case k < 82:
+		a.kind, a.text, a.number, a.flag = "customer", pick(g, []string{"vip", "level", "zone", "channels", "reachable", "test", "cap", "forget"}), g.IntN(4), g.chance(50)
+		a.list = some(g, channels)
+		a.channel = pick(g, zones)
+		a.age = g.duration()
+	case k < 87:
+		a.kind, a.text = "api", pick(g, []string{"k1", "k2", "k3"})
+	case k < 93:
+		a.kind, a.text = "journey", pick(g, []string{"paused", "paused", "published", "published", "archived"})
+	case k < 96:
+		a.kind = "publish"
+	case k < 97:
+		a.kind = "erase"
+	case k < 98:
+		a.kind = "restart"
+	default:
+		a.kind = pick(g, []string{"stop", "follow", "advance"})
+	}
+	return a
+}
+
+func (g gen) lateness() gateway.Instant {
+	if g.chance(60) {
+		return 0
+	}
+	return gateway.Instant(g.IntN(int(30 * hour)))
+}
+
+func (g gen) event(s *scenario, a *action) {
+	a.kind, a.event, a.age = "event", pick(g, eventTypes), g.lateness()
+	if g.chance(3) {
+		a.age = 8*day - hour + gateway.Instant(g.IntN(int(2*hour)))
+	}
+	a.props = map[string]any{}
+	if g.chance(85) {
+		a.props["x"] = int64(g.IntN(6))
+	} else if g.chance(50) {
+		a.props["x"] = "text"
+	}
+	if g.chance(50) {
+		a.props["s"] = pick(g, []string{"p", "q"})
+	}
+	n := len(s.actions)
+	if g.chance(60) {
+		a.id = fmt.Sprint("e", n)
+	} else {
+		a.seq = uint64(n) + 1
+	}
+	if g.chance(10) {
+		a.device = 0 // a touchpoint without a device
+	}
+}
+
+// story tells the scenario in words.
+func (s *scenario) story() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "seed %d, %d partitions, settings %+v\n", s.seed, s.partitions, s.cfg)
+	for i, d := range s.defs {
+		fmt.Fprintf(&b, "journey %s\nlater (%s) %s\n", d.yaml(), s.running[i], s.later[i].yaml())
+	}
+	for i, a := range s.actions {
+		fmt.Fprintf(&b, "%3d %s\n", i, a.String())
+	}
+	return b.String()
+}
+
+func (a action) String() string {
+	out := fmt.Sprintf("+%s", a.gap.Time().Sub(gateway.Instant(0).Time()))
+	if a.edge > 0 {
+		out = []string{"", "just before what is due", "when something is due", "just after what is due"}[a.edge]
+	}
+	out += ": " + a.kind
+	switch a.kind {
+	case "event":
+		return out + fmt.Sprintf(" %s id=%s seq=%d device=%d customer=%d late=%dms %v", a.event, a.id, a.seq, a.device, a.customer, a.age, a.props)
+	case "again":
+		return out + fmt.Sprintf(" event %d", a.pick)
+	case "receipt":
+		return out + fmt.Sprintf(" %s of message %d late=%dms", a.text, a.pick, a.age)
+	case "bind", "unbind":
+		return out + fmt.Sprintf(" device=%d customer=%d late=%dms", a.device, a.customer, a.age)
+	case "consent":
+		return out + fmt.Sprintf(" customer=%d %s on %q: %v late=%dms", a.customer, a.text, a.channel, a.flag, a.age)
+	case "customer":
+		return out + fmt.Sprintf(" %d %s=%d %v %s", a.customer, a.text, a.number, a.list, a.channel)
+	case "api":
+		return out + fmt.Sprintf(" j%d customer=%d device=%d key=%s", a.journey, a.customer, a.device, a.text)
+	case "journey", "publish":
+		return out + fmt.Sprintf(" j%d %s", a.journey, a.text)
+	case "erase":
+		return out + fmt.Sprintf(" customer=%d", a.customer)
+	}
+	return out
+}

@@ -1,0 +1,59 @@
+package reference
+
+import (
+	"flag"
+	"fmt"
+	"slices"
+	"testing"
+)
+
+var (
+	seeds = flag.Uint64("seeds", 10_000, "how many random worlds TestReference lives through")
+	from  = flag.Uint64("from", 1, "the first seed; with -seeds 1 a failure is replayed")
+)
+
+// TestReference lives through random worlds twice, in the core and in the
+// reference: the same decisions, messages and traits. A failing world is cut
+// down to what the failure needs, and told.
+func TestReference(t *testing.T) {
+	for seed := *from; seed < *from+*seeds; seed++ {
+		s := newScenario(seed)
+		if err := live(s); err != nil {
+			s, err = shrink(s, err)
+			t.Fatalf("%v\n%s\nreplay: go test ./gateway/journey/reference -run TestReference -from %d -seeds 1", err, s.story(), seed)
+		}
+	}
+}
+
+// live runs one scenario; one in ten is also checked against its own replay and
+// snapshot.
+func live(s *scenario) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v", r)
+		}
+	}()
+	d := newDriver(s, s.seed%10 == 0)
+	if err := d.run(); err != nil {
+		return err
+	}
+	if s.seed%10 == 0 {
+		return d.core.Check()
+	}
+	return nil
+}
+
+// shrink leaves out actions and journeys as long as the failure stays.
+func shrink(s *scenario, failure error) (*scenario, error) {
+	for changed := true; changed; {
+		changed = false
+		for i := len(s.actions) - 1; i >= 0; i-- {
+			smaller := *s
+			smaller.actions = slices.Delete(slices.Clone(s.actions), i, i+1)
+			if err := live(&smaller); err != nil {
+				s, failure, changed = &smaller, err, true
+			}
+		}
+	}
+	return s, failure
+}

@@ -1,0 +1,346 @@
+package reference
+
+import (
+	"slices"
+
+	"touchpoint/gateway"
+)
+
+// choice is what a send decides.
+type choice struct {
+	channel, reason, rule string
+	fallback              []string
+	until, notAfter       gateway.Instant
+	device                gateway.DeviceID
+}
+
+// send visits a send step; false: held back by quiet hours.
+func (w *world) send(r *run, s *stepDef, e *event) bool {
+	first := r.held
+	if first == 0 {
+		first = w.now
+	}
+	life := s.expires
+	if life == 0 {
+		life = w.cfg.expires
+	}
+	d := decision{kind: "send", step: s.id}
+	if e != nil {
+		d.event = e.id
+	}
+	ch := w.choose(r, s, first+life)
+	d.reason, d.rule = ch.reason, ch.rule
+	if ch.reason == "held" {
+		w.decideRun(r, d)
+		r.waiting, r.due, r.held = true, ch.until, first
+		return false
+	}
+	if ch.channel != "" {
+		d.message = w.message(r, s, ch, first+life)
+	}
+	w.decideRun(r, d)
+	r.held = 0
+	return true
+}
+
+// choose takes the first channel in order that nothing speaks against.
+func (w *world) choose(r *run, s *stepDef, expires gateway.Instant) choice {
+	ch := choice{device: w.deviceFor(r)}
+	if w.now >= expires {
+		ch.reason = "expired"
+		return ch
+	}
+	best := -1
+	for _, name := range w.channels(r.c, s) {
+		reason, rule, passed := w.against(r, name, ch.device)
+		switch {
+		case reason == "" && ch.channel == "":
+			ch.channel = name
+		case ch.channel != "" && (reason == "" || reason == "capped"):
+			ch.fallback = append(ch.fallback, name)
+		case ch.channel == "" && passed > best:
+			ch.reason, ch.rule, best = reason, rule, passed
+		}
+	}
+	if ch.channel == "" {
+		if ch.reason == "" {
+			ch.reason = "unreachable"
+		}
+		return ch
+	}
+	ch.reason, ch.rule = "sent", ch.channel
+	if r.arm == "holdout" {
+		ch.reason = "holdout"
+	}
+	return w.quietHours(r, s, ch, expires)
+}
+
+func (w *world) channels(c *customer, s *stepDef) []string {
+	switch {
+	case len(c.channels) == 0 && len(s.channels) > 0:
+		return s.channels
+	case len(c.channels) == 0:
+		return w.cfg.order
+	case len(s.channels) == 0:
+		return c.channels
+	}
+	var out []string
+	for _, name := range c.channels {
+		if slices.Contains(s.channels, name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// against says what speaks against a channel: consent, reach, caps.
+func (w *world) against(r *run, channel string, d gateway.DeviceID) (reason, rule string, passed int) {
+	if reason := consentFor(r.c, r.def.purpose, channel); reason != "" {
+		return reason, "", 0
+	}
+	if channel == "product" && d == 0 || channel == "email" && !slices.Contains(r.c.reachable, "email") {
+		return "unreachable", "", 1
+	}
+	if rule := w.capped(r.c, r.def, channel); rule != "" {
+		return "capped", rule, 2
+	}
+	return "", "", 3
+}
+
+// deviceFor: his device of the enrollment, or any of his when it names none.
+func (w *world) deviceFor(r *run) gateway.DeviceID {
+	devices := w.devicesOf(r.c)
+	switch {
+	case len(devices) == 0:
+		return 0
+	case r.device == 0:
+		return devices[0]
+	case slices.Contains(devices, r.device):
+		return r.device
+	}
+	return 0
+}
+
+// capped names the cap that closes a channel, "" when none does.
+func (w *world) capped(c *customer, d *journeyDef, channel string) string {
+	if !d.obeys || c.test {
+		return ""
+	}
+	for _, rule := range w.cfg.caps {
+		if !rule.covers(channel, d.purpose) {
+			continue
+		}
+		n := 0
+		for _, m := range c.sent {
+			if !rule.covers(m.channel, m.run.def.purpose) {
+				continue
+			}
+			inside := m.slotAt > w.now-rule.per
+			if rule.calendar != "" {
+				inside = m.slotAt >= w.periodStart(w.zone(c), rule.calendar)
+			}
+			if m.slot == "reserved" || m.slot == "shown" && inside {
+				n++
+			}
+		}
+		if n >= rule.max {
+			return rule.name
+		}
+	}
+	if c.capMax > 0 {
+		n := 0
+		for _, m := range c.sent {
+			if m.slot == "reserved" || m.slot == "shown" && m.slotAt > w.now-c.capPer {
+				n++
+			}
+		}
+		if n >= c.capMax {
+			return "customer"
+		}
+	}
+	return ""
+}
+
+func (r *capDef) covers(channel, purpose string) bool {
+	return (len(r.channels) == 0 || slices.Contains(r.channels, channel)) &&
+		(len(r.purposes) == 0 || slices.Contains(r.purposes, purpose))
+}
+
+// quietHours turns a choice into held, discarded or expired where it must not
+// be sent now.
+func (w *world) quietHours(r *run, s *stepDef, ch choice, expires gateway.Instant) choice {
+	ch.notAfter = expires
+	if r.def.purpose == "safety" {
+		return ch
+	}
+	zone := w.zone(r.c)
+	var rules []quietDef
+	for _, layer := range [][]quietDef{w.cfg.quiet, r.def.quiet, s.quiet} {
+		for _, q := range layer {
+			if len(q.channels) == 0 || slices.Contains(q.channels, ch.channel) {
+				rules = append(rules, q)
+			}
+		}
+	}
+	until, discard := w.now, false
+	for again := true; again; {
+		again = false
+		for _, q := range rules {
+			if end := w.quietUntil(zone, q, until); end > until && end < expires+day {
+				until, again = end, true
+				discard = discard || q.discard
+			}
+		}
+	}
+	for _, q := range rules {
+		if start := w.quietFrom(zone, q); start != 0 {
+			ch.notAfter = min(ch.notAfter, start)
+		}
+	}
+	switch {
+	case until == w.now:
+		return ch
+	case discard:
+		return choice{reason: "quiet_hours"}
+	case until >= expires:
+		return choice{reason: "expired"}
+	}
+	return choice{reason: "held", until: until}
+}
+
+func (w *world) message(r *run, s *stepDef, ch choice, expires gateway.Instant) *message {
+	r.visits++
+	m := &message{run: r, step: s.id, visit: r.visits, device: ch.device, channel: ch.channel, fallback: ch.fallback,
+		holdout: r.arm == "holdout", notAfter: ch.notAfter, expires: expires, state: "decided", slot: "none", slotAt: w.now,
+		values: map[string]any{}}
+	if r.def.counts && !r.c.test && !m.holdout {
+		m.slot = "reserved"
+	}
+	for _, t := range r.def.traits {
+		if v, ok := w.traitOf(r.c, r.j, &t, r.device); ok {
+			m.values["trait."+t.name] = v
+		}
+	}
+	r.c.sent = append(r.c.sent, m)
+	w.messages = append(w.messages, m)
+	return m
+}
+
+func (m *message) close() {
+	m.closed, m.due = true, 0
+	if m.slot == "reserved" {
+		m.slot = "free"
+	}
+}
+
+// --- receipts ---
+
+// order says how far each state lies; a receipt never leads back.
+var order = map[string]int{"decided": 1, "attempted": 2, "handed_over": 3, "redelivered": 3, "delivered": 4,
+	"missed_window": 5, "held_out": 5, "failed": 5, "expired": 5, "withdrawn": 5, "displayed": 6, "opened": 7, "clicked": 8, "dismissed": 8}
+
+func (w *world) receipt(m *message, state string, at gateway.Instant) string {
+	if w.customers[m.run.c.id] != m.run.c { // erased
+		return "refused"
+	}
+	news := order[state] > order[m.state] || order[state] == 3 && order[m.state] == 3 && state != m.state
+	if state == "decided" || m.slot == "shown" && order[state] == 5 || m.closed && state == "missed_window" {
+		news = false
+	}
+	if !news {
+		return "duplicate"
+	}
+	if at == 0 || at > w.now {
+		at = w.now
+	}
+	m.state = state
+	w.updates = append(w.updates, update{m, state, at})
+	switch state {
+	case "attempted", "redelivered":
+	case "handed_over", "delivered":
+		if m.channel != "product" { // nobody will say when it is shown
+			m.shown(at)
+		}
+	case "displayed", "opened", "clicked", "dismissed":
+		m.shown(at)
+	case "missed_window":
+		if m.slot == "reserved" {
+			m.slot = "free"
+		}
+		w.decideAnew(m)
+	case "failed":
+		open := !m.closed
+		m.close()
+		if open {
+			w.next(m)
+		}
+	default:
+		m.close()
+	}
+	return "accepted"
+}
+
+func (m *message) shown(at gateway.Instant) {
+	if m.slot == "reserved" || m.slot == "free" {
+		m.slot, m.slotAt = "shown", max(at, m.slotAt)
+	}
+	m.close()
+}
+
+// decideAnew: a message missed its allowed interval.
+func (w *world) decideAnew(m *message) {
+	m.due = 0
+	r := m.run
+	give := func(state string) {
+		m.state = state
+		m.close()
+		w.updates = append(w.updates, update{m, state, w.now})
+	}
+	if r.over && r.reason != "completed" {
+		give("withdrawn")
+		return
+	}
+	s := &r.def.steps[r.def.step(m.step)]
+	ch := w.choose(r, s, m.expires)
+	d := decision{kind: "send", reason: ch.reason, step: m.step}
+	switch {
+	case ch.reason == "held":
+		w.decideRun(r, d)
+		m.due = ch.until
+	case ch.channel == "":
+		w.decideRun(r, d)
+		if ch.reason == "expired" {
+			give("expired")
+		} else {
+			give("failed")
+		}
+	default:
+		d.message = w.message(r, s, ch, m.expires)
+		w.decideRun(r, d)
+		m.close()
+	}
+}
+
+// next tries the channels that are left after one failed.
+func (w *world) next(m *message) {
+	r := m.run
+	if len(m.fallback) == 0 || r.over && r.reason != "completed" || w.now >= m.expires {
+		return
+	}
+	d := decision{kind: "send", step: m.step}
+	device := w.deviceFor(r)
+	for i, name := range m.fallback {
+		reason, rule, _ := w.against(r, name, device)
+		d.reason = reason
+		if reason == "capped" {
+			d.rule = rule
+		}
+		if reason == "" {
+			s := &r.def.steps[r.def.step(m.step)]
+			d.reason, d.rule = "sent", ""
+			d.message = w.message(r, s, choice{channel: name, fallback: m.fallback[i+1:], device: device, notAfter: m.expires}, m.expires)
+			break
+		}
+	}
+	w.decideRun(r, d)
+}
