@@ -26,6 +26,9 @@ func (c *compiler) steps(o *object) {
 		c.step(i, n)
 	}
 	c.reader.step = ""
+	if slices.ContainsFunc(c.def.steps, func(s step) bool { return s.kind == stepSend && len(s.send.channels) == 0 }) {
+		c.def.Channels = nil // that step may use any
+	}
 }
 
 func (c *compiler) step(i int, n *node) {

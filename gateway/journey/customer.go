@@ -40,7 +40,7 @@ func (p *Partition) upsertCustomer(in *gateway.Input, u gateway.UpsertCustomer) 
 		n.reachable = cloneStrings(u.Reachable)
 	}
 	p.putProfile(c, &n)
-	p.recheck(c)
+	p.recheck(c, gateway.EnrollmentID{})
 	return gateway.Outcome{Customer: u.Customer}
 }
 
@@ -82,8 +82,9 @@ func (p *Partition) setAttributes(c *customer, set gateway.Properties) {
 }
 
 // setConsent grants or revokes a purpose on a channel. One for every channel
-// replaces what was said per channel; one that is older than what is known is
-// ignored. A revocation takes back what was not shown yet.
+// replaces what was said per channel before; one that is older than what is
+// known of the channel, or of all, is ignored. A revocation takes back what was
+// not shown yet.
 func (p *Partition) setConsent(in *gateway.Input, s gateway.SetConsent) gateway.Outcome {
 	if s.Customer == 0 || p.gone(s.Customer) {
 		return gateway.Outcome{Disposition: gateway.Refused, Customer: s.Customer}
@@ -99,10 +100,10 @@ func (p *Partition) setConsent(in *gateway.Input, s gateway.SetConsent) gateway.
 	n.consents = nil
 	for _, k := range c.consents {
 		same := k.Purpose == s.Purpose && (k.Channel == s.Channel || s.Channel == "")
-		if same && k.At > s.At {
+		if k.At > s.At && k.Purpose == s.Purpose && (k.Channel == s.Channel || k.Channel == "") {
 			return gateway.Outcome{Disposition: gateway.Duplicate, Customer: s.Customer}
 		}
-		if !same {
+		if !same || k.At > s.At { // one of all channels leaves what was said later of one
 			n.consents = append(n.consents, k)
 		}
 	}

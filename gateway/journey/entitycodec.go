@@ -187,7 +187,7 @@ func (d *decoder) enrollment(p *Partition) (v enrollment) {
 	if flags&enrollmentStands != 0 {
 		v.stand = d.standing()
 	}
-	if v.step < toEnd || v.step >= len(v.v.def.steps) || v.arm > armHoldout || v.step == toEnd && !v.ended() {
+	if v.step < toEnd || v.step >= len(v.v.def.steps) || v.arm > armHoldout {
 		d.fail()
 	}
 	return v

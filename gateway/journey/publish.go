@@ -277,17 +277,19 @@ func (p *Partition) migrate(j *journey, c *customer) {
 		}
 		next := *e
 		before := e.v
-		if to.migrate == "restart" {
+		switch {
+		case to.migrate == "restart":
 			next.v, next.step, next.waiting, next.absence, next.holdFrom, next.due = to, 0, false, false, 0, p.now
 			next.stand = nil
-		} else {
-			id := e.v.def.steps[e.step].id
-			if i := to.def.stepIndex(id); i >= 0 {
-				next.v, next.step = to, i
-				p.rewait(&next)
-			} else {
+		case e.step == toEnd: // went through in a pause
+			next.v = to
+		default:
+			i := to.def.stepIndex(e.v.def.steps[e.step].id)
+			if i < 0 {
 				continue // pinned: the step is gone
 			}
+			next.v, next.step = to, i
+			p.rewait(&next)
 		}
 		next.changedAt = p.now
 		p.put(&next)

@@ -1,6 +1,8 @@
 package journey
 
 import (
+	"slices"
+
 	"touchpoint/gateway"
 )
 
@@ -23,7 +25,9 @@ func (p *Partition) walk(e *enrollment, ev *gateway.Event) {
 			break
 		}
 	}
-	p.put(&next)
+	if !next.ended() {
+		p.put(&next)
+	}
 }
 
 // take1 takes one step and moves on; false means that the enrollment rests.
@@ -50,6 +54,9 @@ func (p *Partition) take1(e *enrollment, s *step, ev *gateway.Event) bool {
 		p.stepDecisionAt(e, s, gateway.ReasonBranch, "", a.name)
 	case stepSet:
 		p.setAttributes(e.c, s.set)
+		if p.recheck(e.c, e.id); !p.stillRelevantIn(e) {
+			return false
+		}
 	case stepEnd:
 		to = toEnd
 	}
@@ -138,10 +145,16 @@ func (e *enrollment) fire(p *Partition) {
 // stillRelevant checks the exit criteria that look at the customer; it ends the
 // enrollment when one holds.
 func (p *Partition) stillRelevant(e *enrollment) bool {
+	next := *e
+	return p.stillRelevantIn(&next)
+}
+
+// stillRelevantIn does so for a copy that is put already, or walking.
+func (p *Partition) stillRelevantIn(e *enrollment) bool {
 	for i := range e.v.def.exits {
 		x := &e.v.def.exits[i]
 		if x.event == "" && p.holds(x.where, e, nil) {
-			p.endEnrollment(e, gateway.ReasonExitCriterion, nil, x.rule())
+			p.finish(e, gateway.ReasonExitCriterion, nil, x.rule())
 			return false
 		}
 	}
@@ -149,10 +162,11 @@ func (p *Partition) stillRelevant(e *enrollment) bool {
 }
 
 // recheck ends the enrollments of a customer whose attributes changed so that
-// an exit criterion holds.
-func (p *Partition) recheck(c *customer) {
-	for i := 0; i < len(c.enrollments); i++ {
-		if e := c.enrollments[i]; !e.ended() {
+// an exit criterion holds; walking is the one that changed them, which looks
+// for itself.
+func (p *Partition) recheck(c *customer, walking gateway.EnrollmentID) {
+	for _, e := range slices.Clone(c.enrollments) {
+		if !e.ended() && e.id != walking {
 			p.stillRelevant(e)
 		}
 	}

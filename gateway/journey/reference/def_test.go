@@ -3,6 +3,7 @@ package reference
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"touchpoint/gateway"
@@ -94,6 +95,7 @@ type stepDef struct {
 	channels []string
 	expires  gateway.Instant
 	quiet    []quietDef
+	tags     []string
 
 	length    gateway.Instant
 	until     listener
@@ -130,7 +132,12 @@ type journeyDef struct {
 	quiet    []quietDef
 	steps    []stepDef
 	priority int
+	window   gateway.Instant
+	tags     []string
 }
+
+// tagsOf are the journey's tags and the step's.
+func (d *journeyDef) tagsOf(s *stepDef) []string { return slices.Concat(d.tags, s.tags) }
 
 // step returns the index of a step, len(steps) for the end.
 func (d *journeyDef) step(id string) int {
@@ -241,6 +248,12 @@ func (d *journeyDef) yaml() []byte {
 	if d.priority != 0 {
 		o["priority"] = d.priority
 	}
+	if d.window > 0 {
+		o["decision_window"] = length(d.window)
+	}
+	if len(d.tags) > 0 {
+		o["tags"] = d.tags
+	}
 	o["caps"] = object{"obeys": d.obeys, "counts": d.counts}
 	if q := quietYAML(d.quiet); q != nil {
 		o["quiet_hours"] = q
@@ -324,6 +337,9 @@ func (s *stepDef) yaml() object {
 		}
 		if q := quietYAML(s.quiet); q != nil {
 			send["quiet_hours"] = q
+		}
+		if len(s.tags) > 0 {
+			send["tags"] = s.tags
 		}
 		o["send"] = send
 	case "wait_for":

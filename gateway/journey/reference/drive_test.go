@@ -35,7 +35,7 @@ func coreConfig(c config) core.Config {
 		Holdout: map[gateway.Purpose]float64{gateway.PurposeMarketing: float64(c.holdout)}, Channels: c.order,
 		ExpiresAfter: core.Duration(c.expires), QuietHours: coreQuiet(c.quiet)}
 	for _, r := range c.caps {
-		rule := core.CapRule{Name: r.name, Channels: r.channels, Max: r.max, Per: core.Duration(r.per), Calendar: r.calendar}
+		rule := core.CapRule{Name: r.name, Channels: r.channels, Tags: r.tags, Max: r.max, Per: core.Duration(r.per), Calendar: r.calendar}
 		for _, p := range r.purposes {
 			rule.Purposes = append(rule.Purposes, gateway.Purpose(p))
 		}
@@ -582,8 +582,12 @@ func compareRuns(id gateway.CustomerID, c *customer, v core.View) error {
 		}
 		if !r.over {
 			running++
-			if r.def.steps[r.step].id != e.Step || r.due != e.WaitsUntil {
-				return fmt.Errorf("customer %d: enrollment %s stands at %s until %s; the reference says %s until %s", id, e.ID, e.Step, e.WaitsUntil, r.def.steps[r.step].id, r.due)
+			at := ""
+			if r.step < len(r.def.steps) {
+				at = r.def.steps[r.step].id
+			}
+			if at != e.Step || r.due != e.WaitsUntil {
+				return fmt.Errorf("customer %d: enrollment %s stands at %q until %s; the reference says %q until %s", id, e.ID, e.Step, e.WaitsUntil, at, r.due)
 			}
 		}
 	}

@@ -52,6 +52,9 @@ func (w *world) enter(j *journey, c *customer, e *event, d gateway.DeviceID, sin
 		case isFalse:
 			return refuse("filtered")
 		case unknown:
+			if w.unknownTrait(j.def.filter, c, j.def, d) {
+				return refuse("unknown_trait")
+			}
 			return refuse("condition_unavailable")
 		}
 	}
@@ -99,10 +102,12 @@ func (w *world) productOf(d gateway.DeviceID) string {
 // mayEnter: the journey may reach him on at least one of its channels.
 func (w *world) mayEnter(d *journeyDef, c *customer) (reason string) {
 	var channels []string
+	any := false
 	for _, s := range d.steps {
 		channels = append(channels, s.channels...)
+		any = any || s.kind == "send" && len(s.channels) == 0
 	}
-	if len(channels) == 0 {
+	if any || len(channels) == 0 {
 		channels = w.cfg.order
 	}
 	for _, ch := range channels {

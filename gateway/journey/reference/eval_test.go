@@ -1,7 +1,9 @@
 package reference
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 
 	"touchpoint/gateway"
 )
@@ -196,58 +198,107 @@ func (w *world) journey(name string) *journey {
 }
 
 func (w *world) traitOf(c *customer, j *journey, t *traitDef, d gateway.DeviceID) (any, bool) {
-	var values []int64
-	var first, last gateway.Instant
-	ever := false
+	var all, inside []sample
 	for i := range c.events {
 		e := &c.events[i]
 		if e.serial <= j.since || e.typ != t.event || t.perDevice && e.device != d || !w.matches(t.where, c, nil, e) {
 			continue
 		}
-		v := int64(0)
+		x := sample{at: e.at}
 		if t.prop != "" {
-			n, ok := e.props[t.prop].(int64)
-			if !ok {
+			v, ok := e.props[t.prop]
+			n, isNumber := v.(int64)
+			if !ok || !isNumber && t.kind != "distinct" {
 				continue // missing is not zero
 			}
-			v = n
+			x.value, x.text = n, show(v)
 		}
-		if !ever || e.at < first {
-			first = e.at
-		}
-		if !ever || e.at > last {
-			last = e.at
-		}
-		ever = true
-		if t.within == 0 || e.at > w.now-t.within {
-			values = append(values, v)
+		all = append(all, x)
+		if t.within == 0 || w.inWindow(t, e.at) {
+			inside = append(inside, x)
 		}
 	}
-	sum, low, high := int64(0), int64(0), int64(0)
-	for i, v := range values {
-		sum += v
-		if i == 0 || v < low {
-			low = v
+	slices.SortFunc(all, func(a, b sample) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.value, b.value)) })
+	slices.SortFunc(inside, func(a, b sample) int { return cmp.Compare(a.value, b.value) })
+	switch {
+	case t.kind == "count":
+		return int64(len(inside)), true
+	case t.kind == "distinct":
+		different := map[string]bool{}
+		for _, x := range inside {
+			different[x.text] = true
 		}
-		if i == 0 || v > high {
-			high = v
+		return int64(len(different)), true
+	case len(all) == 0:
+		return nil, false
+	}
+	first, last := all[0], all[len(all)-1]
+	switch t.kind {
+	case "first":
+		if t.prop != "" {
+			return float64(first.value), true
 		}
+		return int64(first.at), true
+	case "last":
+		known := t.within == 0 || last.at > w.now-t.within
+		if t.prop != "" {
+			return float64(last.value), known
+		}
+		return int64(last.at), known
+	case "sum":
+		return float64(total(inside)), true
+	}
+	if len(inside) == 0 {
+		return nil, false
 	}
 	switch t.kind {
-	case "count":
-		return int64(len(values)), true
-	case "first":
-		return int64(first), ever
-	case "last":
-		return int64(last), ever
-	case "sum":
-		return float64(sum), ever
 	case "min":
-		return float64(low), len(values) > 0
+		return float64(inside[0].value), true
 	case "max":
-		return float64(high), len(values) > 0
+		return float64(inside[len(inside)-1].value), true
+	case "p50":
+		return float64(inside[(len(inside)+1)/2-1].value), true
 	}
-	return float64(sum) / float64(max(len(values), 1)), len(values) > 0
+	return float64(total(inside)) / float64(len(inside)), true
+}
+
+// sample is one value of a trait.
+type sample struct {
+	at    gateway.Instant
+	value int64
+	text  string
+}
+
+func total(list []sample) (sum int64) {
+	for _, x := range list {
+		sum += x.value
+	}
+	return sum
+}
+
+// inWindow: counts, sums and last go by the exact time, the others by whole
+// granules of 1/128 of the window.
+func (w *world) inWindow(t *traitDef, at gateway.Instant) bool {
+	switch t.kind {
+	case "count", "sum", "first", "last":
+		return at > w.now-t.within
+	}
+	granule := t.within / 128
+	return at/granule > (w.now-t.within)/granule
+}
+
+// unknownTrait reports whether a condition reads a trait without data.
+func (w *world) unknownTrait(c *cond, who *customer, def *journeyDef, d gateway.DeviceID) bool {
+	if c.root == "trait" {
+		_, known := w.trait(who, def, d, c.key)
+		return !known
+	}
+	for _, sub := range c.subs {
+		if w.unknownTrait(sub, who, def, d) {
+			return true
+		}
+	}
+	return false
 }
 
 // show writes a value as a correlation key.

@@ -53,6 +53,7 @@ const (
 
 var (
 	eventTypes = []string{"a", "b", "c"}
+	tags       = []string{"tip", "ad"}
 	channels   = []string{"product", "email", "webhook"}
 	zones      = []string{"", "UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Nowhere/Land"}
 )
@@ -117,6 +118,9 @@ func (g gen) config() config {
 		if g.chance(30) {
 			r.purposes = some(g, []string{"service", "marketing"})
 		}
+		if g.chance(20) {
+			r.tags = []string{pick(g, tags)}
+		}
 		c.caps = append(c.caps, r)
 	}
 	c.quiet = g.quiet(25)
@@ -172,7 +176,7 @@ func (g gen) onEvent(root string) *cond {
 func (g gen) onState(d *journeyDef) *cond {
 	if len(d.traits) > 0 && g.chance(60) {
 		t := pick(g, d.traits)
-		if t.kind == "first" || t.kind == "last" {
+		if (t.kind == "first" || t.kind == "last") && t.prop == "" {
 			return &cond{root: "trait", key: t.name, op: pick(g, []string{"<", ">="}), val: int64(start) + int64(g.IntN(3*int(day)))}
 		}
 		return &cond{root: "trait", key: t.name, op: pick(g, []string{"==", "<", ">="}), val: int64(g.IntN(6))}
@@ -233,12 +237,21 @@ func (g gen) journey(name string) *journeyDef {
 		d.goal = &goalDef{listener{event: pick(g, eventTypes), where: g.maybe(50, func() *cond { return g.onEvent("event") })}, g.duration()}
 	}
 	d.quiet = g.quiet(12)
+	if g.chance(50) {
+		d.priority = g.IntN(3) - 1
+	}
+	if g.chance(20) {
+		d.window = g.duration()
+	}
+	if g.chance(20) {
+		d.tags = some(g, tags)
+	}
 	g.steps(d)
 	return d
 }
 
 func (g gen) trait(name string) traitDef {
-	t := traitDef{name: name, kind: pick(g, []string{"count", "count", "sum", "mean", "min", "max", "first", "last"}),
+	t := traitDef{name: name, kind: pick(g, []string{"count", "count", "sum", "mean", "min", "max", "first", "last", "last", "distinct", "p50"}),
 		event: pick(g, eventTypes), perDevice: g.chance(20)}
 	t.where = g.maybe(30, func() *cond { return g.onEvent("event") })
 	switch t.kind {
@@ -246,8 +259,20 @@ func (g gen) trait(name string) traitDef {
 		if g.chance(60) {
 			t.within = g.duration()
 		}
-	case "sum", "mean", "min", "max":
+	case "sum", "mean", "min", "max", "p50":
 		t.prop, t.within = "x", g.duration()
+	case "distinct":
+		t.prop = pick(g, []string{"x", "s"})
+		if g.chance(60) {
+			t.within = g.duration()
+		}
+	case "first", "last":
+		if g.chance(50) {
+			t.prop = "x"
+		}
+		if t.kind == "last" && g.chance(50) {
+			t.within = g.duration()
+		}
 	}
 	return t
 }
@@ -302,6 +327,9 @@ func (g gen) steps(d *journeyDef) {
 				s.expires = g.duration()
 			}
 			s.quiet = g.quiet(10)
+			if g.chance(15) {
+				s.tags = []string{pick(g, tags)}
+			}
 		case "wait_for":
 			s.length = g.duration()
 		case "wait_event":

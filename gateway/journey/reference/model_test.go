@@ -23,7 +23,8 @@ type world struct {
 	messages  []*message
 	updates   []update
 	// fired is how many timers fired in the present action.
-	fired int
+	fired  int
+	claims []claim // of better candidates whose window is still open
 }
 
 type config struct {
@@ -41,6 +42,7 @@ type capDef struct {
 	name     string
 	channels []string
 	purposes []string
+	tags     []string
 	max      int
 	per      gateway.Instant
 	calendar string
@@ -162,6 +164,15 @@ type run struct {
 	arm      string
 	splitArm string
 	product  string
+	stand    *standing
+}
+
+// standing is a send that competes for a slot until its instant, or its
+// journey's decision window, is over.
+type standing struct {
+	since gateway.Instant
+	at    gateway.Instant // of the event that led here
+	event string
 }
 
 // message is one decided send.
@@ -182,6 +193,9 @@ type message struct {
 	slotAt   gateway.Instant
 	closed   bool
 	due      gateway.Instant // missed its window: decided anew then
+	decided  gateway.Instant
+	tags     []string
+	def      *journeyDef
 }
 
 type decision struct {
@@ -288,12 +302,16 @@ func (w *world) timers(bound gateway.Instant) (out []timer) {
 				limit = w.observed
 			}
 			if !r.over && r.due != 0 && r.due < limit && r.j.state != "paused" {
-				out = append(out, timer{r.due, leading(r.id), func() { w.runDue(r) }})
+				id := leading(r.id) >> 1
+				if r.stand != nil {
+					id |= 1 << 63 // those who compete come after all else of the instant
+				}
+				out = append(out, timer{r.due, id, func() { w.runDue(r) }})
 			}
 		}
 		for _, m := range c.sent {
 			if m.due != 0 && m.due < bound && m.run.j.state != "paused" {
-				out = append(out, timer{m.due, leading(m.id), func() { w.decideAnew(m) }})
+				out = append(out, timer{m.due, leading(m.id)>>1 | 1<<63, func() { w.arbitrate(c) }})
 			}
 		}
 		for _, j := range w.journeys {

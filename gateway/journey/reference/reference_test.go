@@ -57,3 +57,16 @@ func shrink(s *scenario, failure error) (*scenario, error) {
 	}
 	return s, failure
 }
+
+// FuzzReference lives through worlds without end; the seed is all there is.
+func FuzzReference(f *testing.F) {
+	for seed := range uint64(10) {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, seed uint64) {
+		if err := live(newScenario(seed)); err != nil {
+			s, err := shrink(newScenario(seed), err)
+			t.Fatalf("%v\n%s", err, s.story())
+		}
+	})
+}

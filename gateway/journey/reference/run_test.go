@@ -109,11 +109,12 @@ func (w *world) runDue(r *run) {
 	s := &r.def.steps[r.step]
 	switch s.kind {
 	case "send":
-		for _, x := range r.def.exits {
-			if x.event == "" && w.matchesRun(x.where, r, nil) {
-				w.end(r, "exit_criterion", nil)
-				return
-			}
+		if r.stand != nil {
+			w.arbitrate(r.c)
+			return
+		}
+		if !w.stillRelevant(r) {
+			return
 		}
 		w.walk(r, nil)
 	case "wait_event":
@@ -129,6 +130,17 @@ func (w *world) runDue(r *run) {
 	}
 }
 
+// stillRelevant ends the enrollment when an exit condition holds.
+func (w *world) stillRelevant(r *run) bool {
+	for _, x := range r.def.exits {
+		if x.event == "" && w.matchesRun(x.where, r, nil) {
+			w.end(r, "exit_criterion", nil)
+			return false
+		}
+	}
+	return true
+}
+
 // end ends an enrollment; unless it went through, what was not shown is taken
 // back.
 func (w *world) end(r *run, reason string, e *event) {
@@ -141,7 +153,7 @@ func (w *world) end(r *run, reason string, e *event) {
 	}
 	w.decideRun(r, d)
 	r.over, r.reason, r.exited = true, reason, w.now
-	r.waiting, r.due = false, 0
+	r.waiting, r.due, r.stand = false, 0, nil
 	if reason != "completed" {
 		w.withdraw(r.c, func(m *message) bool { return m.run == r })
 	}
@@ -162,10 +174,8 @@ func (w *world) withdraw(c *customer, which func(*message) bool) {
 // attribute changed; walking is the one that changed it.
 func (w *world) exitsByCondition(c *customer, walking *run) {
 	for _, r := range c.runs {
-		for _, x := range r.def.exits {
-			if !r.over && x.event == "" && w.matchesRun(x.where, r, nil) {
-				w.end(r, "exit_criterion", nil)
-			}
+		if !r.over {
+			w.stillRelevant(r)
 		}
 	}
 }
@@ -192,7 +202,11 @@ func (w *world) publish(d *journeyDef, running string) {
 				continue
 			}
 			if running == "restart" {
-				r.def, r.step, r.waiting, r.absence, r.held, r.due = d, 0, false, false, 0, w.now
+				r.def, r.step, r.waiting, r.absence, r.held, r.stand, r.due = d, 0, false, false, 0, nil, w.now
+				continue
+			}
+			if r.step >= len(r.def.steps) { // went through in a pause
+				r.def, r.step = d, len(d.steps)
 				continue
 			}
 			id := r.def.steps[r.step].id
@@ -295,7 +309,9 @@ func (w *world) consent(id gateway.CustomerID, k consent) string {
 		}
 	}
 	c.consents = append(kept, k)
-	w.withdraw(c, func(m *message) bool { return m.run.def.purpose == k.purpose && consentFor(c, k.purpose, m.channel) != "" })
+	w.withdraw(c, func(m *message) bool {
+		return m.run.def.purpose == k.purpose && consentFor(c, k.purpose, m.channel) != ""
+	})
 	return "accepted"
 }
 

@@ -1,6 +1,8 @@
 package reference
 
 import (
+	"bytes"
+	"cmp"
 	"slices"
 
 	"touchpoint/gateway"
@@ -25,10 +27,22 @@ func (w *world) send(r *run, s *stepDef, e *event) bool {
 		life = w.cfg.expires
 	}
 	d := decision{kind: "send", step: s.id}
-	if e != nil {
-		d.event = e.id
-	}
 	ch := w.choose(r, s, first+life)
+	if r.stand == nil && w.competes(r, s, ch) {
+		r.stand = &standing{since: w.now, at: w.now}
+		if e != nil {
+			r.stand.at, r.stand.event = e.at, e.id
+		}
+		r.waiting, r.due, r.held = true, w.now+r.def.window, first
+		return false
+	}
+	switch {
+	case e != nil:
+		d.event = e.id
+	case r.stand != nil:
+		d.event = r.stand.event
+	}
+	r.stand = nil
 	d.reason, d.rule = ch.reason, ch.rule
 	if ch.reason == "held" {
 		w.decideRun(r, d)
@@ -52,7 +66,7 @@ func (w *world) choose(r *run, s *stepDef, expires gateway.Instant) choice {
 	}
 	best := -1
 	for _, name := range w.channels(r.c, s) {
-		reason, rule, passed := w.against(r, name, ch.device)
+		reason, rule, passed := w.against(r, name, r.def.tagsOf(s), ch.device)
 		switch {
 		case reason == "" && ch.channel == "":
 			ch.channel = name
@@ -94,14 +108,14 @@ func (w *world) channels(c *customer, s *stepDef) []string {
 }
 
 // against says what speaks against a channel: consent, reach, caps.
-func (w *world) against(r *run, channel string, d gateway.DeviceID) (reason, rule string, passed int) {
+func (w *world) against(r *run, channel string, tags []string, d gateway.DeviceID) (reason, rule string, passed int) {
 	if reason := consentFor(r.c, r.def.purpose, channel); reason != "" {
 		return reason, "", 0
 	}
 	if channel == "product" && d == 0 || channel == "email" && !slices.Contains(r.c.reachable, "email") {
 		return "unreachable", "", 1
 	}
-	if rule := w.capped(r.c, r.def, channel); rule != "" {
+	if rule := w.capped(r, channel, tags); rule != "" {
 		return "capped", rule, 2
 	}
 	return "", "", 3
@@ -122,17 +136,18 @@ func (w *world) deviceFor(r *run) gateway.DeviceID {
 }
 
 // capped names the cap that closes a channel, "" when none does.
-func (w *world) capped(c *customer, d *journeyDef, channel string) string {
-	if !d.obeys || c.test {
+func (w *world) capped(r *run, channel string, tags []string) string {
+	c := r.c
+	if !r.def.obeys || c.test {
 		return ""
 	}
 	for _, rule := range w.cfg.caps {
-		if !rule.covers(channel, d.purpose) {
+		if !rule.covers(channel, r.def.purpose, tags) {
 			continue
 		}
 		n := 0
 		for _, m := range c.sent {
-			if !rule.covers(m.channel, m.run.def.purpose) {
+			if !rule.covers(m.channel, m.run.def.purpose, m.tags) {
 				continue
 			}
 			inside := m.slotAt > w.now-rule.per
@@ -143,12 +158,17 @@ func (w *world) capped(c *customer, d *journeyDef, channel string) string {
 				n++
 			}
 		}
+		for _, k := range w.claims {
+			if rule.covers(k.channel, k.r.def.purpose, k.tags) {
+				n++
+			}
+		}
 		if n >= rule.max {
 			return rule.name
 		}
 	}
 	if c.capMax > 0 {
-		n := 0
+		n := len(w.claims)
 		for _, m := range c.sent {
 			if m.slot == "reserved" || m.slot == "shown" && m.slotAt > w.now-c.capPer {
 				n++
@@ -161,9 +181,77 @@ func (w *world) capped(c *customer, d *journeyDef, channel string) string {
 	return ""
 }
 
-func (r *capDef) covers(channel, purpose string) bool {
+func (r *capDef) covers(channel, purpose string, tags []string) bool {
 	return (len(r.channels) == 0 || slices.Contains(r.channels, channel)) &&
-		(len(r.purposes) == 0 || slices.Contains(r.purposes, purpose))
+		(len(r.purposes) == 0 || slices.Contains(r.purposes, purpose)) &&
+		(len(r.tags) == 0 || slices.ContainsFunc(r.tags, func(t string) bool { return slices.Contains(tags, t) }))
+}
+
+// --- competing sends ---
+
+// claim is the slot that a better candidate with an open window will take.
+type claim struct {
+	r       *run
+	channel string
+	tags    []string
+}
+
+// competes: a cap may close one of the channels, so the send waits until its
+// instant is over and the best of it is known.
+func (w *world) competes(r *run, s *stepDef, ch choice) bool {
+	if ch.reason != "sent" && ch.reason != "holdout" && ch.reason != "capped" || !r.def.obeys || r.c.test {
+		return false
+	}
+	for _, name := range w.channels(r.c, s) {
+		for _, rule := range w.cfg.caps {
+			if rule.covers(name, r.def.purpose, r.def.tagsOf(s)) {
+				return true
+			}
+		}
+	}
+	return r.c.capMax > 0
+}
+
+// arbitrate decides about all who compete for a customer's slots: by priority,
+// then time of the event, then id.
+func (w *world) arbitrate(c *customer) {
+	type candidate struct {
+		r        *run
+		m        *message
+		priority int
+		at, due  gateway.Instant
+		id       [16]byte
+	}
+	var list []candidate
+	for _, r := range c.runs {
+		if r.stand != nil && !r.over && r.j.state != "paused" {
+			list = append(list, candidate{r: r, priority: r.def.priority, at: r.stand.at, due: r.due, id: r.id})
+		}
+	}
+	for _, m := range c.sent {
+		if m.due != 0 && m.due <= w.now && m.run.j.state != "paused" {
+			list = append(list, candidate{m: m, priority: m.def.priority, at: m.decided, due: m.due, id: m.id})
+		}
+	}
+	slices.SortFunc(list, func(a, b candidate) int {
+		return cmp.Or(b.priority-a.priority, cmp.Compare(a.at, b.at), bytes.Compare(a.id[:], b.id[:]))
+	})
+	w.claims = nil
+	for _, k := range list {
+		switch {
+		case k.m != nil && k.m.due == k.due:
+			w.decideMessage(k.m)
+		case k.m != nil || k.r.over || k.r.stand == nil || k.r.due != k.due:
+		case k.due > w.now:
+			s := &k.r.def.steps[k.r.step]
+			if ch := w.choose(k.r, s, 1<<60); ch.channel != "" && k.r.def.counts && !c.test && k.r.arm != "holdout" {
+				w.claims = append(w.claims, claim{k.r, ch.channel, k.r.def.tagsOf(s)})
+			}
+		case w.stillRelevant(k.r):
+			w.walk(k.r, nil)
+		}
+	}
+	w.claims = nil
 }
 
 // quietHours turns a choice into held, discarded or expired where it must not
@@ -212,6 +300,7 @@ func (w *world) message(r *run, s *stepDef, ch choice, expires gateway.Instant) 
 	r.visits++
 	m := &message{run: r, step: s.id, visit: r.visits, device: ch.device, channel: ch.channel, fallback: ch.fallback,
 		holdout: r.arm == "holdout", notAfter: ch.notAfter, expires: expires, state: "decided", slot: "none", slotAt: w.now,
+		decided: w.now, tags: r.def.tagsOf(s), def: r.def,
 		values: map[string]any{}}
 	if r.def.counts && !r.c.test && !m.holdout {
 		m.slot = "reserved"
@@ -287,8 +376,17 @@ func (m *message) shown(at gateway.Instant) {
 	m.close()
 }
 
-// decideAnew: a message missed its allowed interval.
+// decideAnew: a message missed its allowed interval; it competes like any other.
 func (w *world) decideAnew(m *message) {
+	s := &m.run.def.steps[m.run.def.step(m.step)]
+	if w.competes(m.run, s, w.choose(m.run, s, m.expires)) {
+		m.due = w.now
+		return
+	}
+	w.decideMessage(m)
+}
+
+func (w *world) decideMessage(m *message) {
 	m.due = 0
 	r := m.run
 	give := func(state string) {
@@ -330,7 +428,7 @@ func (w *world) next(m *message) {
 	d := decision{kind: "send", step: m.step}
 	device := w.deviceFor(r)
 	for i, name := range m.fallback {
-		reason, rule, _ := w.against(r, name, device)
+		reason, rule, _ := w.against(r, name, m.tags, device)
 		d.reason = reason
 		if reason == "capped" {
 			d.rule = rule
