@@ -81,14 +81,14 @@ func build(out string) (mutants []mutant, overlay string, err error) {
 			m.imports[path[strings.LastIndexByte(path, '/')+1:]] = im.Name == nil
 		}
 		m.walk(f)
-		changed := filepath.Join(src, names[i])
+		changed := filepath.Join(src, names[i]+".txt") // no package of its own
 		if err := os.WriteFile(changed, m.render(), 0o644); err != nil {
 			return nil, "", err
 		}
 		replace[filepath.Join(dir, names[i])] = changed
 	}
 	help := strings.NewReplacer("PACKAGE", files[0].Name.Name, "TOTAL", strconv.Itoa(len(mutants))).Replace(helper)
-	changed := filepath.Join(src, "zz_mutants.go")
+	changed := filepath.Join(src, "zz_mutants.go.txt")
 	if err := os.WriteFile(changed, []byte(help), 0o644); err != nil {
 		return nil, "", err
 	}
