@@ -17,6 +17,13 @@ type Decision struct {
 	// what it saw.
 	Rule   string
 	Values Properties
+	// Arm ("treated" or "holdout"; "" for test customers) and Split (the arm of
+	// the latest split) are those of the enrollment, Group is the customer's. Mixed
+	// says that members of the group are in different arms of the journey.
+	Arm   string
+	Split string
+	Group GroupID
+	Mixed bool
 }
 
 // DecisionKind says what was decided upon.

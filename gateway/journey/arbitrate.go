@@ -56,8 +56,12 @@ type contest struct {
 	since   gateway.Instant // the candidate at hand stands since
 }
 
-// budget returns the customers who share one budget of messages with c.
+// budget returns the customers who share one budget of messages with c: the
+// members of his group by their ids, or he alone.
 func (p *Partition) budget(c *customer) []*customer {
+	if c.member != nil {
+		return p.groups[c.member.group]
+	}
 	p.contest.sharing = append(p.contest.sharing[:0], c)
 	return p.contest.sharing
 }
@@ -184,7 +188,8 @@ func (p *Partition) winner(e *enrollment, r *CapRule) (name string) {
 		return ""
 	}
 	for i := range p.contest.claims {
-		if k := &p.contest.claims[i]; r == nil && k.customer == e.c || r != nil && r.covers(k.channel, k.journey.purpose(), k.tags) {
+		k := &p.contest.claims[i]
+		if (k.customer == e.c || r.ofGroup()) && (r == nil || r.covers(k.channel, k.journey.purpose(), k.tags)) {
 			name = k.journey.name
 		}
 	}
@@ -193,7 +198,7 @@ func (p *Partition) winner(e *enrollment, r *CapRule) (name string) {
 	}
 	var at gateway.Instant
 	for _, c := range p.budget(e.c) {
-		if r == nil && c != e.c {
+		if !r.ofGroup() && c != e.c {
 			continue
 		}
 		for _, m := range c.messages {

@@ -50,20 +50,25 @@ func (r *CapRule) covers(channel string, purpose gateway.Purpose, tags []string)
 // shown, however old, those shown after from, and the claims of better
 // candidates. Without a rule it counts the customer's own, else his budget's.
 func (p *Partition) slotsUsed(c *customer, from gateway.Instant, r *CapRule) (n int) {
-	if r == nil {
-		n = c.slotsUsed(from, nil)
-	} else {
+	if r.ofGroup() {
 		for _, o := range p.budget(c) {
-			n += o.slotsUsed(from, r)
+			n += o.slotsUsed(from, r) + p.contactsUsed(o, from, r)
 		}
+	} else {
+		n = c.slotsUsed(from, r) + p.contactsUsed(c, from, r)
 	}
 	for i := range p.contest.claims {
-		if k := &p.contest.claims[i]; r == nil && k.customer == c || r != nil && r.covers(k.channel, k.journey.purpose(), k.tags) {
+		k := &p.contest.claims[i]
+		if (k.customer == c || r.ofGroup()) && (r == nil || r.covers(k.channel, k.journey.purpose(), k.tags)) {
 			n++
 		}
 	}
 	return n
 }
+
+// ofGroup reports whether the rule counts for all members of a group; the cap
+// that a customer sets himself (nil) is his own.
+func (r *CapRule) ofGroup() bool { return r != nil && r.Scope != "customer" }
 
 func (c *customer) slotsUsed(from gateway.Instant, r *CapRule) (n int) {
 	for _, m := range c.messages {

@@ -55,6 +55,7 @@ const (
 	opUnholdCustomer             // the waiting inputs are taken
 	opDepart                     // a customer's state left
 	opArrive                     // a customer's state came in
+	opContact                    // an event stands for a contact
 )
 
 // do records a change and applies it.
@@ -143,7 +144,7 @@ func (d *decoder) rareChange(p *Partition) change {
 	case opRules:
 		return rulesChange{d.fixed(), d.int()}
 	}
-	if d.op >= opMember && d.op <= opArrive {
+	if d.op >= opMember && d.op <= opContact {
 		return d.moveChange()
 	}
 	return d.triggerChange(p)
@@ -164,6 +165,8 @@ func (d *decoder) moveChange() change {
 		return departChange{gateway.CustomerID(d.fixed()), int(d.uint())}
 	case opArrive:
 		return arriveChange{gateway.CustomerID(d.fixed()), d.bytes()}
+	case opContact:
+		return d.contactChange()
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package journey
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"touchpoint/gateway"
@@ -26,6 +27,8 @@ type Config struct {
 	Holdout map[gateway.Purpose]float64 `yaml:"holdout"`
 	// Caps limit messages per customer; all hold, the strictest wins.
 	Caps []CapRule `yaml:"caps"`
+	// Touchpoints are events that stand for a contact outside the gateway.
+	Touchpoints []Touchpoint `yaml:"touchpoints"`
 	// QuietHours are the local no-send intervals of the project.
 	QuietHours []QuietHours `yaml:"quiet_hours"`
 	// Channels is the order for customers who state none.
@@ -39,7 +42,8 @@ type Config struct {
 	TimersPerStep int `yaml:"-"`
 }
 
-// CapRule allows at most Max messages per Per to one customer.
+// CapRule allows at most Max messages per Per to one customer, or to all
+// members of his group together.
 type CapRule struct {
 	Name string `yaml:"name"`
 	// Channels, Purposes and Tags restrict the rule; empty means all. A message
@@ -52,6 +56,9 @@ type CapRule struct {
 	// in the customer's zone) replaces it.
 	Per      Duration `yaml:"per"`
 	Calendar string   `yaml:"calendar"`
+	// Scope is "group" (the default: the members of a household or account share
+	// one budget) or "customer".
+	Scope string `yaml:"scope"`
 }
 
 // QuietHours is a local interval [From, To) in which nothing is sent; it may
@@ -85,6 +92,12 @@ func (c Config) WithDefaults() Config {
 	if len(c.Channels) == 0 {
 		c.Channels = []string{"product", "stream", "webhook", "email"}
 	}
+	c.Touchpoints = slices.Clone(c.Touchpoints)
+	for i := range c.Touchpoints {
+		if t := &c.Touchpoints[i]; t.Purpose == "" {
+			t.Purpose = gateway.PurposeMarketing
+		}
+	}
 	if c.TimersPerStep == 0 {
 		c.TimersPerStep = 4096
 	}
@@ -115,6 +128,11 @@ func (c Config) Validate() error {
 			return err
 		}
 	}
+	for i, t := range c.Touchpoints {
+		if err := t.validate(fmt.Sprintf("touchpoints[%d]", i)); err != nil {
+			return err
+		}
+	}
 	for i, q := range c.QuietHours {
 		if err := q.validate(fmt.Sprintf("quiet_hours[%d]", i)); err != nil {
 			return err
@@ -136,7 +154,7 @@ func (r CapRule) validate(at string) error {
 	case r.Calendar != "" && r.Calendar != "day" && r.Calendar != "week" && r.Calendar != "month":
 		return gateway.InvalidField(at+".calendar", "%q is not day, week or month", r.Calendar)
 	}
-	return nil
+	return validateCapScope(at, r.Scope)
 }
 
 func (q QuietHours) validate(at string) error {

@@ -62,6 +62,7 @@ func (e *encoder) mark(m *mark) {
 		e.at(k.at)
 		e.raw(k.enrollment[:])
 	}
+	e.splits(m.splits)
 }
 
 func (d *decoder) mark(p *Partition) (m mark) {
@@ -71,6 +72,7 @@ func (d *decoder) mark(p *Partition) (m mark) {
 	for range d.length(25) {
 		m.keys = append(m.keys, apiKey{d.fixed(), d.at(), d.id16()})
 	}
+	m.splits = d.splits()
 	if m.arm > armHoldout {
 		d.fail()
 	}

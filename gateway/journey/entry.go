@@ -230,8 +230,9 @@ func (p *Partition) enter(en *entry) gateway.Decision {
 	if m.arm == armHoldout {
 		d.Rule = m.arm.String()
 	}
-	p.decide(d)
 	do(p, markChange{c.id, m})
+	p.signArm(&d, e)
+	p.decide(d)
 	p.walk(e, en.ev)
 	return d
 }
@@ -300,7 +301,7 @@ func (p *Partition) assignArm(m *mark, v *version, c *customer) {
 		percent = int(p.cfg.Holdout[v.def.Purpose]*100 + 0.5)
 	}
 	m.arm = armTreated
-	if !c.test && bucket(uint64(c.id), v.journey.name) < percent {
+	if !c.test && bucket(c.armSubject(), v.journey.name) < percent {
 		m.arm = armHoldout
 	}
 }

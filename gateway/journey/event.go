@@ -55,6 +55,9 @@ func (p *Partition) customerEvent(in *gateway.Input, c gateway.CustomerEvent) ga
 func (p *Partition) take(c *customer, ev *gateway.Event) {
 	et := p.typeOf(ev.Type)
 	if et != nil {
+		if et.contact != nil {
+			p.contacted(c, ev)
+		}
 		p.look(c, nil, nil, ev)
 		p.openLatches(c, et, ev)
 		p.count(c, et, ev)

@@ -93,16 +93,6 @@ func (c *customer) groupOf() gateway.GroupID {
 	return c.member.group
 }
 
-// kin are the customers who share a budget with c: the members of his group in
-// the order of their ids, or he alone.
-func (p *Partition) kin(c *customer) []*customer {
-	if c.member == nil {
-		p.alone[0] = c
-		return p.alone[:]
-	}
-	return p.groups[c.member.group]
-}
-
 // joinIndex and leaveIndex keep the members of each group by id; derived.
 func (p *Partition) joinIndex(c *customer) {
 	if c.member == nil {

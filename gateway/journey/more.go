@@ -3,6 +3,7 @@ package journey
 // more is what only some customers have; most share the absence of it.
 type more struct {
 	sequences []*sequenceState // by journey, then device
+	contacts  []contact        // made by others, in the order of their coming
 }
 
 // grow returns the customer's further state, making it when it is not there.
@@ -23,6 +24,10 @@ func (e *encoder) more(m *more) {
 	for _, s := range m.sequences {
 		e.sequence(s)
 	}
+	e.uint(uint64(len(m.contacts)))
+	for _, k := range m.contacts {
+		e.contact(k)
+	}
 }
 
 func (d *decoder) more(p *Partition, c *customer) {
@@ -36,5 +41,8 @@ func (d *decoder) more(p *Partition, c *customer) {
 			return
 		}
 		m.sequences = append(m.sequences, s)
+	}
+	for range d.length(2) {
+		m.contacts = append(m.contacts, d.contact())
 	}
 }

@@ -75,6 +75,7 @@ func (p *Partition) reset() {
 	p.strays = map[gateway.CustomerID][]gateway.DeviceID{}
 	p.traits, p.journeys = nil, nil
 	p.types, p.latest = map[string]*eventType{}, nil
+	p.indexContacts()
 	p.messages = map[gateway.MessageID]*message{}
 	p.heaps = [2]timerHeap{}
 	p.ids = nil

@@ -85,6 +85,7 @@ type mark struct {
 	active   int32 // enrollments that run
 	exitedAt gateway.Instant
 	keys     []apiKey // idempotency keys of TriggerJourney
+	splits   []splitArm
 }
 
 type apiKey struct {
@@ -224,8 +225,9 @@ type trait struct {
 type eventType struct {
 	name     string
 	traits   []*trait
-	journeys []*version // active versions whose trigger it is
-	unless   []*trait   // counters whose trigger it blocks
+	journeys []*version  // active versions whose trigger it is
+	unless   []*trait    // counters whose trigger it blocks
+	contact  *Touchpoint // that it stands for, nil for most
 }
 
 // journey is one journey with its versions.

@@ -43,13 +43,7 @@ func (p *Partition) take1(e *enrollment, s *step, ev *gateway.Event) bool {
 	case stepBranch:
 		to = p.branch(e, s)
 	case stepSplit:
-		a := &s.arms[len(s.arms)-1]
-		b := bucket(uint64(e.c.id), e.v.journey.name+"/"+s.id)
-		for i := len(s.arms) - 1; i >= 0; i-- {
-			if b < s.arms[i].upTo {
-				a = &s.arms[i]
-			}
-		}
+		a := p.split(e, s)
 		e.split, to = a.name, a.to
 		p.stepDecisionAt(e, s, gateway.ReasonBranch, "", a.name)
 	case stepSet:
@@ -253,6 +247,7 @@ func (p *Partition) decideFor(e *enrollment, d gateway.Decision) {
 		d.Device = e.device
 	}
 	d.EventID = clone(d.EventID)
+	p.signArm(&d, e)
 	p.decide(d)
 }
 

@@ -144,6 +144,14 @@ func (m *reader) decision() (c gateway.Decision) {
 		case 13<<3 | typeBytes:
 			c.Values = append(c.Values, gateway.Property{})
 			m.property(&c.Values[len(c.Values)-1])
+		case 50<<3 | typeBytes:
+			c.Arm = m.text()
+		case 51<<3 | typeBytes:
+			c.Split = m.text()
+		case 52<<3 | typeFixed64:
+			c.Group = gateway.GroupID(m.fixed64())
+		case 53<<3 | typeVarint:
+			c.Mixed = m.bool()
 		default:
 			m.skip(t)
 		}

@@ -58,7 +58,11 @@ func appendDecision(b []byte, d *gateway.Decision) []byte {
 	b = putID(b, 10, d.Message)
 	b = putText(b, 11, d.EventID)
 	b = putText(b, 12, d.Rule)
-	return putProperties(b, 13, d.Values)
+	b = putProperties(b, 13, d.Values)
+	b = putText(b, 50, d.Arm)
+	b = putText(b, 51, d.Split)
+	b = putFixed64(b, 52, uint64(d.Group))
+	return putBool(b, 53, d.Mixed)
 }
 
 func appendEnrollment(b []byte, e *gateway.Enrollment) []byte {

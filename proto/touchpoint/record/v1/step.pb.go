@@ -1006,6 +1006,10 @@ type Decision struct {
 	EventId       string                 `protobuf:"bytes,11,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
 	Rule          string                 `protobuf:"bytes,12,opt,name=rule,proto3" json:"rule,omitempty"`
 	Values        []*Property            `protobuf:"bytes,13,rep,name=values,proto3" json:"values,omitempty"`
+	Arm           string                 `protobuf:"bytes,50,opt,name=arm,proto3" json:"arm,omitempty"`
+	Split         string                 `protobuf:"bytes,51,opt,name=split,proto3" json:"split,omitempty"`
+	Group         uint64                 `protobuf:"fixed64,52,opt,name=group,proto3" json:"group,omitempty"`
+	Mixed         bool                   `protobuf:"varint,53,opt,name=mixed,proto3" json:"mixed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1129,6 +1133,34 @@ func (x *Decision) GetValues() []*Property {
 		return x.Values
 	}
 	return nil
+}
+
+func (x *Decision) GetArm() string {
+	if x != nil {
+		return x.Arm
+	}
+	return ""
+}
+
+func (x *Decision) GetSplit() string {
+	if x != nil {
+		return x.Split
+	}
+	return ""
+}
+
+func (x *Decision) GetGroup() uint64 {
+	if x != nil {
+		return x.Group
+	}
+	return 0
+}
+
+func (x *Decision) GetMixed() bool {
+	if x != nil {
+		return x.Mixed
+	}
+	return false
 }
 
 // Enrollment is one run through a journey.
@@ -1833,7 +1865,7 @@ const file_touchpoint_record_v1_step_proto_rawDesc = "" +
 	"\achannel\x18\x05 \x01(\tR\achannel\x128\n" +
 	"\x05state\x18\x06 \x01(\x0e2\".touchpoint.record.v1.MessageStateR\x05state\x12\x0e\n" +
 	"\x02at\x18\a \x01(\x03R\x02at\x12\x16\n" +
-	"\x06detail\x18\b \x01(\tR\x06detail\"\x87\x03\n" +
+	"\x06detail\x18\b \x01(\tR\x06detail\"\xdb\x03\n" +
 	"\bDecision\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x03R\x02at\x126\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\".touchpoint.record.v1.DecisionKindR\x04kind\x12\x16\n" +
@@ -1850,7 +1882,11 @@ const file_touchpoint_record_v1_step_proto_rawDesc = "" +
 	" \x01(\fR\amessage\x12\x19\n" +
 	"\bevent_id\x18\v \x01(\tR\aeventId\x12\x12\n" +
 	"\x04rule\x18\f \x01(\tR\x04rule\x126\n" +
-	"\x06values\x18\r \x03(\v2\x1e.touchpoint.record.v1.PropertyR\x06values\"\xf3\x02\n" +
+	"\x06values\x18\r \x03(\v2\x1e.touchpoint.record.v1.PropertyR\x06values\x12\x10\n" +
+	"\x03arm\x182 \x01(\tR\x03arm\x12\x14\n" +
+	"\x05split\x183 \x01(\tR\x05split\x12\x14\n" +
+	"\x05group\x184 \x01(\x06R\x05group\x12\x14\n" +
+	"\x05mixed\x185 \x01(\bR\x05mixed\"\xf3\x02\n" +
 	"\n" +
 	"Enrollment\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x18\n" +
