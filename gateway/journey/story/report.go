@@ -9,20 +9,20 @@ import (
 )
 
 // report writes what came of a step.
-func (s *Session) report(st *gateway.Step) {
+func (s *Session) report(b *gateway.Batch, st *gateway.Step) {
 	at := ""
 	if s.partitions > 1 {
 		at = fmt.Sprintf(" @%d", st.Partition)
 	}
 	say := func(format string, args ...any) { s.out = append(s.out, fmt.Sprintf(format, args...)+at) }
-	for _, o := range st.Outcomes {
+	for i, o := range st.Outcomes {
 		switch o.Disposition {
 		case gateway.Duplicate:
 			say("duplicate")
 		case gateway.TooOld:
 			say("too old: history only")
 		case gateway.Held:
-			say("held until the device's state is here")
+			say("%s", held(&b.Inputs[i]))
 		case gateway.Passed:
 			say("passed on")
 		case gateway.Refused:
@@ -44,6 +44,7 @@ func (s *Session) report(st *gateway.Step) {
 		}
 		say("%s has %s as %s from %s to %s", s.name(uint64(o.Customer)), s.name(uint64(o.Device)), o.Role, showTime(o.From), to)
 	}
+	s.reportMemberships(st, say)
 	s.reportDecisions(st, say)
 	for _, u := range st.Updates {
 		detail := u.Detail
@@ -73,6 +74,9 @@ func (s *Session) reportDecisions(st *gateway.Step, say func(string, ...any)) {
 		}
 		for _, v := range d.Values {
 			text += fmt.Sprintf(" %s=%s", v.Key, v.Value)
+		}
+		if d.Mixed && (d.Kind == gateway.DecisionEntry || d.Kind == gateway.DecisionConversion) {
+			text += ", mixed household"
 		}
 		if d.At != s.w.Clock() {
 			text += " at " + showTime(d.At)
@@ -117,7 +121,7 @@ func (s *Session) messageName(id gateway.MessageID) string {
 
 func (s *Session) cmdShow(a args) error {
 	c := gateway.CustomerID(s.id(a.plain[0]))
-	v, ok := s.world().Partitions()[s.customerPart(c)].View(c)
+	v, ok := s.view(c)
 	say := func(format string, args ...any) { s.out = append(s.out, fmt.Sprintf(format, args...)) }
 	if !ok {
 		say("unknown")
@@ -159,8 +163,9 @@ func (s *Session) cmdShow(a args) error {
 func (s *Session) cmdHome(a args) error {
 	for _, n := range a.plain {
 		id := s.id(n)
-		s.out = append(s.out, fmt.Sprintf("%s: as a customer %d, as a device %d", n,
-			gateway.CustomerSubject(gateway.CustomerID(id)).Partition(s.partitions), gateway.DeviceSubject(gateway.DeviceID(id)).Partition(s.partitions)))
+		s.out = append(s.out, fmt.Sprintf("%s: as a customer %d, as a device %d, as a group %d", n,
+			gateway.CustomerSubject(gateway.CustomerID(id)).Partition(s.partitions), gateway.DeviceSubject(gateway.DeviceID(id)).Partition(s.partitions),
+			gateway.GroupSubject(gateway.GroupID(id)).Partition(s.partitions)))
 	}
 	return nil
 }

@@ -84,7 +84,7 @@ func (s *Session) world() *journey.World {
 	if s.w == nil {
 		s.w = journey.NewWorld(s.o.Config, s.partitions, s.o.Checked)
 		s.w.OnStep(func(b *gateway.Batch, st *gateway.Step) {
-			s.report(st)
+			s.report(b, st)
 			if s.o.OnStep != nil {
 				s.o.OnStep(b, st)
 			}

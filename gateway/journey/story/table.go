@@ -29,6 +29,8 @@ var commands = map[string]command{
 	"receipt":    {(*Session).cmdReceipt, "receipt STATE [message=m1] [by=device] [at=TIME]", 1, []string{"message", "by", "at"}},
 	"trigger":    {(*Session).cmdTrigger, "trigger JOURNEY NAME [key=] [device=] [property=value]", 2, nil},
 	"erase":      {(*Session).cmdErase, "erase NAME", 1, none},
+	"join":       {(*Session).cmdJoin, "join NAME GROUP [role=] [at=TIME]", 2, []string{"role", "at"}},
+	"leave":      {(*Session).cmdLeave, "leave NAME [at=TIME]", 1, []string{"at"}},
 	"restart":    {(*Session).cmdRestart, "restart", 0, none},
 	"show":       {(*Session).cmdShow, "show NAME", 1, none},
 	"forwards":   {(*Session).cmdForwards, "forwards wait|go", 1, none},
