@@ -2,6 +2,8 @@ package backtest
 
 import (
 	"container/heap"
+	"maps"
+	"slices"
 
 	"touchpoint/gateway"
 	"touchpoint/gateway/wire"
@@ -205,8 +207,8 @@ func (d *draft) explain(n *notes) {
 			count(int(d.sent), "message was", "messages were"), what)
 		n.add(NoteReaction, 0, 0, "customers act as they did without these messages: conversions are those that came anyway")
 	}
-	for at, what := range d.ignored {
-		n.add(NoteRecordedChange, 0, at, "at %v %s; the draft runs on", at, what)
+	for _, at := range slices.Sorted(maps.Keys(d.ignored)) {
+		n.add(NoteRecordedChange, 0, at, "on %s %s; the draft runs on", clockText(at), d.ignored[at])
 	}
 }
 

@@ -97,7 +97,7 @@ func (n *notes) list() (list []Note) {
 	}
 	if n.begins != 0 {
 		list = append(list, Note{Code: NoteHistoryBegins, At: n.begins,
-			Text: fmt.Sprintf("the history begins at %v: counts, consents, devices and runs of the time before are missing", n.begins)})
+			Text: fmt.Sprintf("the history begins at %s: counts, consents, devices and runs of the time before are missing", clockText(n.begins))})
 	}
 	if n.unknown {
 		list = append(list, Note{Code: NoteRulesUnknown, At: n.begins, Text: "the rules at the beginning were not recorded: those of today are used until the next ones that were"})
@@ -116,10 +116,13 @@ func (n *notes) list() (list []Note) {
 		if i > 0 && at-changes[i-1] < 3_600_000 { // each partition notes it with its next record
 			continue
 		}
-		list = append(list, Note{Code: NoteRulesChanged, At: at, Text: fmt.Sprintf("the rules changed at %v; each time has its own", at)})
+		list = append(list, Note{Code: NoteRulesChanged, At: at, Text: fmt.Sprintf("the rules changed at %s; each time has its own", clockText(at))})
 	}
 	return list
 }
+
+// clockText is a time as people write it.
+func clockText(at gateway.Instant) string { return at.Time().Format("2 Jan 2006 15:04 UTC") }
 
 func count(n int, one, many string) string {
 	if n == 1 {

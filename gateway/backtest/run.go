@@ -92,10 +92,13 @@ type run struct {
 	ended    map[int]bool  // lanes that have reached To
 	draft    *draft
 	tally    *tally
-	others   others
-	work     Work
-	started  time.Time
-	told     time.Time
+	// spare counts the recorded course as well, as long as the draft may turn out
+	// to be what was published: without a From, that is only known on the way.
+	spare   *tally
+	others  others
+	work    Work
+	started time.Time
+	told    time.Time
 	// published and versions are what was published last, by journey.
 	published map[string][]byte
 	versions  map[string]uint32
@@ -130,6 +133,9 @@ func (r *run) record(rec *Record) error {
 	}
 	if r.tally == nil {
 		r.tally = newTally(r.o, zoneOf(l.cfg))
+		if r.draft != nil && r.o.From == 0 {
+			r.spare = newTally(r.o, zoneOf(l.cfg))
+		}
 	}
 	if r.draft != nil && !r.draft.decided && b.RecordTime >= r.o.From {
 		r.decide(b.RecordTime)
@@ -171,8 +177,15 @@ func (r *run) decide(at gateway.Instant) {
 	}
 	r.draft.version = r.versions[r.o.Journey] + 1
 	if text, ok := r.published[r.o.Journey]; ok && bytes.Equal(text, r.o.Draft) {
-		r.draft, r.drafted = nil, nil // there is but one course
-		r.others = others{}
+		r.reproduce()
+	}
+}
+
+// reproduce goes on with the recorded course alone: the draft is what ran.
+func (r *run) reproduce() {
+	r.draft, r.drafted, r.others = nil, nil, others{}
+	if r.spare != nil {
+		r.tally, r.spare = r.spare, nil
 	}
 }
 
@@ -188,6 +201,9 @@ func (r *run) note(b *gateway.Batch) {
 	for i := range b.Inputs {
 		if c, ok := b.Inputs[i].Command.(gateway.PublishJourney); ok {
 			r.published[c.Journey], r.versions[c.Journey] = bytes.Clone(c.Definition), c.Version
+			if r.spare != nil && c.Journey == r.o.Journey && bytes.Equal(c.Definition, r.o.Draft) {
+				r.reproduce()
+			}
 		}
 	}
 	if w.Records%256 == 0 {
@@ -219,6 +235,9 @@ func (r *run) sawRecorded(s *gateway.Step) {
 		return
 	}
 	r.others.recorded(s)
+	if r.spare != nil {
+		r.spare.step(s)
+	}
 }
 
 // saw takes a step of the course that is reported.
@@ -233,7 +252,7 @@ func (r *run) saw(s *gateway.Step) {
 func (r *run) finish() {
 	if r.o.To == 0 || r.work.Last < r.o.To {
 		if r.o.To != 0 && len(r.recorded) > 0 && r.work.Last < r.o.To.Add(-time.Hour) {
-			r.notes.add(NoteHistoryEnds, 0, r.work.Last, "the history ends at %v", r.work.Last)
+			r.notes.add(NoteHistoryEnds, 0, r.work.Last, "the history ends at %s", clockText(r.work.Last))
 		}
 		return
 	}

@@ -95,7 +95,7 @@ func TestDraft(t *testing.T) {
 	if got := summary(r); got != "entered 2, messages 2, capped 0; ping -1 +0; no_receipts reactions_as_recorded" {
 		t.Error("from the beginning:", got)
 	}
-	if len(r.Samples) != 2 || len(r.Days) != 2 || r.Days[0].Date != "2026-05-03" || r.Days[1].Date != "2026-05-12" {
+	if len(r.Samples) != 2 || len(r.Days) != 10 || r.Days[0].Date != "2026-05-03" || r.Days[9].Date != "2026-05-12" {
 		t.Errorf("samples %+v, days %+v", r.Samples, r.Days)
 	}
 	// Two of Anna's three were before: the counter is warm. It expires after a day,
@@ -132,6 +132,11 @@ func TestDraftThatRan(t *testing.T) {
 	}
 	if r.Draft || !r.Exact || r.Version != 1 || r.Messages != int64(rec.messages("ping", 0)) {
 		t.Errorf("%+v", r)
+	}
+	// Without a begin, too.
+	r, err = backtest.Run(t.Context(), backtest.FromHistory(store), backtest.Options{Draft: f.Definitions()["ping.yaml"]})
+	if err != nil || r.Draft || !r.Exact || r.Messages != int64(rec.messages("ping", 0)) {
+		t.Errorf("%+v, %v", r, err)
 	}
 }
 

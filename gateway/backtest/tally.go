@@ -126,8 +126,26 @@ func (t *tally) report(r *Report, steps []string) {
 		r.Days = append(r.Days, *d)
 	}
 	slices.SortFunc(r.Days, func(a, b Day) int { return cmp.Compare(a.Date, b.Date) })
+	r.Days = withQuietDays(r.Days)
 	r.Samples = t.samples.list()
 	r.Version = t.version
+}
+
+// withQuietDays adds the days between the first and the last on which nothing
+// was decided.
+func withQuietDays(days []Day) (all []Day) {
+	for i, d := range days {
+		for i > 0 {
+			before, err := time.Parse(time.DateOnly, all[len(all)-1].Date)
+			next := before.AddDate(0, 0, 1).Format(time.DateOnly)
+			if err != nil || next >= d.Date {
+				break
+			}
+			all = append(all, Day{Date: next})
+		}
+		all = append(all, d)
+	}
+	return all
 }
 
 // samples follows a few customers who entered: those whose ids hash to the least,
