@@ -58,6 +58,20 @@ const (
 	opContact                    // an event stands for a contact
 )
 
+// Changes of limits over the installation, the brake and filling counters.
+const (
+	opLedger    = iota + 100 // the account of a limit
+	opAsk                    // units were asked for, or are here
+	opWaitGrant              // an entry waits for a grant
+	opUnwait                 // the first ones are decided
+	opUnits                  // units for existing customers
+	opRamp                   // a ramp began or grew
+	opBrake                  // everything is stopped or goes on
+	opSweep                  // messages are being taken back
+	opFill                   // counters are being filled
+	opForeign                // an event passed on was counted meanwhile
+)
+
 // do records a change and applies it.
 func do[C change](p *Partition, c C) {
 	c.encode(&p.enc)
@@ -179,7 +193,7 @@ func (d *decoder) triggerChange(p *Partition) change {
 	case opSequenceFired:
 		return d.sequenceFiredChange(p)
 	}
-	return nil
+	return d.limitChange(p)
 }
 
 // timeChange moves the partition's time.

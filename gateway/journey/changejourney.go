@@ -14,6 +14,8 @@ type publishChange struct {
 	text     []byte
 	existing bool
 	migrate  string
+	pace     int
+	fill     *fill // nil = nothing is filled
 	def      *Definition
 }
 
@@ -24,10 +26,13 @@ func (c publishChange) encode(e *encoder) {
 	e.bytes(c.text)
 	e.bool(c.existing)
 	e.string(c.migrate)
+	e.uint(uint64(c.pace))
+	e.fill(c.fill)
 }
 
 func (d *decoder) publishChange() change {
-	c := publishChange{name: d.string(), number: uint32(d.uint()), text: d.bytes(), existing: d.bool(), migrate: d.string()}
+	c := publishChange{name: d.string(), number: uint32(d.uint()), text: d.bytes(), existing: d.bool(), migrate: d.string(),
+		pace: int(d.uint()), fill: d.fill()}
 	if d.bad {
 		return nil
 	}
@@ -46,9 +51,15 @@ func (c publishChange) apply(p *Partition) {
 		p.journeys = append(p.journeys, j)
 	}
 	v := &version{journey: j, number: c.number, def: c.def, text: c.text, existing: c.existing,
-		migrate: c.migrate, state: gateway.JourneyDraft}
+		migrate: c.migrate, state: gateway.JourneyDraft, pace: c.pace, fill: c.fill}
+	if v.fill != nil {
+		v.state = gateway.JourneyFilling
+	}
 	for i := range c.def.traits {
-		v.traits = append(v.traits, p.defineTrait(&c.def.traits[i]))
+		known := len(p.traits)
+		t := p.defineTrait(&c.def.traits[i])
+		t.awaits = t.awaits || c.fill != nil && t.id >= known
+		v.traits = append(v.traits, t)
 	}
 	j.versions = append(j.versions, v)
 }
@@ -139,6 +150,9 @@ func (c journeyChange) encodeBody(e *encoder) {
 		e.at(pc.at)
 		e.uint(uint64(pc.version))
 		e.string(string(pc.state))
+		e.bool(pc.withdraw)
+		e.string(string(pc.reason))
+		e.string(pc.rule)
 	}
 	e.byte(byte(c.scan.kind))
 	e.fixed(uint64(c.scan.next))
@@ -164,7 +178,8 @@ func (d *decoder) journeyBody() (c journeyChange) {
 		c.states = append(c.states, gateway.JourneyState(d.string()))
 	}
 	for range d.length(3) {
-		c.changes = append(c.changes, pendingChange{at: d.at(), version: uint32(d.uint()), state: gateway.JourneyState(d.string())})
+		c.changes = append(c.changes, pendingChange{at: d.at(), version: uint32(d.uint()), state: gateway.JourneyState(d.string()),
+			withdraw: d.bool(), reason: gateway.Reason(d.string()), rule: d.string()})
 	}
 	c.scan = scan{kind: scanKind(d.byte()), next: gateway.CustomerID(d.fixed()), due: d.at()}
 	return c

@@ -51,6 +51,11 @@ func (c eraseChange) apply(p *Partition) {
 			d.owner = nil
 		}
 	}
+	for _, j := range p.journeys {
+		if j.limits != nil {
+			j.limits.waiting = slices.DeleteFunc(j.limits.waiting, func(w *waiting) bool { return w.customer == c.id })
+		}
+	}
 	p.dropCustomer(c.id)
 	delete(p.left, c.id)
 	delete(p.awaited, c.id)
@@ -345,6 +350,6 @@ func (c cursorChange) encode(e *encoder) {
 func (c cursorChange) apply(p *Partition) { p.cursors[c.from.Partition] = c.from }
 
 // sortedIDs returns the keys of a map in rising order.
-func sortedIDs[K gateway.CustomerID | gateway.DeviceID | int, V any](m map[K]V) []K {
+func sortedIDs[K gateway.CustomerID | gateway.DeviceID | int | uint64, V any](m map[K]V) []K {
 	return slices.Sorted(maps.Keys(m))
 }

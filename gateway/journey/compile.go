@@ -78,7 +78,7 @@ func (c *compiler) definition(o *object) {
 	}
 	o.text("holdout_reason") // for those who read the definition
 	d.keyBy = strings.TrimPrefix(o.text("key"), "event.")
-	d.existing = o.choice("existing", "ignore", "ignore", "enroll") == "enroll"
+	c.limits(o)
 	c.traits(o)
 	c.trigger(o)
 	d.filter = c.condition(o, "filter", noEvent(d.trigger.event))
@@ -89,6 +89,7 @@ func (c *compiler) definition(o *object) {
 	d.quiet = c.quiet(o, "quiet_hours")
 	c.pressure(o)
 	c.steps(o)
+	c.migrateTargets(o)
 	o.finish()
 	c.resolve()
 	c.flow()

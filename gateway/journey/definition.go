@@ -21,6 +21,11 @@ type Definition struct {
 	trigger  trigger
 	filter   *condition
 	existing bool // enroll those who meet the entry at publish
+	pace     int  // of them a day
+	cap      *allowance
+	ramp     []rampStep
+	forecast *forecast
+	migrate  []migrateTarget
 	reentry  reentry
 	exits    []listener
 	goal     *goal

@@ -146,6 +146,8 @@ func (e *encoder) enrollment(v *enrollment) {
 		boolInt(v.converted)*enrollmentConverted | boolInt(v.stand != nil)*enrollmentStands))
 	e.byte(byte(v.arm))
 	e.uint(uint64(v.visits))
+	e.uint(v.done)
+	e.uint(v.skip)
 	e.string(v.split)
 	at := v.enteredAt
 	e.at(at)
@@ -178,7 +180,7 @@ func (d *decoder) enrollment(p *Partition) (v enrollment) {
 	v.step = int(d.int())
 	flags := d.byte()
 	v.waiting, v.absence, v.converted = flags&enrollmentWaiting != 0, flags&enrollmentAbsence != 0, flags&enrollmentConverted != 0
-	v.arm, v.visits, v.split = arm8(d.byte()), uint32(d.uint()), d.string()
+	v.arm, v.visits, v.done, v.skip, v.split = arm8(d.byte()), uint32(d.uint()), d.uint(), d.uint(), d.string()
 	v.enteredAt = d.at()
 	for _, t := range v.instants() {
 		if d.bool() {

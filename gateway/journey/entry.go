@@ -21,6 +21,8 @@ type entry struct {
 	since   gateway.Instant // exits count events from here on
 	props   gateway.Properties
 	values  gateway.Properties // for the decision
+	apiKey  uint64             // hash of the idempotency key
+	grant   grant              // of a place under the entry cap
 }
 
 // listeners returns the active versions whose trigger is an event of the type.
@@ -88,6 +90,7 @@ func (p *Partition) tryTrigger(v *version, c *customer, ev *gateway.Event) {
 	case triggerSequence:
 		p.trySequence(v, c, ev)
 	}
+	p.watch(v, c, ev)
 }
 
 func (p *Partition) maxAge(v *version) Duration {
@@ -119,6 +122,9 @@ func (p *Partition) crossed(v *version, c *customer, ev *gateway.Event, k *count
 		en.trigger = "milestone:" + strconv.FormatUint(uint64(tr.nth), 10) + "@" + k.device.String() // latched: never twice
 	}
 	en.values = p.counted(v, c, k)
+	if p.rampHolds(en, k) {
+		return
+	}
 	if tr.every {
 		do(p, useUpChange{ref})
 	} else {
@@ -143,13 +149,16 @@ func (s *silence) fire(p *Partition) {
 	if j == nil {
 		return
 	}
-	if j.state == gateway.JourneyPaused {
+	if j.state == gateway.JourneyPaused || s.trait.awaits {
 		j.parked = append(j.parked, s)
 		return
 	}
 	k := s.c.counter(s.trait, 0)
 	do(p, flagsChange{counterRef{s.c.id, s.trait, 0}, k.flags&^unobserved | latched})
 	v := j.active
+	if s.trait.ignore != 0 && s.trait.spec.silence.after(k.last) <= s.trait.ignore {
+		return // was silent already when the trigger became active
+	}
 	if v == nil || j.state != gateway.JourneyPublished || v.def.trigger.kind != triggerAbsence || v.traits[v.def.trigger.trait] != s.trait {
 		return
 	}
@@ -205,8 +214,7 @@ func (s *silence) unobserved(p *Partition, bound gateway.Instant) bool {
 }
 
 // enter makes the checks in their fixed order, each with its own reason:
-// purpose and consent → audience filter → re-entry → holdout. (An entry cap
-// has its place before the holdout.)
+// purpose and consent → audience filter → re-entry → ramp → entry cap → holdout.
 func (p *Partition) enter(en *entry) gateway.Decision {
 	v, c := en.v, en.c
 	d := gateway.Decision{Kind: gateway.DecisionEntry, Journey: v.journey.name, Version: v.number, Customer: c.id,
@@ -221,6 +229,11 @@ func (p *Partition) enter(en *entry) gateway.Decision {
 		p.decide(d)
 		return d
 	}
+	if reason, rule, values := p.capEntry(en); reason != "" {
+		d.Reason, d.Rule, d.Values = reason, rule, append(slices.Clone(en.values), values...)
+		p.decide(d)
+		return d
+	}
 	d.Values = en.values
 	p.assignArm(&m, v, c)
 	m.entries++
@@ -229,6 +242,10 @@ func (p *Partition) enter(en *entry) gateway.Decision {
 	d.Reason, d.Enrollment = gateway.ReasonEnrolled, e.id
 	if m.arm == armHoldout {
 		d.Rule = m.arm.String()
+	}
+	if en.apiKey != 0 {
+		m.keys = slices.DeleteFunc(slices.Clone(m.keys), func(k apiKey) bool { return k.at < apiKeyLife.before(p.now) })
+		m.keys = append(m.keys, apiKey{en.apiKey, p.now, e.id})
 	}
 	do(p, markChange{c.id, m})
 	p.signArm(&d, e)
@@ -262,7 +279,10 @@ func (p *Partition) entryChecks(en *entry, m *mark) (gateway.Reason, string) {
 		}
 		return gateway.ReasonConditionFailed, v.def.filter.text
 	}
-	return reentryCheck(en, m, p.now)
+	if reason, rule := reentryCheck(en, m, p.now); reason != "" {
+		return reason, rule
+	}
+	return p.rampCheck(v, c)
 }
 
 // reentryCheck applies the re-entry rule.
@@ -378,16 +398,13 @@ func (p *Partition) triggerJourney(in *gateway.Input, t gateway.TriggerJourney) 
 		id = "api@" + p.now.String() + ":" + strconv.FormatUint(uint64(m.entries), 10)
 	}
 	props := cloneProperties(t.Properties)
-	made := p.enter(&entry{v: v, c: c, trigger: id, device: t.Device, since: p.now, props: props,
-		ev: &gateway.Event{ID: clone(t.Key), Properties: props, ReceivedAt: p.now, OccurredAt: p.now, Device: t.Device}})
-	if made.Reason != gateway.ReasonEnrolled {
-		return refused
+	if t.Key == "" {
+		hash = 0
 	}
-	if t.Key != "" {
-		m = c.mark(j)
-		m.keys = slices.DeleteFunc(slices.Clone(m.keys), func(k apiKey) bool { return k.at < apiKeyLife.before(p.now) })
-		m.keys = append(m.keys, apiKey{hash, p.now, made.Enrollment})
-		do(p, markChange{c.id, m})
+	made := p.enter(&entry{v: v, c: c, trigger: id, device: t.Device, since: p.now, props: props, apiKey: hash,
+		ev: &gateway.Event{ID: clone(t.Key), Properties: props, ReceivedAt: p.now, OccurredAt: p.now, Device: t.Device}})
+	if made.Reason != gateway.ReasonEnrolled && made.Reason != gateway.ReasonWaiting {
+		return refused
 	}
 	return gateway.Outcome{Customer: t.Customer}
 }

@@ -46,6 +46,7 @@ func (p *Partition) customerEvent(in *gateway.Input, c gateway.CustomerEvent) ga
 	if o, done := p.routeCustomer(c.Customer, in); done {
 		return o
 	}
+	p.noteForeign(&c.Event)
 	p.take(p.meet(c.Customer), &c.Event)
 	return gateway.Outcome{Customer: c.Customer}
 }
@@ -88,9 +89,21 @@ func (p *Partition) look(c *customer, v *version, e *enrollment, ev *gateway.Eve
 
 // count moves the counters of the event's type.
 func (p *Partition) count(c *customer, et *eventType, ev *gateway.Event) {
+	p.countInto(c, et, ev, nil)
+	for _, t := range et.unless { // what blocks a threshold also opens its latch
+		if k := c.counter(t, ev.Device); k != nil && k.flags&(latched|pending) != 0 &&
+			ev.OccurredAt > t.spec.within.before(p.now) {
+			do(p, flagsChange{counterRef{c.id, t, k.device}, k.flags &^ (latched | pending)})
+		}
+	}
+}
+
+// countInto moves those counters of the event's type that only lets through;
+// nil means all.
+func (p *Partition) countInto(c *customer, et *eventType, ev *gateway.Event, only func(*trait) bool) {
 	change := countChange{customer: c.id, device: ev.Device, at: ev.OccurredAt, typ: et, values: p.values[:0], cust: c}
 	for i, t := range et.traits {
-		if i >= maxTraitsPerType || t.spec.where.eval(&p.scope) != yes {
+		if i >= maxTraitsPerType || only != nil && !only(t) || t.spec.where.eval(&p.scope) != yes {
 			continue
 		}
 		if t.spec.valued() {
@@ -106,18 +119,13 @@ func (p *Partition) count(c *customer, et *eventType, ev *gateway.Event) {
 		do(p, change)
 	}
 	p.values = change.values[:0]
-	for _, t := range et.unless { // what blocks a threshold also opens its latch
-		if k := c.counter(t, ev.Device); k != nil && k.flags&(latched|pending) != 0 &&
-			ev.OccurredAt > t.spec.within.before(p.now) {
-			do(p, flagsChange{counterRef{c.id, t, k.device}, k.flags &^ (latched | pending)})
-		}
-	}
 }
 
 // openLatches lets thresholds fire again whose condition has ceased to hold
 // since the last event.
 func (p *Partition) openLatches(c *customer, et *eventType, ev *gateway.Event) {
 	for _, v := range et.journeys {
+		p.ignoreExisting(v, c, ev)
 		tr := &v.def.trigger
 		if tr.kind != triggerThreshold {
 			continue

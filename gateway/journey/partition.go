@@ -24,6 +24,7 @@ type Partition struct {
 	awaited   map[gateway.CustomerID][]gateway.Input // held until his state comes
 	traits    []*trait
 	journeys  []*journey
+	brake     brake
 
 	// Derived from state.
 	types    map[string]*eventType
@@ -46,6 +47,9 @@ type Partition struct {
 	zones   map[string]*time.Location
 	words   map[string]string
 	ids     []gateway.CustomerID // of a scan, sorted
+	sent    []sentCount          // of journeys with a forecast
+	seq     uint64               // the record at hand, and the input of it
+	index   uint32
 
 	contest contest
 	alone   [1]*customer
@@ -79,6 +83,7 @@ func (p *Partition) reset() {
 	p.messages = map[gateway.MessageID]*message{}
 	p.heaps = [2]timerHeap{}
 	p.ids = nil
+	p.brake, p.sent = brake{}, nil
 }
 
 // Apply moves time to the record's, fires what fell due, applies the inputs in
@@ -99,6 +104,7 @@ func (p *Partition) Apply(b *gateway.Batch, out *gateway.Step) {
 		if applied != p.now {
 			p.setTime(applied, p.observed)
 		}
+		p.seq, p.index = b.Seq, 0
 		p.applyInputs(b.Inputs)
 		p.sayUnobserved(p.before)
 		out.Applied = append(out.Applied, gateway.Applied{Seq: b.Seq, Inputs: len(b.Inputs), At: applied})
@@ -120,6 +126,7 @@ func (p *Partition) begin(out *gateway.Step) {
 }
 
 func (p *Partition) end() {
+	p.reportSent()
 	p.out.Changes = p.enc.b
 	p.out.Now, p.out.Observed = p.now, p.observed
 	p.out, p.enc.b = nil, nil
@@ -133,6 +140,7 @@ func (p *Partition) input(in *gateway.Input) {
 		outcome = p.dispatch(in)
 	}
 	p.out.Outcomes = append(p.out.Outcomes, outcome)
+	p.index++
 }
 
 // advanceCursor reports whether a forwarded input is new and notes it.
@@ -187,6 +195,18 @@ func (p *Partition) dispatch(in *gateway.Input) gateway.Outcome {
 		return p.releaseCustomer(in, c)
 	case gateway.AdmitCustomer:
 		return p.admitCustomer(in, c)
+	case gateway.RequestGrant:
+		return p.requestGrant(c)
+	case gateway.Grant:
+		return p.takeGrant(c)
+	case gateway.ReportMessages:
+		return p.reportMessages(c)
+	case gateway.SetBrake:
+		return p.setBrake(c)
+	case gateway.FillTraits:
+		return p.fillTraits(c)
+	case gateway.FinishFill:
+		return p.finishFill(c)
 	default:
 		return gateway.Outcome{Disposition: gateway.Refused}
 	}
@@ -238,7 +258,15 @@ func (p *Partition) intern(word string) string {
 // zone returns a customer's time zone: his own, else the project's, else UTC.
 // An unknown name means that the next one applies.
 func (p *Partition) zone(c *customer) *time.Location {
-	for _, name := range []string{c.zone, p.cfg.Zone} {
+	return p.zoneOf(c.zone, p.cfg.Zone)
+}
+
+// projectZone is the zone of limits over the whole installation.
+func (p *Partition) projectZone() *time.Location { return p.zoneOf(p.cfg.Zone) }
+
+// zoneOf returns the first zone that there is, else UTC.
+func (p *Partition) zoneOf(names ...string) *time.Location {
+	for _, name := range names {
 		if name == "" {
 			continue
 		}
@@ -257,6 +285,9 @@ func (p *Partition) zone(c *customer) *time.Location {
 // Unfinished yields every message that delivery has still to do with, in the
 // order of their ids.
 func (p *Partition) Unfinished(yield func(gateway.Message)) {
+	if p.brake.on {
+		return // nothing is handed over; what is there is being taken back
+	}
 	for _, id := range sortedIDs(p.customers) {
 		for _, m := range p.customers[id].messages {
 			if m.full != nil && m.state != gateway.MessageMissedWindow { // that one waits here

@@ -1,8 +1,8 @@
 package journey
 
 import (
+	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 
 	"touchpoint/gateway"
@@ -31,8 +31,8 @@ func (p *Partition) publishJourney(c gateway.PublishJourney) gateway.Outcome {
 		if last := j.versions[len(j.versions)-1]; c.Version < last.number {
 			return refuse("a later version is stored")
 		}
-		if c.Running == "migrate" && j.active != nil {
-			if problem := migratable(j.active.def, def); problem != "" {
+		if c.Running == "migrate" {
+			if problem := migratable(j.versions[len(j.versions)-1].def, def); problem != "" {
 				return refuse(problem)
 			}
 		}
@@ -40,15 +40,41 @@ func (p *Partition) publishJourney(c gateway.PublishJourney) gateway.Outcome {
 	if event := p.tooManyCounters(def); event != "" {
 		return refuse(fmt.Sprintf("event type %s would move more than %d counters", event, maxTraitsPerType))
 	}
-	change := publishChange{name: clone(c.Journey), number: c.Version, text: text, def: def,
-		existing: def.existing || c.Existing == "enroll", migrate: clone(c.Running)}
+	change := publishChange{name: clone(c.Journey), number: c.Version, text: text, def: def, migrate: clone(c.Running)}
+	var problem string
+	if change.existing, change.pace, problem = existingOf(c.Existing, def); problem != "" {
+		return refuse("existing: " + problem)
+	}
+	state := gateway.JourneyPublished
+	if c.Fill && p.newCounters(def) {
+		state = gateway.JourneyFilling
+		change.fill = &fill{at: p.now, seq: p.seq, index: p.index, foreign: map[uint64]struct{}{}}
+	}
 	do(p, change)
 	p.decide(gateway.Decision{Kind: gateway.DecisionJourney, Reason: gateway.ReasonPublished, Journey: change.name, Version: c.Version})
+	if change.fill != nil {
+		p.decide(gateway.Decision{Kind: gateway.DecisionJourney, Reason: gateway.ReasonFilling, Journey: change.name, Version: c.Version})
+	}
 	p.out.Journeys = append(p.out.Journeys, gateway.JourneyStatus{Journey: change.name, Version: c.Version,
-		State: gateway.JourneyPublished, At: max(c.Effective, p.now), Definition: text})
+		State: state, At: max(c.Effective, p.now), Definition: text})
 	p.pend(p.journeyNamed(c.Journey), pendingChange{at: max(c.Effective, 1), version: c.Version})
 	p.retryArrivals()
 	return gateway.Outcome{}
+}
+
+// existingOf says what happens to those who meet the entry already: as the
+// publication says, else as the definition does.
+func existingOf(words string, def *Definition) (enroll bool, pace int, problem string) {
+	switch words {
+	case "":
+		return def.existing, def.pace, ""
+	case "ignore":
+		return false, 0, ""
+	case "enroll":
+		return true, 0, ""
+	}
+	pace, problem = ParsePace(words)
+	return true, pace, problem
 }
 
 // tooManyCounters names an event type on which the definition would put more
@@ -81,7 +107,10 @@ func migratable(from, to *Definition) string {
 	for _, s := range from.steps {
 		i := to.stepIndex(s.id)
 		if i < 0 {
-			return "migrate: step " + s.id + " is gone; keep it, or publish with pin"
+			if _, named := to.target(s.id); named {
+				continue
+			}
+			return "migrate: step " + s.id + " is gone; name where its enrollments go on (migrate: {" + s.id + ": <step>}), or publish with pin"
 		}
 		if to.steps[i].kind != s.kind {
 			return "migrate: step " + s.id + " is a " + stepNames[to.steps[i].kind] + " now; give it another id"
@@ -102,7 +131,11 @@ func (p *Partition) setJourneyState(c gateway.SetJourneyState) gateway.Outcome {
 		p.decide(gateway.Decision{Kind: gateway.DecisionJourney, Reason: gateway.ReasonNotActive, Journey: clone(c.Journey), Rule: string(c.State)})
 		return gateway.Outcome{Disposition: gateway.Refused}
 	}
-	p.pend(j, pendingChange{at: max(c.Effective, 1), state: gateway.JourneyState(clone(string(c.State)))})
+	if c.Reason != "" && j.state != gateway.JourneyPublished {
+		return gateway.Outcome{Disposition: gateway.Duplicate} // a brake of its own, of what stands still already
+	}
+	p.pend(j, pendingChange{at: max(c.Effective, 1), state: gateway.JourneyState(clone(string(c.State))), withdraw: c.Withdraw,
+		reason: gateway.Reason(clone(string(c.Reason))), rule: clone(c.Rule)})
 	return gateway.Outcome{}
 }
 
@@ -118,6 +151,7 @@ func (p *Partition) pend(j *journey, c pendingChange) {
 // fire is the timer of a journey: a pending change is due, or a scan goes on.
 func (j *journey) fire(p *Partition) {
 	p.settle(j)
+	p.limitsDue(j)
 	if j.scan.kind != scanNone && j.scan.due <= p.now {
 		p.scanPortion(j)
 	}
@@ -125,16 +159,30 @@ func (j *journey) fire(p *Partition) {
 
 // settle makes the pending changes whose time has come.
 func (p *Partition) settle(j *journey) {
-	for len(j.changes) > 0 && j.changes[0].at <= p.now {
-		c := j.changes[0]
+	for {
+		i := slices.IndexFunc(j.changes, func(c pendingChange) bool { return c.at <= p.now && !j.fills(c) })
+		if i < 0 {
+			return
+		}
+		c := j.changes[i]
 		change := j.put()
-		change.changes = change.changes[1:]
+		change.changes = slices.Delete(change.changes, i, i+1)
 		if c.version != 0 {
+			change.changes = slices.DeleteFunc(change.changes, func(o pendingChange) bool { return o.version != 0 && o.version < c.version })
 			p.activate(j, &change, c.version)
 		} else {
-			p.switchState(j, &change, c.state)
+			p.switchState(j, &change, &c)
 		}
 	}
+}
+
+// fills reports whether a change waits until counters are filled.
+func (j *journey) fills(c pendingChange) bool {
+	if c.version == 0 {
+		return false
+	}
+	v := j.version(c.version)
+	return v != nil && v.fill != nil
 }
 
 // activate makes a version the one that new enrollments run on.
@@ -157,6 +205,8 @@ func (p *Partition) activate(j *journey, change *journeyChange, number uint32) {
 		change.scan = scan{kind: kind, due: p.now}
 	}
 	do(p, *change)
+	p.arm(v)
+	p.startRamp(before, v)
 	p.status(v, gateway.JourneyPublished)
 	if before != nil {
 		p.status(before, gateway.JourneyDraining)
@@ -164,8 +214,8 @@ func (p *Partition) activate(j *journey, change *journeyChange, number uint32) {
 	}
 }
 
-func (p *Partition) switchState(j *journey, change *journeyChange, to gateway.JourneyState) {
-	from := j.state
+func (p *Partition) switchState(j *journey, change *journeyChange, c *pendingChange) {
+	from, to := j.state, c.state
 	change.state = to
 	if j.active != nil {
 		change.states[change.active] = to
@@ -177,14 +227,19 @@ func (p *Partition) switchState(j *journey, change *journeyChange, to gateway.Jo
 	if j.active == nil {
 		return
 	}
-	reason := gateway.ReasonPaused
+	reason := cmp.Or(c.reason, gateway.ReasonPaused)
+	if c.withdraw && to == gateway.JourneyPaused {
+		p.sweepJourney(j)
+	}
 	switch to {
 	case gateway.JourneyPublished:
 		reason = gateway.ReasonResumed
+		p.clearSent(j)
+		p.askGrant(j, 0, 0)
 	case gateway.JourneyArchived, gateway.JourneyDraining:
 		reason = gateway.ReasonNotActive
 	}
-	p.decide(gateway.Decision{Kind: gateway.DecisionJourney, Reason: reason, Journey: j.name, Version: j.active.number})
+	p.decide(gateway.Decision{Kind: gateway.DecisionJourney, Reason: reason, Journey: j.name, Version: j.active.number, Rule: c.rule})
 	p.status(j.active, to)
 	p.drained(j.active)
 }
@@ -205,111 +260,4 @@ func (p *Partition) drained(v *version) {
 	}
 	do(p, change)
 	p.status(v, gateway.JourneyFinished)
-}
-
-// scanSize is how many customers a scan looks at per firing.
-const scanSize = 512
-
-// scanPortion goes on with a scan over all customers in the order of their ids.
-func (p *Partition) scanPortion(j *journey) {
-	kind, from := j.scan.kind, j.scan.next
-	if from == 0 || p.ids == nil {
-		p.ids = slices.Sorted(maps.Keys(p.customers))
-	}
-	i, _ := slices.BinarySearch(p.ids, from)
-	end := min(i+scanSize, len(p.ids))
-	portion := p.ids[i:end]
-	change := j.put()
-	change.scan = scan{kind: kind, due: p.now}
-	if end == len(p.ids) {
-		change.scan = scan{}
-		if kind == scanMigrate && j.active != nil && j.active.existing {
-			change.scan = scan{kind: scanEntry, due: p.now}
-		}
-	} else {
-		change.scan.next = p.ids[end]
-	}
-	do(p, change)
-	for _, id := range portion {
-		c := p.customers[id]
-		if c == nil || j.active == nil {
-			continue
-		}
-		if kind == scanMigrate {
-			p.migrate(j, c)
-		} else {
-			p.enterExisting(j, c)
-		}
-	}
-	if end == len(p.ids) {
-		p.ids = nil
-	}
-}
-
-// enterExisting enrolls a customer whose counters meet the entry already.
-func (p *Partition) enterExisting(j *journey, c *customer) {
-	v := j.active
-	tr := &v.def.trigger
-	if tr.trait < 0 || tr.kind == triggerAbsence {
-		return // an absence has its own timer, an event is over
-	}
-	for i := range c.counters {
-		k := &c.counters[i]
-		if k.trait != v.traits[tr.trait] || k.flags&latched != 0 {
-			continue
-		}
-		if k.flags&pending == 0 && !v.existing {
-			continue
-		}
-		if tr.kind == triggerMilestone && k.n >= tr.nth || tr.kind == triggerThreshold && p.reached(v, c, k) {
-			p.crossed(v, c, nil, k, tr.within.before(p.now))
-		}
-	}
-}
-
-// migrate takes a customer's running enrollments to the active version: by the
-// stable id of the step, or from the first step on.
-func (p *Partition) migrate(j *journey, c *customer) {
-	to := j.active
-	for _, e := range slices.Clone(c.enrollments) {
-		if e.v.journey != j || e.v == to || e.ended() {
-			continue
-		}
-		next := *e
-		before := e.v
-		switch {
-		case to.migrate == "restart":
-			next.v, next.step, next.waiting, next.absence, next.holdFrom, next.due = to, 0, false, false, 0, p.now
-			next.stand = nil
-		case e.step == toEnd: // went through in a pause
-			next.v = to
-		default:
-			i := to.def.stepIndex(e.v.def.steps[e.step].id)
-			if i < 0 {
-				continue // pinned: the step is gone
-			}
-			next.v, next.step = to, i
-			p.rewait(&next)
-		}
-		next.changedAt = p.now
-		p.put(&next)
-		p.drained(before)
-	}
-}
-
-// rewait gives a migrated wait the length that the new version says; one that
-// is over by it ends at once.
-func (p *Partition) rewait(e *enrollment) {
-	if !e.waiting {
-		return
-	}
-	w := &e.v.def.steps[e.step].wait
-	switch w.kind {
-	case waitFor:
-		e.due, e.absence = max(w.duration.after(e.waitFrom), p.now), false
-	case waitEvent:
-		e.due, e.absence = max(w.duration.after(e.waitFrom), p.now), true
-	case waitLocal:
-		e.due, e.absence = nextLocal(p.now, p.zone(e.c), w.local, w.days), false
-	}
 }

@@ -40,6 +40,12 @@ func (p *Partition) receipt(in *gateway.Input, r gateway.Receipt) gateway.Outcom
 		return o
 	case gateway.MessageFailed:
 		full := m.full
+		if p.brake.on && full != nil && len(full.Fallback) > 0 { // what comes next is decided on release
+			next.state = gateway.MessageMissedWindow
+			next.releaseSlot()
+			next.due = p.now
+			break
+		}
 		p.close(&next)
 		p.putMessage(&next)
 		p.fallBack(m, full)
@@ -175,6 +181,12 @@ func (p *Partition) withdraw(c *customer, detail string, which func(*message) bo
 // as a new visit of its step, if the journey still has a point. Under caps it
 // competes like any other.
 func (p *Partition) decideAnew(m *message) {
+	if p.brake.on { // decided on release
+		next := *m
+		next.due = p.now
+		p.putMessage(&next)
+		return
+	}
 	if e := m.c.enrollment(m.enrollment); e != nil {
 		s := &e.v.def.steps[max(e.v.def.stepIndex(m.step), 0)]
 		if ch := p.choose(e, s, m.full.ExpiresAt); p.competes(e, s, &ch) {
@@ -271,6 +283,7 @@ func (m *message) fire(p *Partition) {
 		do(p, forgetMessageChange{m.id})
 	case m.journey.state == gateway.JourneyPaused:
 		m.journey.parked = append(m.journey.parked, m)
+	case p.parks(m):
 	case m.anew():
 		p.arbitrate(m.c)
 	}

@@ -113,6 +113,9 @@ func (p *Partition) admitCustomer(in *gateway.Input, c gateway.AdmitCustomer) ga
 	devices := p.install(a.devices)
 	if a.known {
 		do(p, arriveChange{c.Customer, slices.Clone(c.State)})
+		if p.brake.on { // what he brought along is held back, too
+			do(p, sweepChange{append(slices.Clone(p.brake.sweeps), sweep{journey: -1})})
+		}
 	}
 	if p.gone(c.Customer) { // erased while he was on his way
 		p.eraseHere(c.Customer)

@@ -41,6 +41,9 @@ func causeOf(e *enrollment, ev *gateway.Event) cause {
 // send visits a send step. It returns false when the message is held back by
 // quiet hours and the enrollment stays at the step.
 func (p *Partition) send(e *enrollment, s *step, ev *gateway.Event) bool {
+	if p.brakeHolds(e, s, ev) {
+		return false
+	}
 	first := e.holdFrom
 	if first == 0 {
 		first = p.now
@@ -273,6 +276,7 @@ func (p *Partition) message(e *enrollment, s *step, ch *choice, why cause, expir
 	}
 	do(p, messageChange{e.c.id, m})
 	p.out.Messages = append(p.out.Messages, full)
+	p.countMessage(e)
 	return full.ID
 }
 

@@ -35,6 +35,8 @@ func (p *Partition) encodeJourneys(e *encoder) {
 	e.uint(uint64(len(p.traits)))
 	for _, t := range p.traits {
 		e.at(t.since)
+		e.bool(t.awaits)
+		e.at(t.ignore)
 	}
 	e.uint(uint64(len(p.journeys)))
 	for _, j := range p.journeys {
@@ -45,13 +47,18 @@ func (p *Partition) encodeJourneys(e *encoder) {
 			e.bytes(v.text)
 			e.bool(v.existing)
 			e.string(v.migrate)
+			e.uint(uint64(v.pace))
+			e.fill(v.fill)
 			e.uint(uint64(len(v.traits)))
 			for _, t := range v.traits {
 				e.uint(uint64(t.id))
 			}
 		}
 		j.put().encodeBody(e)
+		e.limits(j.limits)
 	}
+	brakeChange{p.brake.on, p.brake.reason, p.brake.since}.body(e)
+	sweepChange{p.brake.sweeps}.body(e)
 }
 
 func (p *Partition) encodeMoves(e *encoder) {
@@ -144,9 +151,9 @@ func (p *Partition) Restore(data []byte) error {
 }
 
 func (d *decoder) journeys(p *Partition) {
-	since := make([]gateway.Instant, d.length(1))
+	since := make([]trait, d.length(3))
 	for i := range since {
-		since[i] = d.at()
+		since[i] = trait{since: d.at(), awaits: d.bool(), ignore: d.at()}
 	}
 	p.traits = make([]*trait, len(since))
 	for range d.length(2) {
@@ -164,13 +171,16 @@ func (d *decoder) journeys(p *Partition) {
 		et.traits = append(et.traits, t)
 	}
 	p.indexTriggers()
+	d.brakeChange().apply(p)
+	d.sweepChange(p).apply(p)
 }
 
-func (d *decoder) oneJourney(p *Partition, since []gateway.Instant) {
+func (d *decoder) oneJourney(p *Partition, since []trait) {
 	j := &journey{index: len(p.journeys), name: d.string()}
 	p.journeys = append(p.journeys, j)
 	for range d.length(3) {
-		v := &version{journey: j, number: uint32(d.uint()), text: d.bytes(), existing: d.bool(), migrate: d.string()}
+		v := &version{journey: j, number: uint32(d.uint()), text: d.bytes(), existing: d.bool(), migrate: d.string(),
+			pace: int(d.uint()), fill: d.fill()}
 		def, err := Compile(v.text, Env{})
 		n := d.length(1)
 		if d.bad || err != nil || n != len(def.traits) {
@@ -185,7 +195,8 @@ func (d *decoder) oneJourney(p *Partition, since []gateway.Instant) {
 				return
 			}
 			if p.traits[id] == nil {
-				p.traits[id] = &trait{id: int(id), key: traitKey(&def.traits[i]), spec: def.traits[i], since: since[id]}
+				p.traits[id] = &trait{id: int(id), key: traitKey(&def.traits[i]), spec: def.traits[i], since: since[id].since,
+					awaits: since[id].awaits, ignore: since[id].ignore}
 			}
 			v.traits = append(v.traits, p.traits[id])
 		}
@@ -203,6 +214,7 @@ func (d *decoder) oneJourney(p *Partition, since []gateway.Instant) {
 	for i, v := range j.versions {
 		v.state = c.states[i]
 	}
+	j.limits = d.limits()
 }
 
 func (d *decoder) customer(p *Partition) {

@@ -75,6 +75,7 @@ const (
 	pending                             // it would have fired while the journey was paused
 	unobserved                          // a decision says that intake is incomplete
 	unknown                             // a decision says that the trait has no value yet
+	watched                             // looked at since its trigger became active; see fill.go
 )
 
 // mark remembers a customer's history with one journey.
@@ -119,6 +120,8 @@ type enrollment struct {
 	arm       arm8
 	converted bool
 	visits    uint32
+	done      uint64 // steps that were completed, by index
+	skip      uint64 // those of an earlier version, which do not run again
 	split     string // name of the latest split's arm
 	enteredAt gateway.Instant
 	changedAt gateway.Instant
@@ -219,6 +222,10 @@ type trait struct {
 	key   string // canonical text of what it counts
 	spec  traitSpec
 	since gateway.Instant
+	// awaits: no version that fires by it is active yet; ignore: what it met by
+	// then does not fire. See fill.go.
+	awaits bool
+	ignore gateway.Instant
 }
 
 // eventType indexes by name who cares for events of that type.
@@ -241,6 +248,7 @@ type journey struct {
 	scan     scan
 	queued   queued
 	parked   []timed // timers that fell due in a pause; derived
+	limits   *limits // over the whole installation; nil for most
 }
 
 // version is one published definition.
@@ -253,7 +261,9 @@ type version struct {
 	running  int      // enrollments that have not ended; derived
 	state    gateway.JourneyState
 	existing bool
+	pace     int    // of existing customers a day over the installation, 0 = all at once
 	migrate  string // what happens to enrollments of the version before
+	fill     *fill  // its counters wait for history
 }
 
 // pendingChange is a command whose effective time has not come.
@@ -261,6 +271,11 @@ type pendingChange struct {
 	at      gateway.Instant
 	version uint32               // to activate, or
 	state   gateway.JourneyState // to switch to
+	// withdraw takes back what was not displayed; reason and rule are of a brake
+	// of the journey's own.
+	withdraw bool
+	reason   gateway.Reason
+	rule     string
 }
 
 // scan goes over the customers in portions: those who met the entry before

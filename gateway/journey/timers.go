@@ -205,9 +205,12 @@ func (m *message) queue() *queued { return &m.queued }
 func (j *journey) timer() (gateway.Instant, bool, uint64) {
 	due := j.scan.due
 	for _, c := range j.changes {
-		if due == 0 || c.at < due {
+		if !j.fills(c) && (due == 0 || c.at < due) {
 			due = c.at
 		}
+	}
+	if t := j.limitTimer(); t != 0 && (due == 0 || t < due) {
+		due = t
 	}
 	return due, false, uint64(j.index) // small: definitions change before all else
 }

@@ -89,6 +89,9 @@ func (p *Partition) traitValue(c *customer, v *version, d gateway.DeviceID, name
 	}
 	spec, t := &v.def.traits[i], v.traits[i]
 	k := c.counter(t, d)
+	if t.awaits {
+		return gateway.Value{}, false // being filled
+	}
 	if k == nil {
 		zero := (spec.kind == traitCount || spec.kind == traitDistinct) && c.since >= t.since
 		return gateway.Int(0), zero // nothing counted, and nothing can be missing

@@ -21,9 +21,14 @@ func (p *Partition) walk(e *enrollment, ev *gateway.Event) {
 			return
 		}
 		s := &next.v.def.steps[next.step]
+		if next.passes(s) {
+			continue
+		}
+		at := next.step
 		if !p.take1(&next, s, ev) {
 			break
 		}
+		next.completed(at)
 	}
 	if !next.ended() {
 		p.put(&next)
@@ -95,6 +100,7 @@ func (p *Partition) branch(e *enrollment, s *step) int {
 // resume.
 func (p *Partition) leave(e *enrollment, to int, ev *gateway.Event) {
 	next := *e
+	next.completed(e.step)
 	next.step, next.waiting, next.absence, next.due, next.changedAt = to, false, false, 0, p.now
 	if e.v.journey.state == gateway.JourneyPaused {
 		next.due = p.now
@@ -120,6 +126,7 @@ func (e *enrollment) fire(p *Partition) {
 	}
 	s := &e.v.def.steps[e.step]
 	switch {
+	case s.kind == stepSend && p.parks(e):
 	case e.stands():
 		p.arbitrate(e.c)
 	case s.kind == stepSend: // the quiet hours are over

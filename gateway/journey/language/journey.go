@@ -13,7 +13,8 @@ var Journey = []Key{
 	{Name: "reentry", Type: Object, Short: []string{"once", "after_exit", "concurrent_per_key"}, Doc: "When a customer may enter again: once (the default of a milestone), after_exit (else the default), concurrent_per_key (one enrollment per value of key at a time), or {after_exit_and_gap: 30d}.", Example: "after_exit",
 		Keys: []Key{{Name: "after_exit_and_gap", Type: Duration, Required: true, Doc: "How long after an exit nobody enters again.", Example: "30d"}}},
 	{Name: "key", Type: Text, Doc: "The correlation key of an enrollment: device, or event.PROPERTY.", Example: "device"},
-	{Name: "existing", Type: Text, Choices: []string{"ignore", "enroll"}, Doc: "What happens at publish to customers who meet the entry already.", Example: "ignore"},
+	{Name: "existing", Type: Text, Doc: "What happens at publish to customers who meet the entry already: ignore (the default), enroll, or enroll 500 per day (over the whole installation).", Example: "ignore"},
+	entryCap, ramp, forecast, migrate,
 	{Name: "traits", Type: Object, Keys: []Key{{Name: "*", Type: Object, Keys: trait, Doc: "A trait, read as trait.NAME in conditions and texts."}}, Doc: "What is counted per customer or device."},
 	{Name: "exit", Type: Object, List: true, Keys: []Key{
 		{Name: "event", Type: Event, Kind: "exit", Doc: "Ends the enrollment at once, also inside a wait.", Example: "brew_finished"},

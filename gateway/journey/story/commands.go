@@ -135,7 +135,8 @@ func (s *Session) cmdPublish(a args) error {
 		effective = s.w.Clock()
 	}
 	return s.everywhere(gateway.PublishJourney{Journey: name, Version: s.version[name], Effective: effective,
-		Definition: text, Existing: a.named["existing"], Running: a.named["running"]})
+		Definition: text, Existing: a.named["existing"], Running: a.named["running"],
+		Fill: a.named["fill"] == "true"})
 }
 
 func (s *Session) cmdJourney(a args) error {
@@ -152,7 +153,8 @@ func (s *Session) cmdJourney(a args) error {
 	if effective == 0 {
 		effective = s.world().Clock()
 	}
-	return s.everywhere(gateway.SetJourneyState{Journey: a.plain[0], State: state, Effective: effective})
+	return s.everywhere(gateway.SetJourneyState{Journey: a.plain[0], State: state, Effective: effective,
+		Withdraw: a.named["withdraw"] == "true"})
 }
 
 func (s *Session) cmdCustomer(a args) error {

@@ -37,6 +37,7 @@ type Session struct {
 	events     int
 	sent       []gateway.Message
 	version    map[string]uint32
+	history    []recorded
 	together   bool // the commands up to the next move of the clock are one instant
 }
 
@@ -85,6 +86,7 @@ func (s *Session) world() *journey.World {
 		s.w = journey.NewWorld(s.o.Config, s.partitions, s.o.Checked)
 		s.w.OnStep(func(b *gateway.Batch, st *gateway.Step) {
 			s.report(b, st)
+			s.record(b, st)
 			if s.o.OnStep != nil {
 				s.o.OnStep(b, st)
 			}

@@ -19,8 +19,8 @@ var commands = map[string]command{
 	"advance":    {(*Session).cmdAdvance, "advance 3d", 1, none},
 	"together":   {(*Session).cmdTogether, "together", 0, none},
 	"observed":   {(*Session).cmdObserved, "observed stops|follows|TIME", 1, none},
-	"publish":    {(*Session).cmdPublish, "publish FILE [effective=TIME] [running=pin|migrate|restart] [existing=enroll]", 1, []string{"effective", "running", "existing"}},
-	"journey":    {(*Session).cmdJourney, "journey NAME pause|resume|archive|drain [effective=TIME]", 2, []string{"effective"}},
+	"publish":    {(*Session).cmdPublish, "publish FILE [effective=TIME] [running=pin|migrate|restart] [existing=ignore|enroll|enroll_500_per_day] [fill=true]", 1, []string{"effective", "running", "existing", "fill"}},
+	"journey":    {(*Session).cmdJourney, "journey NAME pause|resume|archive|drain [effective=TIME] [withdraw=true]", 2, []string{"effective", "withdraw"}},
 	"customer":   {(*Session).cmdCustomer, "customer NAME [locale= zone= country= channels=a,b reachable=a,b test=true cap=1/7d] [attribute=value]", 1, nil},
 	"consent":    {(*Session).cmdConsent, "consent NAME PURPOSE granted|revoked [channel=] [at=TIME]", 3, []string{"channel", "at"}},
 	"bind":       {(*Session).cmdBind, "bind DEVICE NAME [at=TIME] [role=] [product=]", 2, []string{"at", "role", "product", "holder"}},
@@ -36,6 +36,8 @@ var commands = map[string]command{
 	"forwards":   {(*Session).cmdForwards, "forwards wait|go", 1, none},
 	"home":       {(*Session).cmdHome, "home NAME…", 1, none},
 	"unfinished": {(*Session).cmdUnfinished, "unfinished", 0, none},
+	"brake":      {(*Session).cmdBrake, "brake on|off [reason=]", 1, []string{"reason"}},
+	"fill":       {(*Session).cmdFill, "fill JOURNEY [since=TIME] [stop=half]", 1, []string{"since", "stop"}},
 	"timers":     {(*Session).cmdTimers, "timers", 0, none},
 }
 

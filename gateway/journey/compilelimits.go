@@ -1,0 +1,147 @@
+package journey
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// limits reads what bounds a journey over the whole installation.
+func (c *compiler) limits(o *object) {
+	c.existing(o)
+	c.entryCap(o)
+	c.ramp(o)
+	c.forecast(o)
+}
+
+// existing reads ignore, enroll, or enroll N per day.
+func (c *compiler) existing(o *object) {
+	text := o.text("existing")
+	if words := strings.Fields(text); len(words) > 1 {
+		pace, err := ParsePace(text)
+		if err != "" {
+			o.fault("existing", "%s", err)
+		}
+		c.def.existing, c.def.pace = true, pace
+		return
+	}
+	c.def.existing = o.choice("existing", "ignore", "ignore", "enroll") == "enroll"
+}
+
+// ParsePace reads "enroll 500 per day"; fault says what is wrong.
+func ParsePace(text string) (perDay int, fault string) {
+	words := strings.Fields(text)
+	wrong := strconv.Quote(text) + " is not allowed; write ignore, enroll, or enroll 500 per day"
+	if len(words) != 4 || words[0] != "enroll" || words[2] != "per" || words[3] != "day" {
+		return 0, wrong
+	}
+	n, err := strconv.Atoi(words[1])
+	if err != nil || n < 1 || n > 1e9 {
+		return 0, wrong
+	}
+	return n, ""
+}
+
+func (c *compiler) entryCap(o *object) {
+	n := o.get("entry_cap")
+	if n == nil {
+		return
+	}
+	e := c.object(n, "entry_cap")
+	a := &allowance{per: e.duration("per"), calendar: e.choice("calendar", "", "day", "week", "month")}
+	most, ok := e.number("max", 1, 1e9)
+	if !ok && !e.broken("max") {
+		e.fault("max", "is missing; write how many may enter, such as max: 500")
+	}
+	if a.max = int(most); float64(a.max) != most {
+		e.fault("max", "is not a whole number")
+	}
+	if a.per > 0 && a.calendar != "" {
+		e.fault("calendar", "excludes per; keep one")
+	}
+	e.finish()
+	c.def.cap = a
+}
+
+func (c *compiler) ramp(o *object) {
+	n := o.get("ramp")
+	if n == nil {
+		return
+	}
+	r := c.object(n, "ramp")
+	start, ok := r.number("start", 0, 100)
+	if !ok && !r.broken("start") {
+		r.fault("start", "is missing; write the share that may enter at first, such as start: 5%%")
+	}
+	c.def.ramp = []rampStep{{share: int(start*100 + 0.5)}}
+	for i, n := range r.list("then") {
+		s := c.object(n, indexed("ramp.then", i))
+		after := c.length(s, "after", "1d")
+		share, ok := s.number("share", 0, 100)
+		if !ok && !s.broken("share") {
+			s.fault("share", "is missing; write the share that may enter from then on, such as share: 25%%")
+		}
+		last := c.def.ramp[len(c.def.ramp)-1]
+		if after <= last.after && after > 0 {
+			s.fault("after", "is not later than the step before it")
+		}
+		if int(share*100+0.5) < last.share {
+			s.fault("share", "is less than before; a ramp only grows")
+		}
+		s.finish()
+		c.def.ramp = append(c.def.ramp, rampStep{after, int(share*100 + 0.5)})
+	}
+	r.finish()
+}
+
+func (c *compiler) forecast(o *object) {
+	n := o.get("forecast")
+	if n == nil {
+		return
+	}
+	f := c.object(n, "forecast")
+	perDay, ok := f.number("messages_per_day", 1, 1e9)
+	if !ok && !f.broken("messages_per_day") {
+		f.fault("messages_per_day", "is missing; write how many messages a day are expected")
+	}
+	factor, ok := f.number("factor", 1, 1000)
+	if !ok {
+		factor = 3
+	}
+	f.finish()
+	c.def.forecast = &forecast{int(perDay), factor}
+}
+
+// targets reads which step takes over from one that is gone.
+func (c *compiler) migrateTargets(o *object) {
+	n := o.get("migrate")
+	if n == nil {
+		return
+	}
+	m := c.object(n, "migrate")
+	c.def.migrate = make([]migrateTarget, len(n.keys)) // targets point into it
+	for i, k := range n.keys {
+		c.def.migrate[i].from = k.name
+		if slices.ContainsFunc(c.def.steps, func(s step) bool { return s.id == k.name }) {
+			m.fault(k.name, "is still a step; only a removed one names its target")
+		}
+		c.goTo(m, k.name, &c.def.migrate[i].to)
+	}
+	m.finish()
+}
+
+// migrateTarget is the step that takes over from a removed one.
+type migrateTarget struct {
+	from string
+	to   int
+}
+
+// target returns where a removed step's enrollments go on.
+func (d *Definition) target(id string) (int, bool) {
+	for _, t := range d.migrate {
+		if t.from == id {
+			return t.to, true
+		}
+	}
+	return 0, false
+}
