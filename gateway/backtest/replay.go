@@ -3,6 +3,8 @@ package backtest
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 
 	"touchpoint/gateway"
 	"touchpoint/gateway/journey"
@@ -27,12 +29,12 @@ type Visit func(r *Record, s *gateway.Step)
 // errEnough ends the reading of a source.
 var errEnough = errors.New("enough")
 
-// ReplayCustomer runs the partition that the customer lives on over everything
-// that was recorded up to and with until (0 for all of it), and returns the
-// partition as it was then. The whole partition is run, for the customer's
-// devices may have come from others. visit, which may be nil, sees every step on
-// the way: whoever walks a customer through picks what is his (Decision.Customer,
-// Message.Customer, Enrollment.Customer; Point events by their Outcome).
+// ReplayCustomer runs everything that was recorded up to and with until (0 for
+// all of it), and returns the partition in which the customer lived then. All
+// partitions are run, in the order of time: he may have moved with his household,
+// and his devices may have come from others. visit, which may be nil, sees every
+// step on the way: whoever walks a customer through picks what is his (the
+// Customer of decisions, messages, updates, enrollments and outcomes).
 //
 // fallback are the settings to use where none were recorded, those of the running
 // gateway; its Partitions says how many partitions there are.
@@ -40,44 +42,87 @@ func ReplayCustomer(ctx context.Context, src Source, customer gateway.CustomerID
 	fallback journey.Config, visit Visit) (*Replay, error) {
 	fallback = fallback.WithDefaults()
 	home := gateway.CustomerSubject(customer).Partition(fallback.Partitions)
-	return ReplayPartition(ctx, src, home, until, fallback, visit)
-}
-
-// ReplayPartition is ReplayCustomer for whoever knows the partition.
-func ReplayPartition(ctx context.Context, src Source, partition int, until gateway.Instant,
-	fallback journey.Config, visit Visit) (*Replay, error) {
-	l := newLane(partition, fallback.WithDefaults())
-	out := &Replay{At: until}
-	notes := &notes{}
-	err := src.Read(ctx, Range{Partitions: []int{partition}}, func(r *Record) error {
-		if until != 0 && r.Batch.RecordTime > until {
-			return errEnough
-		}
-		if err := notes.begin(r, l); err != nil {
-			return err
-		}
-		l.apply(&r.Batch, func(s *gateway.Step) {
-			if visit != nil {
-				visit(r, s)
-			}
-		})
-		notes.erasures(&r.Batch)
-		return nil
-	})
-	if err != nil && !errors.Is(err, errEnough) {
+	r := &replay{until: until, fallback: fallback, visit: visit, lanes: map[int]*lane{}}
+	if err := r.read(ctx, src, Range{}); err != nil {
 		return nil, err
 	}
-	if until == 0 {
-		out.At = l.now
+	at := home
+	for p, l := range r.lanes {
+		if _, lives := l.core.View(customer); lives {
+			at = p
+		}
 	}
-	tick := &Record{Batch: gateway.Batch{
-		Partition: partition, RecordTime: out.At, Observed: l.observed, Inputs: []gateway.Input{{Command: gateway.Tick{}}},
-	}}
-	l.apply(&tick.Batch, func(s *gateway.Step) {
-		if visit != nil {
-			visit(tick, s)
+	return r.end(at), nil
+}
+
+// ReplayPartition runs one partition alone.
+func ReplayPartition(ctx context.Context, src Source, partition int, until gateway.Instant,
+	fallback journey.Config, visit Visit) (*Replay, error) {
+	r := &replay{until: until, fallback: fallback.WithDefaults(), visit: visit, lanes: map[int]*lane{}}
+	if err := r.read(ctx, src, Range{Partitions: []int{partition}}); err != nil {
+		return nil, err
+	}
+	return r.end(partition), nil
+}
+
+// replay is one run of partitions as they were recorded.
+type replay struct {
+	until    gateway.Instant
+	fallback journey.Config
+	visit    Visit
+	lanes    map[int]*lane
+	notes    notes
+	last     gateway.Instant
+}
+
+func (r *replay) lane(partition int) *lane {
+	l := r.lanes[partition]
+	if l == nil {
+		l = newLane(partition, r.fallback)
+		r.lanes[partition] = l
+	}
+	return l
+}
+
+func (r *replay) apply(l *lane, rec *Record) {
+	l.apply(&rec.Batch, func(s *gateway.Step) {
+		if r.visit != nil {
+			r.visit(rec, s)
 		}
 	})
-	out.Partition, out.Notes = l.core, notes.list()
-	return out, nil
+}
+
+func (r *replay) read(ctx context.Context, src Source, which Range) error {
+	err := src.Read(ctx, which, func(rec *Record) error {
+		if r.until != 0 && rec.Batch.RecordTime > r.until {
+			return errEnough
+		}
+		l := r.lane(rec.Batch.Partition)
+		if err := r.notes.begin(rec, l); err != nil {
+			return err
+		}
+		r.last = rec.Batch.RecordTime
+		r.apply(l, rec)
+		r.notes.erasures(&rec.Batch)
+		return nil
+	})
+	if errors.Is(err, errEnough) {
+		return nil
+	}
+	return err
+}
+
+// end fires what is due by until and returns a partition.
+func (r *replay) end(partition int) *Replay {
+	if r.until == 0 {
+		r.until = r.last
+	}
+	r.lane(partition)
+	for _, p := range slices.Sorted(maps.Keys(r.lanes)) {
+		l := r.lanes[p]
+		r.apply(l, &Record{Batch: gateway.Batch{
+			Partition: p, RecordTime: r.until, Observed: l.observed, Inputs: []gateway.Input{{Command: gateway.Tick{}}},
+		}})
+	}
+	return &Replay{Partition: r.lanes[partition].core, At: r.until, Notes: r.notes.list()}
 }
