@@ -96,7 +96,8 @@ func (t *traitSpec) cellOf(at gateway.Instant, value int64) cell {
 // put merges a cell into the window; scratch is room to work in, and is returned.
 func (w *window) put(f form, c cell, scratch []cell) []cell {
 	if w.n == 0 {
-		*w = window{buf: w.buf[:0], first: gateway.Instant(c.granule), last: gateway.Instant(c.granule)}
+		w.clear()
+		w.first, w.last = gateway.Instant(c.granule), gateway.Instant(c.granule)
 	}
 	if f == formRanks {
 		c.value = cutBits(c.value, precisions[w.precision])
@@ -274,7 +275,7 @@ func (w *window) dropCell(f form) {
 	d.cell(f)
 	w.n--
 	if w.n == 0 {
-		*w = window{buf: w.buf[:0]}
+		w.clear()
 		return
 	}
 	w.head = int32(len(w.buf) - len(d.b))
@@ -299,33 +300,40 @@ func (w *window) expireCells(f form, gone int64) {
 
 // counted writes what a counter keeps.
 func (e *encoder) counted(f form, w *window) {
-	switch {
-	case f == formEnds:
-		e.bytes(w.buf)
-	case f.granular():
-		e.granular(w)
-	default:
+	switch f {
+	case formPlain, formEnds:
+		e.uint(uint64(w.n))
+		e.at(w.first)
+		e.at(w.last)
+		if f == formEnds {
+			e.bytes(w.buf)
+		}
+	case formTimes, formSums:
 		e.window(w)
+	default:
+		e.granular(w)
 	}
 }
 
 func (d *decoder) counted(f form) (w window) {
-	switch {
-	case f == formEnds:
+	switch f {
+	case formTimes, formSums:
+		return d.window(f == formSums)
+	case formPlain, formEnds:
+		w.n, w.first, w.last = int32(d.uint()), d.at(), d.at()
+	default:
+		return d.granular(f)
+	}
+	if f == formEnds {
 		w.buf = d.bytes()
 		ends := decoder{b: w.buf}
-		if ends.int(); len(w.buf) > 0 {
-			ends.int()
-		}
+		_, _ = ends.int(), ends.int()
 		if ends.err("ends") != nil {
 			d.fail()
 			return window{}
 		}
-		return w
-	case f.granular():
-		return d.granular(f)
 	}
-	return d.window(f == formSums)
+	return w
 }
 
 // granular writes the cells as they are in memory; the first one's delta is

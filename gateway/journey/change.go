@@ -346,10 +346,7 @@ func (c countChange) apply(p *Partition) {
 		}
 		k.count(p, c.at, value)
 		if t.spec.silence > 0 {
-			if k.timer == nil {
-				k.timer = &silence{c: cust, trait: t}
-			}
-			p.schedule(k.timer)
+			p.schedule(cust.silence(t))
 		}
 	}
 }
@@ -372,7 +369,26 @@ func (c *customer) addCounter(t *trait, d gateway.DeviceID) *counter {
 
 // count adds one event.
 func (k *counter) count(p *Partition, at gateway.Instant, value int64) {
-	first, last, fresh := k.first, k.last, k.n == 0
+	spec := &k.trait.spec
+	switch f := k.trait.form; f {
+	case formPlain:
+		k.countPlain(at)
+	case formTimes, formSums:
+		k.countTime(p.now, at, value)
+	case formEnds:
+		k.putEnds(at, value)
+		k.countPlain(at)
+	default:
+		gone := spec.lastGone(p.now)
+		k.expireCells(f, gone)
+		if c := spec.cellOf(at, value); c.granule > gone {
+			p.cells = k.put(f, c, p.cells)
+		}
+	}
+}
+
+// countPlain keeps the number of events, the first and the last time.
+func (k *counter) countPlain(at gateway.Instant) {
 	if k.n == 0 || at < k.first {
 		k.first = at
 	}
@@ -383,28 +399,15 @@ func (k *counter) count(p *Partition, at gateway.Instant, value int64) {
 		}
 	}
 	k.n++
-	spec := &k.trait.spec
-	switch f := spec.form(); {
-	case f == formTimes || f == formSums:
-		k.countTime(p.now, at, value)
-	case f == formEnds:
-		k.putEnds(at, value, first, last, fresh)
-	case f.granular():
-		gone := spec.lastGone(p.now)
-		k.window.expireCells(f, gone)
-		if c := spec.cellOf(at, value); c.granule > gone {
-			p.cells = k.window.put(f, c, p.cells)
-		}
-	}
 }
 
 // countTime adds one event to a window of exact times.
 func (k *counter) countTime(now, at gateway.Instant, value int64) {
 	spec := &k.trait.spec
-	valued := spec.valued()
+	valued := k.trait.form == formSums
 	if spec.within > 0 {
 		end := spec.within.before(now)
-		k.window.expire(end, valued)
+		k.expire(end, valued)
 		if at <= end {
 			return
 		}
@@ -413,11 +416,11 @@ func (k *counter) countTime(now, at gateway.Instant, value int64) {
 	if limit == 0 {
 		limit = maxWindow
 	}
-	if k.window.n == limit && at <= k.window.first {
+	if k.n == limit && at <= k.first {
 		return
 	}
-	k.window.add(at, value, valued)
-	k.window.trim(limit, valued)
+	k.add(at, value, valued)
+	k.trim(limit, valued)
 }
 
 // counterRef names a counter.
@@ -460,8 +463,8 @@ func (c flagsChange) encode(e *encoder) {
 func (c flagsChange) apply(p *Partition) {
 	if k := c.counter(p); k != nil {
 		k.flags = c.flags
-		if k.timer != nil {
-			p.schedule(k.timer)
+		if k.trait.spec.silence > 0 {
+			p.schedule(p.customers[c.customer].silence(k.trait))
 		}
 	}
 }
@@ -476,6 +479,6 @@ func (c useUpChange) encode(e *encoder) {
 
 func (c useUpChange) apply(p *Partition) {
 	if k := c.counter(p); k != nil {
-		k.window = window{buf: k.window.buf[:0]}
+		k.clear()
 	}
 }

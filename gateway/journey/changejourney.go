@@ -73,7 +73,7 @@ func (p *Partition) defineTrait(spec *traitSpec) *trait {
 			return t
 		}
 	}
-	t := &trait{id: len(p.traits), key: key, spec: *spec, since: p.now}
+	t := newTrait(len(p.traits), spec, p.now)
 	p.traits = append(p.traits, t)
 	et := p.eventType(spec.event)
 	et.traits = append(et.traits, t)

@@ -109,10 +109,7 @@ func (e *encoder) counter(k *counter) {
 	e.uint(uint64(k.trait.id))
 	e.fixed(uint64(k.device))
 	e.byte(byte(k.flags))
-	e.uint(uint64(k.n))
-	e.at(k.first)
-	e.at(k.last)
-	e.counted(k.trait.spec.form(), &k.window)
+	e.counted(k.trait.form, &k.window)
 }
 
 func (d *decoder) counter(p *Partition) (k counter) {
@@ -120,9 +117,10 @@ func (d *decoder) counter(p *Partition) (k counter) {
 	if t == nil {
 		return k
 	}
-	k = counter{trait: t, device: gateway.DeviceID(d.fixed()), flags: counterFlags(d.byte()),
-		n: uint32(d.uint()), first: d.at(), last: d.at()}
-	k.window = d.counted(t.spec.form())
+	k = counter{trait: t, device: gateway.DeviceID(d.fixed())}
+	flags := counterFlags(d.byte())
+	k.window = d.counted(t.form)
+	k.flags = flags
 	return k
 }
 

@@ -84,7 +84,7 @@ func (p *Partition) tryTrigger(v *version, c *customer, ev *gateway.Event) {
 		}
 	case triggerMilestone:
 		k := c.counter(v.traits[tr.trait], ev.Device)
-		if k != nil && k.flags&latched == 0 && k.n >= tr.nth {
+		if k != nil && k.flags&latched == 0 && uint32(k.n) >= tr.nth {
 			p.crossed(v, c, ev, k, ev.OccurredAt)
 		}
 	case triggerSequence:

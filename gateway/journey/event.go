@@ -146,10 +146,10 @@ func (p *Partition) reached(v *version, c *customer, k *counter) bool {
 		value, ok := p.counterValue(k, spec)
 		return ok && tr.holds(value) && p.notUnless(v, c, k)
 	}
-	if spec.kind == traitCount && int64(k.window.n) < tr.atLeast {
+	if spec.kind == traitCount && int64(k.n) < tr.atLeast {
 		return false // plain case: not even the stored entries suffice
 	}
-	n, sum := k.window.since(tr.within.before(p.now), spec.kind == traitSum)
+	n, sum := k.since(tr.within.before(p.now), spec.kind == traitSum)
 	if spec.kind == traitCount && int64(n) < tr.atLeast || spec.kind == traitSum && sum < tr.atLeast {
 		return false
 	}

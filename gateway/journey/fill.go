@@ -156,7 +156,7 @@ func (p *Partition) ignoreExisting(v *version, c *customer, ev *gateway.Event) {
 		return
 	}
 	ref, flags := counterRef{c.id, k.trait, k.device}, k.flags|watched
-	met := tr.kind == triggerMilestone && k.n >= tr.nth || tr.kind == triggerThreshold && p.reached(v, c, k)
+	met := tr.kind == triggerMilestone && uint32(k.n) >= tr.nth || tr.kind == triggerThreshold && p.reached(v, c, k)
 	if met && flags&pending == 0 {
 		if tr.every {
 			do(p, useUpChange{ref})

@@ -76,7 +76,7 @@ func (p *Partition) meets(v *version, c *customer) (list []*counter) {
 		if k.trait != v.traits[tr.trait] || k.flags&latched != 0 || k.flags&pending == 0 && !v.existing {
 			continue
 		}
-		if tr.kind == triggerMilestone && k.n >= tr.nth || tr.kind == triggerThreshold && p.reached(v, c, k) {
+		if tr.kind == triggerMilestone && uint32(k.n) >= tr.nth || tr.kind == triggerThreshold && p.reached(v, c, k) {
 			list = append(list, k)
 		}
 	}

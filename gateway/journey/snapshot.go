@@ -195,8 +195,9 @@ func (d *decoder) oneJourney(p *Partition, since []trait) {
 				return
 			}
 			if p.traits[id] == nil {
-				p.traits[id] = &trait{id: int(id), key: traitKey(&def.traits[i]), spec: def.traits[i], since: since[id].since,
-					awaits: since[id].awaits, ignore: since[id].ignore}
+				t := newTrait(int(id), &def.traits[i], since[id].since)
+				t.awaits, t.ignore = since[id].awaits, since[id].ignore
+				p.traits[id] = t
 			}
 			v.traits = append(v.traits, p.traits[id])
 		}
@@ -230,9 +231,6 @@ func (d *decoder) customer(p *Partition) {
 		if d.bad {
 			return
 		}
-		if k.trait.spec.silence > 0 {
-			k.timer = &silence{c: cust, trait: k.trait}
-		}
 		cust.counters = append(cust.counters, k)
 	}
 	for range d.length(5) {
@@ -261,8 +259,8 @@ func (d *decoder) customer(p *Partition) {
 		memberChange{c.id, cust.member}.apply(p)
 	}
 	for i := range cust.counters {
-		if k := &cust.counters[i]; k.timer != nil {
-			p.schedule(k.timer)
+		if t := cust.counters[i].trait; t.spec.silence > 0 {
+			p.schedule(cust.silence(t))
 		}
 	}
 }

@@ -221,6 +221,19 @@ type silence struct {
 	c      *customer
 	trait  *trait
 	queued queued
+	next   *silence // of the same customer
+}
+
+// silence returns the timer of an absence trigger's counter, making it when it
+// is new.
+func (c *customer) silence(t *trait) *silence {
+	for s := c.silences; s != nil; s = s.next {
+		if s.trait == t {
+			return s
+		}
+	}
+	c.silences = &silence{c: c, trait: t, next: c.silences}
+	return c.silences
 }
 
 func (s *silence) timer() (due gateway.Instant, absence bool, id uint64) {

@@ -59,20 +59,19 @@ func hashValue(v gateway.Value) (int64, bool) {
 }
 
 // putEnds keeps the value of the first and the last event; of several at the
-// same instant the least and the greatest. before tells whether k knew none,
-// and what its first and last time were.
-func (k *counter) putEnds(at gateway.Instant, value int64, first, last gateway.Instant, fresh bool) {
+// same instant the least and the greatest. The times are still those of before.
+func (k *counter) putEnds(at gateway.Instant, value int64) {
 	oldest, newest := value, value
-	if !fresh {
-		oldest, newest = k.window.ends()
-		if at < first || at == first && value < oldest {
+	if k.n > 0 {
+		oldest, newest = k.ends()
+		if at < k.first || at == k.first && value < oldest {
 			oldest = value
 		}
-		if at > last || at == last && value > newest {
+		if at > k.last || at == k.last && value > newest {
 			newest = value
 		}
 	}
-	k.window.buf = binary.AppendVarint(binary.AppendVarint(k.window.buf[:0], oldest), newest)
+	k.buf = binary.AppendVarint(binary.AppendVarint(k.buf[:0], oldest), newest)
 }
 
 func (w *window) ends() (oldest, newest int64) {
@@ -102,7 +101,7 @@ func (p *Partition) traitValue(c *customer, v *version, d gateway.DeviceID, name
 // counterValue computes a trait from its counter as of now; ok is false while it
 // is unknown.
 func (p *Partition) counterValue(k *counter, spec *traitSpec) (v gateway.Value, ok bool) {
-	switch spec.form() {
+	switch k.trait.form {
 	case formPlain, formEnds:
 		return p.plainValue(k, spec)
 	case formTimes, formSums:
@@ -110,14 +109,14 @@ func (p *Partition) counterValue(k *counter, spec *traitSpec) (v gateway.Value, 
 		if spec.within > 0 {
 			end = spec.within.before(p.now)
 		}
-		n, sum := k.window.since(end, spec.form() == formSums)
+		n, sum := k.since(end, spec.form() == formSums)
 		if spec.kind == traitCount {
 			return gateway.Int(int64(n)), true
 		}
 		return gateway.Float(float64(sum) / micros), true
 	}
 	gone := spec.lastGone(p.now)
-	cells := k.window.cells(spec.form(), int(k.window.head), p.cells[:0])
+	cells := k.cells(spec.form(), int(k.head), p.cells[:0])
 	p.cells = cells
 	for len(cells) > 0 && cells[0].granule <= gone {
 		cells = cells[1:]
@@ -126,7 +125,7 @@ func (p *Partition) counterValue(k *counter, spec *traitSpec) (v gateway.Value, 
 		return gateway.Int(int64(len(cells))), true
 	}
 	if spec.kind == traitPercentile && len(cells) > 0 {
-		micro := middle(percentile(cells, spec.percent), precisions[k.window.precision])
+		micro := middle(percentile(cells, spec.percent), precisions[k.precision])
 		return gateway.Float(float64(micro) / micros), true
 	}
 	f, ok := spec.ofCells(cells)
@@ -146,7 +145,7 @@ func (p *Partition) plainValue(k *counter, spec *traitSpec) (v gateway.Value, ok
 		}
 		return gateway.Int(int64(at)), ok
 	}
-	value, newest := k.window.ends()
+	value, newest := k.ends()
 	if spec.kind == traitLast {
 		value = newest
 	}

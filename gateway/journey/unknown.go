@@ -41,7 +41,7 @@ func (en *entry) readsUnknown() bool {
 func (p *Partition) sayUnknown(v *version, c *customer, ev *gateway.Event, k *counter) {
 	tr := &v.def.trigger
 	spec := &v.def.traits[tr.trait]
-	if spec.additive() || spec.kind != traitSlope && k.window.n > 0 && k.flags&unknown == 0 {
+	if spec.additive() || spec.kind != traitSlope && k.n > 0 && k.flags&unknown == 0 {
 		return // the plain case: an event was counted, so there is a value
 	}
 	_, ok := p.counterValue(k, spec)

@@ -48,7 +48,7 @@ func (p *Partition) warm(in []gateway.Input) {
 	}
 	for _, c := range customers[:m] {
 		for i := range c.counters {
-			touched += int(c.counters[i].n) + len(c.counters[i].window.buf)
+			touched += int(c.counters[i].n) + len(c.counters[i].buf)
 		}
 	}
 	for _, c := range customers[:m] {

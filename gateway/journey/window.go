@@ -12,35 +12,55 @@ import (
 // only the newest entries where no more are asked for ("at least N"). Other
 // traits keep granules instead of times in it; see cells.go.
 type window struct {
-	buf  []byte // (delta of time, value)… from head on; the first delta is of `first`
-	head int32
-	n    int32
-	tail int32 // of cells: where the last granule begins
-	// precision indexes precisions: how far the values of a percentile are rounded.
+	buf   []byte          // (delta of time, value)… from head on; the first delta is of `first`
+	first gateway.Instant // time of the oldest entry; where only numbers are kept, of the first event
+	last  gateway.Instant // time of the newest entry
+	sum   int64           // in millionths
+	n     int32
+	head  int32
+	tail  int32 // of cells: where the last granule begins
+	// precision indexes precisions: how far the values of a percentile are cut.
 	precision uint8
-	first     gateway.Instant // time of the oldest entry
-	last      gateway.Instant // time of the newest entry
-	sum       int64           // in millionths
+	flags     counterFlags // of the counter: here they cost no room
 }
+
+// clear empties the window.
+func (w *window) clear() { *w = window{buf: w.buf[:0], flags: w.flags} }
 
 // maxWindow bounds a window that no threshold bounds; beyond, the oldest leave
 // and counts say "at least".
 const maxWindow = 1 << 16
 
+// appendMicros writes a value; whole numbers, which most are, take less room.
+func appendMicros(b []byte, v int64) []byte {
+	if whole := v / micros; whole*micros == v {
+		return binary.AppendVarint(b, whole<<1)
+	}
+	return binary.AppendVarint(b, v<<1|1)
+}
+
+func readMicros(b []byte) (v int64, size int) {
+	v, size = binary.Varint(b)
+	if v&1 == 0 {
+		return v >> 1 * micros, size
+	}
+	return v >> 1, size
+}
+
 // micros is the unit of sums: adding floats in another order would give
 // another sum, adding integers does not.
 const micros = 1e6
 
-// toMicros rounds f to millionths, cut to ±9.2e12.
+// toMicros rounds f to millionths, cut to ±2.3e12.
 func toMicros(f float64) int64 {
 	f *= micros
 	switch {
 	case f != f:
 		return 0
-	case f > 1<<62:
-		return 1 << 62
-	case f < -(1 << 62):
-		return -(1 << 62)
+	case f > 1<<61:
+		return 1 << 61
+	case f < -(1 << 61):
+		return -(1 << 61)
 	case f < 0:
 		return int64(f - 0.5)
 	}
@@ -66,7 +86,7 @@ func (w *window) add(at gateway.Instant, value int64, valued bool) {
 func (w *window) append(delta gateway.Instant, value int64, valued bool) {
 	w.buf = binary.AppendUvarint(w.buf, uint64(delta))
 	if valued {
-		w.buf = binary.AppendVarint(w.buf, value)
+		w.buf = appendMicros(w.buf, value)
 	}
 }
 
@@ -80,7 +100,7 @@ func (w *window) insert(at gateway.Instant, value int64, valued bool) {
 		return 1
 	})
 	entries = slices.Insert(entries, i, windowEntry{at, value})
-	*w = window{buf: make([]byte, 0, len(w.buf)+12)}
+	*w = window{buf: make([]byte, 0, len(w.buf)+12), flags: w.flags}
 	for _, e := range entries {
 		w.add(e.at, e.value, valued)
 	}
@@ -114,7 +134,7 @@ func (w *window) read(pos int, valued bool) (delta gateway.Instant, value int64,
 	}
 	if valued {
 		var m int
-		if value, m = binary.Varint(w.buf[pos+n:]); m <= 0 {
+		if value, m = readMicros(w.buf[pos+n:]); m <= 0 {
 			return 0, 0, 0
 		}
 		n += m
@@ -129,7 +149,7 @@ func (w *window) dropOldest(valued bool) {
 	w.sum -= value
 	w.n--
 	if w.n == 0 {
-		*w = window{buf: w.buf[:0]}
+		w.clear()
 		return
 	}
 	delta, _, _ := w.read(int(w.head), valued)
