@@ -10,7 +10,7 @@ type Tick struct{}
 
 // UpsertCustomer sets what the core may know of a customer. Only the fields
 // named in Mask change: "locale", "time_zone", "country", "channels",
-// "attributes" (merged key by key, null deletes), "test", "cap".
+// "attributes" (merged key by key, null deletes), "test", "cap", "quiet_hours".
 // Names and addresses are not here: the vault holds them.
 type UpsertCustomer struct {
 	Customer   CustomerID
@@ -25,6 +25,18 @@ type UpsertCustomer struct {
 	// CapCount per CapWindow is the customer's own frequency cap; 0 = none.
 	CapCount  int
 	CapWindow int64 // milliseconds
+	// QuietHours are his own ("quiet_hours" in the mask).
+	QuietHours []QuietInterval
+}
+
+// QuietInterval is a local interval [From, To), in minutes of the day, in which
+// a customer wants no message; it may cross midnight.
+type QuietInterval struct {
+	From, To int
+	// Days has bit 0 for Sunday … 6 for Saturday on which it starts; 0 = all.
+	Days uint8
+	// Channels restricts it; empty = all.
+	Channels []string
 }
 
 // SetConsent grants or revokes a purpose on a channel ("" = every channel).
@@ -45,6 +57,8 @@ type BindDevice struct {
 	Customer CustomerID
 	Role     string // "owner", "user" or "payer"
 	At       Instant
+	// TimeZone is where the device stands, "" = not known or as before.
+	TimeZone string
 	// Holder is the partition that held the device when the command was
 	// written, a hint: it forwards if the device has moved on.
 	Holder int

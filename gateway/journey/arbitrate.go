@@ -54,6 +54,7 @@ type contest struct {
 	sharing []*customer     // of a budget
 	claims  []claim         // better candidates whose window is open
 	since   gateway.Instant // the candidate at hand stands since
+	without *message        // its slot is the one to be given away
 }
 
 // budget returns the customers who share one budget of messages with c: the

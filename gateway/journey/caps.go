@@ -57,6 +57,9 @@ func (p *Partition) slotsUsed(c *customer, from gateway.Instant, r *CapRule) (n 
 	} else {
 		n = c.slotsUsed(from, r) + p.contactsUsed(c, from, r)
 	}
+	if m := p.contest.without; m != nil && m.holds(from) && (r != nil && r.covers(m.channel, m.purpose, m.tags) || r == nil && m.c == c) {
+		n--
+	}
 	for i := range p.contest.claims {
 		k := &p.contest.claims[i]
 		if (k.customer == c || r.ofGroup()) && (r == nil || r.covers(k.channel, k.journey.purpose(), k.tags)) {
@@ -75,9 +78,15 @@ func (c *customer) slotsUsed(from gateway.Instant, r *CapRule) (n int) {
 		if r != nil && !r.covers(m.channel, m.purpose, m.tags) {
 			continue
 		}
-		if m.slot == slotReserved || m.slot == slotCommitted && m.slotAt > from {
+		if m.holds(from) {
 			n++
 		}
 	}
 	return n
+}
+
+// holds reports whether the message holds a slot of a window that starts after
+// from.
+func (m *message) holds(from gateway.Instant) bool {
+	return m.slot == slotReserved || m.slot == slotCommitted && m.slotAt > from
 }

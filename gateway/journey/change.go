@@ -72,6 +72,11 @@ const (
 	opForeign                // an event passed on was counted meanwhile
 )
 
+const (
+	opActivity = iota + 80 // the state of a device
+	opCase                 // a complaint of a customer
+)
+
 // do records a change and applies it.
 func do[C change](p *Partition, c C) {
 	c.encode(&p.enc)
@@ -138,7 +143,7 @@ func (d *decoder) change(p *Partition) bool {
 func (d *decoder) rareChange(p *Partition) change {
 	switch d.op {
 	case opDevice:
-		return deviceChange{gateway.DeviceID(d.fixed()), d.string(), d.owners()}
+		return deviceChange{gateway.DeviceID(d.fixed()), d.string(), d.owners(), d.string()}
 	case opAdmit:
 		return admitChange{d.device()}
 	case opRelease:
@@ -155,6 +160,10 @@ func (d *decoder) rareChange(p *Partition) change {
 		return d.publishChange()
 	case opJourney:
 		return d.journeyChange(p)
+	case opActivity:
+		return activityChange{gateway.DeviceID(d.fixed()), d.activity()}
+	case opCase:
+		return caseChange{gateway.CustomerID(d.fixed()), d.complaint()}
 	case opRules:
 		return rulesChange{d.fixed(), d.int()}
 	}

@@ -199,6 +199,7 @@ type deviceChange struct {
 	device  gateway.DeviceID
 	product string
 	owners  []ownership
+	zone    string
 }
 
 func (c deviceChange) encode(e *encoder) {
@@ -206,6 +207,7 @@ func (c deviceChange) encode(e *encoder) {
 	e.fixed(uint64(c.device))
 	e.string(c.product)
 	e.owners(c.owners)
+	e.string(c.zone)
 }
 
 func (c deviceChange) apply(p *Partition) {
@@ -217,6 +219,7 @@ func (c deviceChange) apply(p *Partition) {
 	}
 	p.unlink(d)
 	d.product, d.owners = p.intern(c.product), c.owners
+	d.know(p.intern(c.zone), d.facts.doing())
 	p.link(d)
 }
 

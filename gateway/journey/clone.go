@@ -45,7 +45,7 @@ func cloneInput(in *gateway.Input) gateway.Input {
 	out.Event = cloneEvent(&in.Event)
 	switch c := in.Command.(type) {
 	case gateway.BindDevice:
-		c.Product, c.Role = clone(c.Product), clone(c.Role)
+		c.Product, c.Role, c.TimeZone = clone(c.Product), clone(c.Role), clone(c.TimeZone)
 		out.Command = c
 	case gateway.Receipt:
 		c.Channel, c.Detail = clone(c.Channel), clone(c.Detail)

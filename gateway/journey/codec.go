@@ -281,6 +281,7 @@ func (e *encoder) input(v *gateway.Input) {
 		e.string(c.Role)
 		e.at(c.At)
 		e.uint(uint64(c.Holder))
+		e.string(c.TimeZone)
 	case gateway.UnbindDevice:
 		e.byte(heldUnbind)
 		e.fixed(uint64(c.Device))
@@ -312,7 +313,7 @@ func (d *decoder) input() (in gateway.Input) {
 		in.Event = d.event()
 	case heldBind:
 		in.Command = gateway.BindDevice{Device: gateway.DeviceID(d.fixed()), Product: d.string(),
-			Customer: gateway.CustomerID(d.fixed()), Role: d.string(), At: d.at(), Holder: int(d.uint())}
+			Customer: gateway.CustomerID(d.fixed()), Role: d.string(), At: d.at(), Holder: int(d.uint()), TimeZone: d.string()}
 	case heldUnbind:
 		in.Command = gateway.UnbindDevice{Device: gateway.DeviceID(d.fixed()),
 			Customer: gateway.CustomerID(d.fixed()), At: d.at()}

@@ -137,6 +137,11 @@ func (c *compiler) undeclared(ref fieldRef, at eventAtHand) string {
 		event = at.event
 	case "trigger":
 		event = c.def.trigger.event
+	case "device":
+		if ref.key != "state" {
+			return "reads device." + ref.key + "; a device has device.state alone"
+		}
+		return ""
 	case "trait":
 		if c.def.traitIndex(ref.key) < 0 {
 			return c.unknownTrait(ref.key)

@@ -128,14 +128,12 @@ func (c *compiler) send(s *step, o *object) {
 	s.send = send{channels: o.words("channels"), template: s.id, expiresAfter: o.duration("expires_after")}
 	s.send.quiet = c.quiet(o, "quiet_hours")
 	s.send.tags = c.stepTags(o)
+	s.send.context = c.gate(o)
+	if s.send.fallbackAfter = o.duration("fallback_after"); s.send.fallbackAfter > 0 && len(s.send.channels) == 1 {
+		o.fault("fallback_after", "has no channel to fall back to; name a second one in channels")
+	}
+	c.channelNames(o, s.send.channels)
 	for _, ch := range s.send.channels {
-		if c.env.Channels != nil && !slices.Contains(c.env.Channels, ch) {
-			if near := closest(ch, c.env.Channels); near != "" {
-				o.fault("channels", "%q is no channel; did you mean %q?", ch, near)
-			} else {
-				o.fault("channels", "%q is no channel; there are %s", ch, strings.Join(c.env.Channels, ", "))
-			}
-		}
 		if !slices.Contains(c.def.Channels, ch) {
 			c.def.Channels = append(c.def.Channels, ch)
 		}

@@ -12,7 +12,7 @@ import (
 	"touchpoint/gateway"
 )
 
-// condition is a CEL expression over the roots event, customer, trait and
+// condition is a CEL expression over the roots event, customer, trait, device and
 // trigger (each a map) and the texts event_type, product and arm. Most
 // conditions compare fields with constants; those run as closures without an
 // allocation (predicate.go), the others by cel-go, with the same result.
@@ -63,7 +63,7 @@ func (c *condition) eval(s *scope) outcome {
 }
 
 // roots are the maps that a condition may read.
-var roots = []string{"event", "customer", "trait", "trigger"}
+var roots = []string{"event", "customer", "trait", "trigger", "device"}
 
 // plainTexts are the plain variables.
 var plainTexts = []string{"event_type", "product", "arm"}
@@ -203,7 +203,7 @@ type scope struct {
 	device  gateway.DeviceID
 	product string
 	// maps are the CEL views of the roots, made once.
-	maps [4]fieldMap
+	maps [5]fieldMap
 }
 
 // init points the views at the scope.
@@ -220,6 +220,7 @@ const (
 	rootCustomer
 	rootTrait
 	rootTrigger
+	rootDevice
 )
 
 // field returns the value of a field; ok is false when it is unknown. A sealed
@@ -244,6 +245,10 @@ func (s *scope) field(root int, key string) (v gateway.Value, ok bool) {
 	case rootTrait:
 		if s.c != nil && s.v != nil {
 			return s.p.traitValue(s.c, s.v, s.device, key)
+		}
+	case rootDevice:
+		if state, _ := s.p.stateOf(s.device); key == "state" && state != "" {
+			return gateway.String(state), true
 		}
 	}
 	return v, false

@@ -31,6 +31,11 @@ type Config struct {
 	Touchpoints []Touchpoint `yaml:"touchpoints"`
 	// QuietHours are the local no-send intervals of the project.
 	QuietHours []QuietHours `yaml:"quiet_hours"`
+	// DeviceStates are what a device may be doing, such as brewing; journeys name
+	// them in their context.
+	DeviceStates map[string]DeviceState `yaml:"device_states"`
+	// Suspension stops marketing while a complaint is open.
+	Suspension Suspension `yaml:"suspension"`
 	// Channels is the order for customers who state none.
 	Channels []string `yaml:"channels"`
 	// ExpiresAfter is the life of a message whose step names none.
@@ -98,6 +103,7 @@ func (c Config) WithDefaults() Config {
 			t.Purpose = gateway.PurposeMarketing
 		}
 	}
+	c.Suspension.defaults()
 	if c.TimersPerStep == 0 {
 		c.TimersPerStep = 4096
 	}
@@ -133,10 +139,37 @@ func (c Config) Validate() error {
 			return err
 		}
 	}
+	if err := c.validateStates(); err != nil {
+		return err
+	}
 	for i, q := range c.QuietHours {
 		if err := q.validate(fmt.Sprintf("quiet_hours[%d]", i)); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// validateStates names the first wrong key of device_states and suspension.
+func (c Config) validateStates() error {
+	for _, name := range sortedKeys(c.DeviceStates) {
+		s, at := c.DeviceStates[name], "device_states."+name
+		switch {
+		case name == idle || name == "unknown" || !wordPattern.MatchString(name):
+			return gateway.InvalidField(at, "is no name for a state; %s and unknown are taken, a name holds a-z, 0-9, - and _", idle)
+		case len(s.From) == 0 || len(s.To) == 0:
+			return gateway.InvalidField(at, "needs from and to: the event types that begin and end it")
+		case s.Max < 0:
+			return gateway.InvalidField(at+".max", "is negative")
+		}
+		for _, other := range sortedKeys(c.DeviceStates) {
+			if other != name && slices.ContainsFunc(s.From, func(e string) bool { return slices.Contains(c.DeviceStates[other].From, e) }) {
+				return gateway.InvalidField(at+".from", "names an event type that begins %s, too", other)
+			}
+		}
+	}
+	if h := c.Suspension.OnHit; h != "" && h != "hold" && h != "discard" {
+		return gateway.InvalidField("suspension.on_hit", "%q is not hold or discard", h)
 	}
 	return nil
 }

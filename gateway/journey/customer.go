@@ -32,6 +32,8 @@ func (p *Partition) upsertCustomer(in *gateway.Input, u gateway.UpsertCustomer) 
 			n.attributes = merge(n.attributes, u.Attributes)
 		case "test":
 			n.test = u.Test
+		case "quiet_hours":
+			n.quiet = ownQuietHours(u.QuietHours)
 		case "cap":
 			n.capCount, n.capWindow = max(u.CapCount, 0), Duration(u.CapWindow)
 		}

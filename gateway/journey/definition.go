@@ -188,6 +188,10 @@ type send struct {
 	expiresAfter Duration
 	quiet        []QuietHours
 	tags         []string // of the journey and the step
+	context      *gate    // nil = the journey's
+	// fallbackAfter is how long the message waits for a receipt before it goes to
+	// the next channel; 0 = for ever.
+	fallbackAfter Duration
 }
 
 type waitKind uint8

@@ -68,9 +68,11 @@ func (p *Partition) deviceEvent(in *gateway.Input) gateway.Outcome {
 		return gateway.Outcome{Disposition: gateway.Duplicate, Customer: d.ownerAt(ev.OccurredAt)}
 	}
 	do(p, seenChange{ev.Device, id, d})
+	changed := p.noteState(d, ev)
 	if d.owner != nil && ev.OccurredAt >= d.ownedFrom { // the plain case
 		owner := d.owner.id
 		p.take(d.owner, ev)
+		p.stateNoted(changed, d)
 		return gateway.Outcome{Customer: owner}
 	}
 	owner := d.ownerAt(ev.OccurredAt)
@@ -82,6 +84,7 @@ func (p *Partition) deviceEvent(in *gateway.Input) gateway.Outcome {
 	default:
 		p.credit(owner, ev)
 	}
+	p.stateNoted(changed, d)
 	return gateway.Outcome{Customer: owner}
 }
 
@@ -89,7 +92,7 @@ func (p *Partition) deviceEvent(in *gateway.Input) gateway.Outcome {
 func (p *Partition) meetDevice(d *device, ev *gateway.Event) *device {
 	c := deviceChange{device: ev.Device, product: clone(ev.Product)}
 	if d != nil {
-		c.owners = slices.Clone(d.owners)
+		c.owners, c.zone = slices.Clone(d.owners), d.facts.where()
 	}
 	do(p, c)
 	return p.devices.get(ev.Device)
@@ -154,13 +157,16 @@ func (p *Partition) expect(c gateway.BindDevice, to int) {
 func (p *Partition) bindHere(c gateway.BindDevice) {
 	p.meet(c.Customer)
 	d := p.devices.get(c.Device)
-	change := deviceChange{device: c.Device, product: clone(c.Product)}
+	change := deviceChange{device: c.Device, product: clone(c.Product), zone: clone(c.TimeZone)}
 	before := gateway.CustomerID(0)
 	if d != nil {
 		change.owners = slices.Clone(d.owners)
 		before = d.present()
 		if c.Product == "" {
 			change.product = d.product
+		}
+		if c.TimeZone == "" {
+			change.zone = d.facts.where()
 		}
 	}
 	if before == c.Customer && d != nil && d.owners[len(d.owners)-1].from <= c.At {
@@ -226,7 +232,7 @@ func (p *Partition) unbindDevice(in *gateway.Input, c gateway.UnbindDevice) gate
 	owners := slices.Clone(d.owners)
 	last := &owners[len(owners)-1]
 	last.to = max(c.At, last.from)
-	do(p, deviceChange{device: d.id, product: d.product, owners: owners})
+	do(p, deviceChange{device: d.id, product: d.product, owners: owners, zone: d.facts.where()})
 	p.announce(d.id, d.product, *last)
 	if cust := p.customers[owner]; cust != nil {
 		p.deviceLeft(cust, d.id)

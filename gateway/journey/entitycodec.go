@@ -27,6 +27,7 @@ func (e *encoder) profile(id gateway.CustomerID, since gateway.Instant, c *profi
 	e.bool(c.test)
 	e.uint(uint64(c.capCount))
 	e.int(int64(c.capWindow))
+	e.quietHours(c.quiet)
 }
 
 func (d *decoder) profile() customerChange {
@@ -41,13 +42,14 @@ func (d *decoder) profile() customerChange {
 	}
 	c.test = d.bool()
 	c.capCount, c.capWindow = int(d.uint()), Duration(d.int())
+	c.quiet = d.quietHours()
 	return out
 }
 
 // isEmpty reports whether nothing is set.
 func (c *profile) isEmpty() bool {
 	return c.locale == "" && c.zone == "" && c.country == "" && len(c.channels) == 0 && len(c.reachable) == 0 &&
-		len(c.attributes) == 0 && len(c.consents) == 0 && !c.test && c.capCount == 0 && c.capWindow == 0
+		len(c.attributes) == 0 && len(c.consents) == 0 && !c.test && c.capCount == 0 && c.capWindow == 0 && len(c.quiet) == 0
 }
 
 func (e *encoder) mark(m *mark) {
@@ -141,7 +143,7 @@ func (e *encoder) enrollment(v *enrollment) {
 	e.string(v.key)
 	e.int(int64(v.step))
 	e.byte(byte(boolInt(v.waiting)*enrollmentWaiting | boolInt(v.absence)*enrollmentAbsence |
-		boolInt(v.converted)*enrollmentConverted | boolInt(v.stand != nil)*enrollmentStands))
+		boolInt(v.converted)*enrollmentConverted | boolInt(v.stand != nil)*enrollmentStands | int(v.hold)<<6))
 	e.byte(byte(v.arm))
 	e.uint(uint64(v.visits))
 	e.uint(v.done)
@@ -186,6 +188,7 @@ func (d *decoder) enrollment(p *Partition) (v enrollment) {
 		}
 	}
 	v.endReason, v.props = gateway.Reason(d.string()), d.properties()
+	v.hold = holdKind(flags >> 6)
 	if flags&enrollmentStands != 0 {
 		v.stand = d.standing()
 	}
@@ -204,6 +207,11 @@ func (e *encoder) message(m *message) {
 	e.string(m.channel)
 	e.string(string(m.purpose))
 	e.strings(m.tags)
+	e.byte(byte(m.hold))
+	e.bool(m.instead != gateway.MessageID{})
+	if (m.instead != gateway.MessageID{}) {
+		e.raw(m.instead[:])
+	}
 	e.byte(byte(m.state))
 	e.byte(byte(m.slot))
 	e.at(m.slotAt)
@@ -234,7 +242,10 @@ func (e *encoder) fullMessage(f *gateway.Message) {
 func (d *decoder) message(p *Partition) (m message) {
 	m.id, m.enrollment, m.journey = d.id16(), d.id16(), d.journey(p)
 	m.step, m.device, m.channel, m.purpose = d.string(), gateway.DeviceID(d.fixed()), d.string(), gateway.Purpose(d.string())
-	m.tags = d.strings()
+	m.tags, m.hold = d.strings(), holdKind(d.byte())
+	if d.bool() {
+		m.instead = d.id16()
+	}
 	m.state, m.slot, m.slotAt, m.due = gateway.MessageState(d.byte()), slot(d.byte()), d.at(), d.at()
 	if !d.bool() {
 		return m
@@ -279,8 +290,12 @@ func (e *encoder) device(v *device, oldest uint16) {
 	e.string(v.product)
 	e.owners(v.owners)
 	e.seen(&v.seen, oldest)
+	e.string(v.facts.where())
+	e.activity(v.facts.doing())
 }
 
 func (d *decoder) device() *device {
-	return &device{id: gateway.DeviceID(d.fixed()), product: d.string(), owners: d.owners(), seen: d.seen()}
+	v := &device{id: gateway.DeviceID(d.fixed()), product: d.string(), owners: d.owners(), seen: d.seen()}
+	v.know(d.string(), d.activity())
+	return v
 }

@@ -222,6 +222,7 @@ func (p *Partition) enter(en *entry) gateway.Decision {
 	if en.ev != nil {
 		d.EventID = clone(en.ev.ID)
 	}
+	d.Values = v.def.audited(d)
 	m := c.mark(v.journey)
 	en.key = p.correlationKey(en)
 	if d.Reason, d.Rule = p.entryChecks(en, &m); d.Reason != "" {

@@ -54,6 +54,7 @@ func (p *Partition) customerEvent(in *gateway.Input, c gateway.CustomerEvent) ga
 // take applies an accepted event to the customer whom it belongs to: first his
 // traits, then what runs, then what it may start.
 func (p *Partition) take(c *customer, ev *gateway.Event) {
+	closed := p.noteCase(c, ev)
 	et := p.typeOf(ev.Type)
 	if et != nil {
 		if et.contact != nil {
@@ -70,6 +71,9 @@ func (p *Partition) take(c *customer, ev *gateway.Event) {
 		for _, v := range et.journeys {
 			p.tryTrigger(v, c, ev)
 		}
+	}
+	if closed {
+		p.wake(c, holdCase, 0)
 	}
 }
 

@@ -2,8 +2,9 @@ package journey
 
 // more is what only some customers have; most share the absence of it.
 type more struct {
-	sequences []*sequenceState // by journey, then device
-	contacts  []contact        // made by others, in the order of their coming
+	sequences  []*sequenceState // by journey, then device
+	contacts   []contact        // made by others, in the order of their coming
+	complaints []complaint      // in the order in which they were heard of
 }
 
 // grow returns the customer's further state, making it when it is not there.
@@ -28,6 +29,10 @@ func (e *encoder) more(m *more) {
 	for _, k := range m.contacts {
 		e.contact(k)
 	}
+	e.uint(uint64(len(m.complaints)))
+	for _, k := range m.complaints {
+		e.complaint(k)
+	}
 }
 
 func (d *decoder) more(p *Partition, c *customer) {
@@ -44,5 +49,8 @@ func (d *decoder) more(p *Partition, c *customer) {
 	}
 	for range d.length(2) {
 		m.contacts = append(m.contacts, d.contact())
+	}
+	for range d.length(4) {
+		m.complaints = append(m.complaints, d.complaint())
 	}
 }

@@ -32,6 +32,7 @@ type Partition struct {
 	heaps    [2]timerHeap
 	groups   map[gateway.GroupID][]*customer           // members who live here
 	strays   map[gateway.CustomerID][]gateway.DeviceID // devices whose owner is not here
+	states   map[string]stateEvent                     // of the settings
 
 	// Of the run at hand.
 	out     *gateway.Step
@@ -58,6 +59,7 @@ type Partition struct {
 // NewPartition makes an empty partition.
 func NewPartition(cfg Config) *Partition {
 	p := &Partition{cfg: cfg.WithDefaults(), zones: map[string]*time.Location{}, words: map[string]string{}}
+	p.states = stateEvents(p.cfg.DeviceStates)
 	p.reset()
 	p.rules.print = p.cfg.fingerprint()
 	p.scope.init(p)
@@ -253,33 +255,6 @@ func (p *Partition) intern(word string) string {
 		p.words[w] = w
 	}
 	return w
-}
-
-// zone returns a customer's time zone: his own, else the project's, else UTC.
-// An unknown name means that the next one applies.
-func (p *Partition) zone(c *customer) *time.Location {
-	return p.zoneOf(c.zone, p.cfg.Zone)
-}
-
-// projectZone is the zone of limits over the whole installation.
-func (p *Partition) projectZone() *time.Location { return p.zoneOf(p.cfg.Zone) }
-
-// zoneOf returns the first zone that there is, else UTC.
-func (p *Partition) zoneOf(names ...string) *time.Location {
-	for _, name := range names {
-		if name == "" {
-			continue
-		}
-		loc, found := p.zones[name]
-		if !found {
-			loc = loadZone(name)
-			p.zones[name] = loc
-		}
-		if loc != nil {
-			return loc
-		}
-	}
-	return time.UTC
 }
 
 // Unfinished yields every message that delivery has still to do with, in the

@@ -33,6 +33,9 @@ func (p *Partition) receipt(in *gateway.Input, r gateway.Receipt) gateway.Outcom
 		}
 	case gateway.MessageDisplayed, gateway.MessageOpened, gateway.MessageClicked, gateway.MessageDismissed:
 		p.commitSlot(&next, at)
+		p.putMessage(&next)
+		p.shown(m)
+		return o
 	case gateway.MessageMissedWindow:
 		next.releaseSlot()
 		p.putMessage(&next)
@@ -212,10 +215,10 @@ func (p *Partition) decideMessage(m *message) {
 	if d.Reason, d.Rule = ch.reason, "missed window"; ch.rule != "" {
 		d.Rule += ", " + ch.rule
 	}
-	if ch.reason == gateway.ReasonHeld {
+	if ch.until != 0 {
 		p.decideFor(e, d)
 		next := *m
-		next.due = ch.until
+		next.due, next.hold = ch.until, ch.hold
 		p.putMessage(&next)
 		return
 	}
@@ -253,29 +256,6 @@ func (p *Partition) giveUp(m *message, state gateway.MessageState) {
 		Journey: m.journey.name, Channel: m.channel, State: state, At: p.now})
 }
 
-// fallBack tries the next channel after delivery gave up on one.
-func (p *Partition) fallBack(m *message, full *gateway.Message) {
-	e := m.c.enrollment(m.enrollment)
-	if full == nil || len(full.Fallback) == 0 || e == nil || e.ended() && e.endReason != gateway.ReasonCompleted || p.now >= full.ExpiresAt {
-		return
-	}
-	s := &e.v.def.steps[max(e.v.def.stepIndex(m.step), 0)]
-	ch := choice{device: p.deviceOf(e), notAfter: full.ExpiresAt}
-	for i, name := range full.Fallback {
-		check := p.channelChecks(e, s, name, ch.device)
-		if ch.reason, ch.rule = check.reason, check.rule; check.reason == "" {
-			ch.channel, ch.fallback = name, full.Fallback[i+1:]
-			break
-		}
-	}
-	d := gateway.Decision{Kind: gateway.DecisionSend, Step: m.step, Reason: ch.reason, Rule: ch.rule}
-	if ch.channel != "" {
-		d.Reason, d.Rule = gateway.ReasonSent, ch.channel+" after "+m.channel+" failed"
-		d.Message = p.again(e, s, &ch, full.ExpiresAt)
-	}
-	p.decideFor(e, d)
-}
-
 // fire is the timer of a message: decide anew, or forget.
 func (m *message) fire(p *Partition) {
 	switch {
@@ -286,5 +266,7 @@ func (m *message) fire(p *Partition) {
 	case p.parks(m):
 	case m.anew():
 		p.arbitrate(m.c)
+	default:
+		p.silent(m)
 	}
 }

@@ -18,8 +18,12 @@ type choice struct {
 	reason   gateway.Reason
 	rule     string
 	values   gateway.Properties
-	until    gateway.Instant // quiet hours end, for reason held
-	notAfter gateway.Instant
+	until    gateway.Instant // look again then, for a message that is held
+	hold     holdKind        // or when this changes
+	// The message may be handed over in [notBefore, notAfter); instead names the
+	// one in whose place it goes.
+	notBefore, notAfter gateway.Instant
+	instead             gateway.MessageID
 }
 
 // cause is the event that led to a send; the zero one is a timer.
@@ -63,11 +67,14 @@ func (p *Partition) send(e *enrollment, s *step, ev *gateway.Event) bool {
 	why := causeOf(e, ev)
 	e.stand = nil
 	d.EventID, d.Reason, d.Rule, d.Values = why.id, ch.reason, ch.rule, ch.values
-	if ch.reason == gateway.ReasonHeld {
-		p.decideFor(e, d)
-		e.waiting, e.due, e.holdFrom, e.changedAt = true, ch.until, first, p.now
+	if ch.until != 0 {
+		if ch.hold == holdTime || ch.hold != e.hold { // else it was said before
+			p.decideFor(e, d)
+		}
+		e.waiting, e.due, e.holdFrom, e.changedAt, e.hold = true, ch.until, first, p.now, ch.hold
 		return false
 	}
+	e.hold = holdTime
 	if ch.channel != "" {
 		d.Message = p.message(e, s, &ch, why, expires)
 	}
@@ -107,13 +114,18 @@ func (p *Partition) choose(e *enrollment, s *step, expires gateway.Instant) (ch 
 	if e.arm == armHoldout {
 		ch.reason, ch.rule = gateway.ReasonHoldout, ch.channel
 	}
-	p.quiet(e, s, &ch, expires)
+	if !p.suspended(e, &ch, expires) && !p.gated(e, s, &ch, expires) {
+		p.quiet(e, s, &ch, expires)
+	}
 	return ch
 }
 
 // channelOrder is the customer's order cut to the channels of the step; of a
 // customer without one the step's order, else the project's.
 func (p *Partition) channelOrder(c *customer, s *step) []string {
+	if slices.Contains(s.send.channels, channelOfCase) {
+		return p.withCaseChannel(c, s.send.channels)
+	}
 	if len(c.channels) == 0 {
 		if len(s.send.channels) > 0 {
 			return s.send.channels
@@ -219,45 +231,6 @@ func (p *Partition) entryConsent(def *Definition, c *customer) (gateway.Reason, 
 	return reason, string(def.Purpose)
 }
 
-// quiet looks at the quiet hours of the project, the journey and the step; all
-// hold. It turns the choice into held, discarded or expired where they forbid.
-func (p *Partition) quiet(e *enrollment, s *step, ch *choice, expires gateway.Instant) {
-	ch.notAfter = expires
-	if e.v.def.Purpose == gateway.PurposeSafety {
-		return
-	}
-	zone := p.zone(e.c)
-	until, discard := p.now, false
-	layers := [][]QuietHours{p.cfg.QuietHours, e.v.def.quiet, s.send.quiet}
-	for moved := true; moved; { // the end of one interval may lie in another
-		moved = false
-		for _, layer := range layers {
-			for i := range layer {
-				q := &layer[i]
-				if len(q.Channels) > 0 && !slices.Contains(q.Channels, ch.channel) {
-					continue
-				}
-				if end, hit := q.hit(until, zone); hit && end > until && end < expires+dayMillis {
-					discard = discard || q.OnHit == "discard"
-					until, moved = end, true
-				}
-				if start := q.nextStart(p.now, zone); start != 0 {
-					ch.notAfter = min(ch.notAfter, start)
-				}
-			}
-		}
-	}
-	switch {
-	case until == p.now:
-	case discard:
-		*ch = choice{reason: gateway.ReasonQuietHours, rule: "discard"}
-	case until >= expires:
-		*ch = choice{reason: gateway.ReasonExpired, rule: "quiet until " + until.String()}
-	default:
-		*ch = choice{reason: gateway.ReasonHeld, rule: "quiet until " + until.String(), until: until}
-	}
-}
-
 // message makes the message of a send step and returns its id.
 func (p *Partition) message(e *enrollment, s *step, ch *choice, why cause, expires gateway.Instant) gateway.MessageID {
 	e.visits++
@@ -265,7 +238,7 @@ func (p *Partition) message(e *enrollment, s *step, ch *choice, why cause, expir
 		ID: gateway.NewMessageID(e.id, s.id, e.visits), Enrollment: e.id, Journey: e.v.journey.name, Version: e.v.number,
 		Step: s.id, Visit: e.visits, Customer: e.c.id, Device: ch.device, Product: p.productOf(ch.device),
 		Channel: ch.channel, Fallback: ch.fallback, Purpose: e.v.def.Purpose, Template: s.send.template, Locale: e.c.locale,
-		Values: p.messageValues(e, ch.device), Holdout: e.arm == armHoldout, DecidedAt: p.now, NotBefore: p.now,
+		Values: p.messageValues(e, ch.device), Holdout: e.arm == armHoldout, DecidedAt: p.now, NotBefore: max(p.now, ch.notBefore),
 		NotAfter: ch.notAfter, ExpiresAt: expires, State: gateway.MessageDecided,
 	}
 	full.Cause, full.CauseReceivedAt = clone(why.id), why.receivedAt
@@ -274,6 +247,8 @@ func (p *Partition) message(e *enrollment, s *step, ch *choice, why cause, expir
 	if e.v.def.counts && !e.c.test && !full.Holdout {
 		m.slot = slotReserved
 	}
+	m.instead = ch.instead
+	s.awaitReceipt(&m, full.NotBefore)
 	do(p, messageChange{e.c.id, m})
 	p.out.Messages = append(p.out.Messages, full)
 	p.countMessage(e)

@@ -37,6 +37,7 @@ type profile struct {
 	test       bool
 	capCount   int
 	capWindow  Duration
+	quiet      []QuietHours // his own
 }
 
 // noProfile is the profile of who has none.
@@ -131,6 +132,7 @@ type enrollment struct {
 	endReason gateway.Reason
 	props     gateway.Properties
 	stand     *standing // a send step competes; never altered in place
+	hold      holdKind  // what a send step waits for
 	queued    queued
 }
 
@@ -155,6 +157,8 @@ type message struct {
 	channel    string
 	purpose    gateway.Purpose
 	tags       []string
+	hold       holdKind          // what its new decision waits for
+	instead    gateway.MessageID // the message in whose place it was sent
 	state      gateway.MessageState
 	slot       slot
 	slotAt     gateway.Instant // decided, later displayed
@@ -182,6 +186,7 @@ type device struct {
 	product string
 	owners  []ownership // by from, latest last; without gaps only where owned
 	seen    seen
+	facts   *facts // nil for most
 	// owner has the device now and lives here, since ownedFrom; derived.
 	owner     *customer
 	ownedFrom gateway.Instant

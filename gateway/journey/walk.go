@@ -255,6 +255,7 @@ func (p *Partition) decideFor(e *enrollment, d gateway.Decision) {
 	}
 	d.EventID = clone(d.EventID)
 	p.signArm(&d, e)
+	d.Values = e.v.def.audited(d)
 	p.decide(d)
 }
 

@@ -180,6 +180,12 @@ func (s *Session) cmdCustomer(a args) error {
 			if err := ownCap(&u, v); err != nil {
 				return err
 			}
+		case "quiet":
+			own, err := ownQuiet(raw)
+			if err != nil {
+				return err
+			}
+			k, u.QuietHours = "quiet_hours", own
 		default:
 			u.Attributes = append(u.Attributes, gateway.Property{Key: k, Value: attribute(v)})
 			k = "attributes"
@@ -237,7 +243,7 @@ func (s *Session) cmdBind(a args) error {
 		return err
 	}
 	return s.sendCommand(s.customerPart(c), gateway.BindDevice{Device: d, Product: product, Customer: c,
-		Role: cmp.Or(a.named["role"], "owner"), At: at, Holder: holder})
+		Role: cmp.Or(a.named["role"], "owner"), At: at, Holder: holder, TimeZone: strings.ReplaceAll(a.named["zone"], " ", "_")})
 }
 
 // holder finds the partition that has the device; intake's router knows it.
@@ -399,4 +405,24 @@ func (s *Session) cmdRestart(args) error {
 
 func (s *Session) cmdForwards(a args) error {
 	return s.world().HoldForwards(a.plain[0] == "wait")
+}
+
+// ownQuiet reads "22:00-07:00" or "22:00-07:00@fri,sat".
+func ownQuiet(text string) ([]gateway.QuietInterval, error) {
+	hours, days, _ := strings.Cut(text, "@")
+	from, to, ok := strings.Cut(hours, "-")
+	start, err1 := journey.ParseLocalTime(from)
+	end, err2 := journey.ParseLocalTime(to)
+	if !ok || err1 != nil || err2 != nil {
+		return nil, fmt.Errorf("quiet=%s: write quiet=22:00-07:00, or quiet=22:00-07:00@fri,sat", text)
+	}
+	q := gateway.QuietInterval{From: int(start), To: int(end)}
+	for _, name := range strings.FieldsFunc(days, func(r rune) bool { return r == ',' }) {
+		var d journey.Weekday
+		if err := d.UnmarshalText([]byte(name)); err != nil {
+			return nil, err
+		}
+		q.Days |= 1 << d
+	}
+	return []gateway.QuietInterval{q}, nil
 }

@@ -104,10 +104,14 @@ func (s *Session) reportMessage(m *gateway.Message, say func(string, ...any)) {
 		holdout = " (holdout: not handed over)"
 	}
 	until := showTime(m.ExpiresAt)
+	from := ""
+	if m.NotBefore > m.DecidedAt {
+		from = "from " + showTime(m.NotBefore) + " "
+	}
 	if m.NotAfter != m.ExpiresAt {
 		until = showTime(m.NotAfter) + ", expires " + until
 	}
-	say("→ message %s %q to %s, until %s%s {%s}", s.messageName(m.ID), m.Template, to, until, holdout, strings.Join(values, ", "))
+	say("→ message %s %q to %s, %suntil %s%s {%s}", s.messageName(m.ID), m.Template, to, from, until, holdout, strings.Join(values, ", "))
 }
 
 func (s *Session) messageName(id gateway.MessageID) string {
