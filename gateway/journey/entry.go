@@ -222,11 +222,11 @@ func (p *Partition) enter(en *entry) gateway.Decision {
 	if en.ev != nil {
 		d.EventID = clone(en.ev.ID)
 	}
-	d.Values = v.def.audited(d)
 	m := c.mark(v.journey)
 	en.key = p.correlationKey(en)
 	if d.Reason, d.Rule = p.entryChecks(en, &m); d.Reason != "" {
 		d.Values = en.values
+		d.Values = v.def.audited(d)
 		p.decide(d)
 		return d
 	}
@@ -236,6 +236,7 @@ func (p *Partition) enter(en *entry) gateway.Decision {
 		return d
 	}
 	d.Values = en.values
+	d.Values = v.def.audited(d)
 	p.assignArm(&m, v, c)
 	m.entries++
 	m.active++

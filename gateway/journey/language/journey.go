@@ -36,6 +36,8 @@ var Journey = []Key{
 	{Name: "priority", Type: Integer, Low: -1000, High: 1000, Doc: "Who wins when several journeys would send at the same time and a cap allows fewer; 0 without it.", Example: "10"},
 	{Name: "decision_window", Type: Duration, Doc: "How long its messages wait for competing ones before the best is taken; at most 7d.", Example: "2h"},
 	{Name: "tags", Type: Name, List: true, Doc: "Words for its messages that cap rules may name.", Example: "[tip]"},
+	{Name: "context", Type: Object, Keys: gate, Doc: "The state of the device in which its messages may be shown; until then they wait, or expire."},
+	{Name: "legal_basis", Type: Text, Doc: "For safety, where it is required: what allows it to pass consent, caps and quiet hours. It stands in every decision.", Example: "recall under GPSR, art. 35"},
 	{Name: "max_event_age", Type: Duration, Doc: "An older event triggers nothing; it still counts.", Example: "4h"},
 	{Name: "steps", Type: Object, List: true, Required: true, Keys: Steps, Doc: "What happens, in order."},
 }
@@ -117,3 +119,9 @@ var quietHours = []Key{
 }
 
 var weekdays = []string{"mon", "tue", "wed", "thu", "fri", "sat", "sun"}
+
+var gate = []Key{
+	{Name: "when", Type: Condition, Required: true, Doc: "Must hold of device.state, which is idle or a name of device_states in the settings.", Example: `device.state == "idle"`},
+	{Name: "unknown", Type: Text, Required: true, Choices: []string{"send", "hold"}, Doc: "What happens while nothing is known of the device's state.", Example: "send"},
+	{Name: "channels", Type: Text, List: true, Doc: "Only these channels wait; all when empty.", Example: "[product]"},
+}

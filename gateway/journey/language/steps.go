@@ -29,10 +29,12 @@ var Steps = []Key{
 }
 
 var send = []Key{
-	{Name: "channels", Type: Text, List: true, Doc: "Channels that may be used; the customer's own order decides. Any when empty.", Example: "[product, webhook]"},
+	{Name: "channels", Type: Text, List: true, Doc: "Channels that may be used; the customer's own order decides. Any when empty. of_case stands for the channel on which he complained.", Example: "[product, webhook]"},
 	{Name: "expires_after", Type: Duration, Doc: "The message's life.", Example: "3d"},
 	{Name: "tags", Type: Name, List: true, Doc: "As above, beside the journey's.", Example: "[tip]"},
 	{Name: "quiet_hours", Type: Object, List: true, Keys: quietHours, Doc: "As above, for this message."},
+	{Name: "context", Type: Object, Keys: gate, Doc: "As above, for this message instead of the journey's."},
+	{Name: "fallback_after", Type: Duration, Doc: "How long it waits for a receipt before it is taken back and goes to the next channel.", Example: "2h"},
 	{Name: "texts", Type: Object, Required: true, Doc: "What it says, per locale (en, de, de-CH). Without the customer's locale its language is shown, then English.",
 		Keys: []Key{{Name: "*", Type: Object, Doc: "The text in one locale.", Keys: []Key{
 			{Name: "title", Type: Template, Required: true, Doc: "The headline.", Example: "Time to descale"},
