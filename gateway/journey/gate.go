@@ -75,8 +75,11 @@ func (f *facts) doing() activity {
 
 // know changes a device's facts; only changes call it.
 func (d *device) know(zone string, a activity) {
-	if d.facts = (&facts{zone, a}); *d.facts == (facts{}) {
-		d.facts = nil
+	switch next := (facts{zone, a}); {
+	case d.facts != nil:
+		*d.facts = next
+	case next != facts{}:
+		d.facts = &next
 	}
 }
 
