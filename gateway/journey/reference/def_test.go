@@ -207,6 +207,9 @@ func quietYAML(list []quietDef) (out []object) {
 // yaml renders the definition; JSON is YAML, too.
 func (d *journeyDef) yaml() []byte {
 	o := object{"name": d.name, "purpose": d.purpose, "trigger": d.trigger.yaml()}
+	if d.purpose == "safety" {
+		o["legal_basis"] = "a recall"
+	}
 	if d.maxAge > 0 {
 		o["max_event_age"] = length(d.maxAge)
 	}

@@ -520,8 +520,8 @@ func coreMessage(m *gateway.Message) string {
 			values = append(values, v.Key+"="+number6(v.Value.Any()))
 		}
 	}
-	return fmt.Sprintf("message %s %s v%d %s visit %d customer %d device %d on %s then %v holdout %v until %s expires %s %v", m.ID, m.Journey,
-		m.Version, m.Step, m.Visit, m.Customer, m.Device, m.Channel, m.Fallback, m.Holdout, m.NotAfter, m.ExpiresAt, values)
+	return fmt.Sprintf("message %s %s v%d %s visit %d customer %d device %d on %s then %v holdout %v from %s until %s expires %s %v", m.ID, m.Journey,
+		m.Version, m.Step, m.Visit, m.Customer, m.Device, m.Channel, m.Fallback, m.Holdout, m.NotBefore, m.NotAfter, m.ExpiresAt, values)
 }
 
 func refMessage(m *message, _ gateway.Instant) string {
@@ -530,8 +530,8 @@ func refMessage(m *message, _ gateway.Instant) string {
 		values = append(values, k+"="+number6(v))
 	}
 	slices.Sort(values)
-	return fmt.Sprintf("message %s %s v%d %s visit %d customer %d device %d on %s then %v holdout %v until %s expires %s %v", m.id, m.run.j.def.name,
-		m.run.def.version, m.step, m.visit, m.run.c.id, m.device, m.channel, m.fallback, m.holdout, m.notAfter, m.expires, values)
+	return fmt.Sprintf("message %s %s v%d %s visit %d customer %d device %d on %s then %v holdout %v from %s until %s expires %s %v", m.id, m.run.j.def.name,
+		m.run.def.version, m.step, m.visit, m.run.c.id, m.device, m.channel, m.fallback, m.holdout, m.notBefore, m.notAfter, m.expires, values)
 }
 
 // number6 writes a number to a millionth, the unit of sums.

@@ -187,6 +187,9 @@ type message struct {
 	holdout  bool
 	notAfter gateway.Instant
 	expires  gateway.Instant
+
+	notBefore gateway.Instant
+	instead   *message // in whose place it was sent
 	values   map[string]any
 	state    string
 	slot     string // none reserved shown free

@@ -300,7 +300,7 @@ func (w *world) message(r *run, s *stepDef, ch choice, expires gateway.Instant) 
 	r.visits++
 	m := &message{run: r, step: s.id, visit: r.visits, device: ch.device, channel: ch.channel, fallback: ch.fallback,
 		holdout: r.arm == "holdout", notAfter: ch.notAfter, expires: expires, state: "decided", slot: "none", slotAt: w.now,
-		decided: w.now, tags: r.def.tagsOf(s), def: r.def,
+		decided: w.now, notBefore: w.now, tags: r.def.tagsOf(s), def: r.def,
 		values: map[string]any{}}
 	if r.def.counts && !r.c.test && !m.holdout {
 		m.slot = "reserved"
@@ -352,6 +352,7 @@ func (w *world) receipt(m *message, state string, at gateway.Instant) string {
 		}
 	case "displayed", "opened", "clicked", "dismissed":
 		m.shown(at)
+		w.takeBackInstead(m)
 	case "missed_window":
 		if m.slot == "reserved" {
 			m.slot = "free"
@@ -429,16 +430,41 @@ func (w *world) next(m *message) {
 	device := w.deviceFor(r)
 	for i, name := range m.fallback {
 		reason, rule, _ := w.against(r, name, m.tags, device)
+		s := &r.def.steps[r.def.step(m.step)]
+		ch := w.quietHours(r, s, choice{channel: name, until: w.now}, m.expires)
+		if reason == "" && ch.until == 0 { // quiet for as long as it is of use
+			reason = "quiet_hours"
+		}
 		d.reason = reason
 		if reason == "capped" {
 			d.rule = rule
 		}
 		if reason == "" {
-			s := &r.def.steps[r.def.step(m.step)]
 			d.reason, d.rule = "sent", ""
-			d.message = w.message(r, s, choice{channel: name, fallback: m.fallback[i+1:], device: device, notAfter: m.expires}, m.expires)
+			now := w.now
+			w.now = ch.until // the next quiet hours after the present ones
+			after := w.quietHours(r, s, choice{channel: name}, m.expires).notAfter
+			w.now = now
+			d.message = w.message(r, s, choice{channel: name, fallback: m.fallback[i+1:], device: device, notAfter: after}, m.expires)
+			d.message.notBefore, d.message.instead = ch.until, m
 			break
 		}
 	}
 	w.decideRun(r, d)
+}
+
+// takeBackInstead: a person saw m, so what was sent in its place is taken back.
+func (w *world) takeBackInstead(m *message) {
+	for _, o := range m.run.c.sent {
+		if o.instead != m {
+			continue
+		}
+		if !o.closed {
+			o.state = "withdrawn"
+			o.close()
+			w.updates = append(w.updates, update{o, "withdrawn", w.now})
+		}
+		w.takeBackInstead(o)
+		return
+	}
 }
