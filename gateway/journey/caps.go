@@ -24,11 +24,7 @@ func (p *Partition) capped(e *enrollment, s *step, channel string) check {
 		if !r.covers(channel, e.v.def.Purpose, s.send.tags) {
 			continue
 		}
-		from := r.Per.before(p.now)
-		if r.Calendar != "" {
-			from = calendarStart(p.now, p.zone(e.c), r.Calendar) - 1
-		}
-		if p.slotsUsed(e.c, from, r) >= r.Max {
+		if p.slotsUsed(e.c, p.capFrom(e.c, r), r) >= r.Max {
 			return closed(r.Name, r)
 		}
 	}
@@ -36,6 +32,14 @@ func (p *Partition) capped(e *enrollment, s *step, channel string) check {
 		return closed("customer", nil)
 	}
 	return check{}
+}
+
+// capFrom is the start of a rule's window: what was shown after it counts.
+func (p *Partition) capFrom(c *customer, r *CapRule) gateway.Instant {
+	if r.Calendar != "" {
+		return calendarStart(p.now, p.zone(c), r.Calendar) - 1
+	}
+	return r.Per.before(p.now)
 }
 
 // covers reports whether the rule limits messages of the purpose on the channel

@@ -24,7 +24,7 @@ var allowed = map[string][]string{
 	"gateway/wire":            {"gateway", "proto/touchpoint/record/v1"},
 	"gateway/eventlog":        {"gateway", "gateway/wire", "gateway/failpoint"},
 	"gateway/journey":         {"gateway"},
-	"gateway/journey/story":   {"gateway", "gateway/journey"},
+	"gateway/journey/story":   {"gateway", "gateway/explain", "gateway/journey"},
 	"gateway/journey/author":  {"gateway", "gateway/journey"},
 	"gateway/engine":          {"gateway", "gateway/clock", "gateway/failpoint", "gateway/eventlog"},
 	"gateway/deliver":         {"gateway", "gateway/clock", "gateway/failpoint", "gateway/deliver/render"},
@@ -43,6 +43,7 @@ var allowed = map[string][]string{
 	"cmd/touchpoint":          {"*"},
 
 	"gateway/journey/language": {},
+	"gateway/explain":          {"gateway"},
 }
 
 // pure packages must not reach for the machine: their own code imports none of these.

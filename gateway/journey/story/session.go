@@ -73,6 +73,7 @@ func (s *Session) Do(line string) ([]string, error) {
 		}
 	}
 	if s.o.Checked && s.w != nil {
+		s.explainAll()
 		if err := s.w.Check(); err != nil {
 			return nil, err
 		}

@@ -33,6 +33,7 @@ var commands = map[string]command{
 	"leave":      {(*Session).cmdLeave, "leave NAME [at=TIME]", 1, []string{"at"}},
 	"restart":    {(*Session).cmdRestart, "restart", 0, none},
 	"show":       {(*Session).cmdShow, "show NAME", 1, none},
+	"explain":    {(*Session).cmdExplain, "explain NAME JOURNEY [lang=de]", 2, []string{"lang"}},
 	"forwards":   {(*Session).cmdForwards, "forwards wait|go", 1, none},
 	"home":       {(*Session).cmdHome, "home NAME…", 1, none},
 	"unfinished": {(*Session).cmdUnfinished, "unfinished", 0, none},
