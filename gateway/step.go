@@ -37,6 +37,8 @@ type Step struct {
 	// Profiles and Ownerships feed the read model.
 	Profiles   []CustomerProfile
 	Ownerships []Ownership
+	// Classes are customers whose segments or stage changed.
+	Classes []CustomerClass
 	// Forwards are inputs for other partitions.
 	Forwards []Forward
 	// Routes tell intake where a device's inputs go from now on.
@@ -174,4 +176,19 @@ type JourneyStatus struct {
 	At      Instant
 	// Definition is set when this step stored it.
 	Definition []byte
+}
+
+// CustomerClass is what the rules say of a customer: his segments and the
+// stages that he came through, oldest first; the last is the present one.
+type CustomerClass struct {
+	Customer CustomerID
+	Segments []string
+	Stages   []StageVisit
+	At       Instant
+}
+
+// StageVisit is the entry into a stage.
+type StageVisit struct {
+	Stage string
+	At    Instant
 }

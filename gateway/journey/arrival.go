@@ -175,6 +175,7 @@ func (p *Partition) dropCustomer(id gateway.CustomerID) {
 		delete(p.messages, m.id)
 	}
 	cust.counters = nil // its timers find nothing
+	cust.more.leave()
 	p.leaveIndex(cust)
 	delete(p.customers, id)
 }

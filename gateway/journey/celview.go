@@ -42,6 +42,13 @@ func (m *fieldMap) Find(key ref.Val) (ref.Val, bool) {
 		return nil, false
 	}
 	full := m.prefix + string(k)
+	if s := m.scope; m.root == rootCustomer && full == "segments" && s.c != nil && s.p.classRules != nil {
+		k := s.c.class(s.p)
+		if k == nil {
+			return nil, false
+		}
+		return types.NewStringList(types.DefaultTypeAdapter, s.p.classRules.segmentNames(k.segments)), true
+	}
 	if v, ok := m.scope.field(m.root, full); ok {
 		return celValue(v), true
 	}

@@ -45,6 +45,10 @@ const (
 const (
 	opSequence      = iota + 60 // an event was taken into a sequence
 	opSequenceFired             // an event of a sequence was decided about
+	opClassRules                // segments and stages were declared
+	opRuleScan                  // all customers are looked at after that
+	opClass                     // what the rules say of a customer
+	opClassMissed               // a journey that he would have entered was paused
 )
 
 // The changes of groups and of customers who move.
@@ -201,6 +205,14 @@ func (d *decoder) triggerChange(p *Partition) change {
 		return d.sequenceChange(p)
 	case opSequenceFired:
 		return d.sequenceFiredChange(p)
+	case opClassRules:
+		return d.classRulesChange()
+	case opRuleScan:
+		return ruleScanChange{d.scan()}
+	case opClass:
+		return d.classChange()
+	case opClassMissed:
+		return classMissedChange{gateway.CustomerID(d.fixed()), d.journey(p), d.bool()}
 	}
 	return d.limitChange(p)
 }

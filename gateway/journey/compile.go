@@ -14,6 +14,9 @@ type Env struct {
 	Events map[string]EventType
 	// Channels are those that the installation can send on; nil means any.
 	Channels []string
+	// Segments and Stages are those that the installation's rules declare; nil
+	// means any.
+	Segments, Stages []string
 	// CheckTemplate checks the text of a template (its syntax and that it uses
 	// the named values only); nil means no check.
 	CheckTemplate func(text string, values []string) error
@@ -117,6 +120,9 @@ func (c *compiler) condition(o *object, key string, at eventAtHand) *condition {
 	if err != nil {
 		o.fault(key, "%q %s", text, err)
 		return nil
+	}
+	if problem := cond.unknownClass(c.env.Segments, c.env.Stages); problem != "" {
+		o.fault(key, "%q %s", text, problem)
 	}
 	for _, ref := range cond.refs {
 		if ref.root == "trigger" {

@@ -69,6 +69,10 @@ func (c *compiler) triggerOf(t *object, name string, v *node) {
 		c.object(v, "trigger.api").finish()
 	case triggerSequence:
 		c.sequence(c.object(v, "trigger.sequence"))
+	case triggerSegment:
+		c.segmentTrigger(c.object(v, "trigger.segment"))
+	case triggerStage:
+		c.stageTrigger(c.object(v, "trigger.stage"))
 	}
 }
 

@@ -21,6 +21,7 @@ type condition struct {
 	fast    predicate
 	program cel.Program
 	refs    []fieldRef
+	classes []classRef // segments and stages that it names
 }
 
 // fieldRef is a field that a condition reads, such as event / water_ml.
@@ -107,6 +108,7 @@ func compileCondition(text string, declared func(fieldRef) string) (*condition, 
 			return nil, fmt.Errorf("%s", problem)
 		}
 	}
+	collectClasses(ast.NativeRep().Expr(), &c.classes)
 	c.fast = compilePredicate(ast.NativeRep().Expr())
 	if c.fast == nil {
 		var err error
@@ -240,6 +242,9 @@ func (s *scope) field(root int, key string) (v gateway.Value, ok bool) {
 		}
 	case rootCustomer:
 		if s.c != nil {
+			if key == "stage" && s.p.hasStages() {
+				return s.p.stageOf(s.c)
+			}
 			return s.c.field(key)
 		}
 	case rootTrait:

@@ -43,6 +43,13 @@ type Config struct {
 	// UnobservedAfter is how long an absence may stay undecided, because intake
 	// was incomplete, before a decision "unobserved" says so.
 	UnobservedAfter Duration `yaml:"unobserved_after"`
+	// Traits, Segments and Stages are rules about customers: what is counted of
+	// each (as in a journey), sets that a condition names, and the ordered list of
+	// stages of which the first one that holds is his. The last stage has no
+	// condition: it takes the rest.
+	Traits   map[string]map[string]any `yaml:"traits"`
+	Segments []Rule                    `yaml:"segments"`
+	Stages   []Rule                    `yaml:"stages"`
 	// TimersPerStep bounds the timers that fire in one step.
 	TimersPerStep int `yaml:"-"`
 }
@@ -147,7 +154,8 @@ func (c Config) Validate() error {
 			return err
 		}
 	}
-	return nil
+	_, err := compileRules(c.ruleText())
+	return err
 }
 
 // validateStates names the first wrong key of device_states and suspension.

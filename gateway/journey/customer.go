@@ -71,7 +71,11 @@ func merge(old, changes gateway.Properties) gateway.Properties {
 
 // putProfile records a profile and tells the read model.
 func (p *Partition) putProfile(c *customer, n *profile) {
+	old := c.profile
 	do(p, customerChange{c.id, c.since, n})
+	if p.classRules != nil {
+		p.profileMoved(c, old)
+	}
 	p.out.Profiles = append(p.out.Profiles, gateway.CustomerProfile{Customer: c.id, Locale: n.locale, TimeZone: n.zone,
 		Country: n.country, Channels: n.channels, Attributes: n.attributes, Consents: n.consents, Test: n.test, ChangedAt: p.now})
 }

@@ -60,11 +60,13 @@ const (
 	triggerAbsence
 	triggerAPI
 	triggerSequence
+	triggerSegment
+	triggerStage
 
 	triggerKinds // how many there are
 )
 
-var triggerNames = [...]string{"", "event", "threshold", "milestone", "absence", "api", "sequence"}
+var triggerNames = [...]string{"", "event", "threshold", "milestone", "absence", "api", "sequence", "segment", "stage"}
 
 // trigger starts enrollments.
 type trigger struct {
@@ -82,6 +84,7 @@ type trigger struct {
 	watched       string   // name of the trait for decisions
 	within        Duration // threshold: window; absence: length of the silence; sequence: of the whole
 	sequence      *sequence
+	class         *classTrigger
 }
 
 type reentryMode uint8

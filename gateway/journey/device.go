@@ -195,7 +195,11 @@ func (p *Partition) bindHere(c gateway.BindDevice) {
 	if i+1 < len(change.owners) {
 		change.owners[i].to = change.owners[i+1].from
 	}
+	known := p.customers[c.Customer] != nil
 	do(p, change)
+	if made := p.customers[c.Customer]; made != nil && !known {
+		p.introduce(made)
+	}
 	p.announce(c.Device, change.product, change.owners[i])
 	now := p.devices.get(c.Device).present()
 	if before != 0 && before != now && p.customers[before] != nil {
@@ -295,7 +299,11 @@ func (p *Partition) installDevice(dev *device) {
 			dev.owners[i].customer = 0
 		}
 	}
+	known := p.customers[dev.present()] != nil
 	do(p, admitChange{dev})
+	if made := p.customers[dev.present()]; made != nil && !known {
+		p.introduce(made)
+	}
 	p.out.Routes = append(p.out.Routes, gateway.Route{Device: dev.id, Partition: p.cfg.Partition, Customer: dev.present()})
 }
 

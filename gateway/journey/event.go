@@ -10,6 +10,7 @@ import (
 func (p *Partition) meet(id gateway.CustomerID) *customer {
 	if p.customers[id] == nil {
 		do(p, customerChange{id: id, since: p.now, profile: noProfile})
+		p.introduce(p.customers[id])
 	}
 	return p.customers[id]
 }
@@ -123,6 +124,9 @@ func (p *Partition) countInto(c *customer, et *eventType, ev *gateway.Event, onl
 		do(p, change)
 	}
 	p.values = change.values[:0]
+	if et.ruled && change.mask != 0 {
+		p.reclassify(c, et, change.mask, ev, only != nil)
+	}
 }
 
 // openLatches lets thresholds fire again whose condition has ceased to hold

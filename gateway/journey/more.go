@@ -5,6 +5,7 @@ type more struct {
 	sequences  []*sequenceState // by journey, then device
 	contacts   []contact        // made by others, in the order of their coming
 	complaints []complaint      // in the order in which they were heard of
+	class      *class           // what the rules say of him
 }
 
 // grow returns the customer's further state, making it when it is not there.
@@ -33,6 +34,10 @@ func (e *encoder) more(m *more) {
 	for _, k := range m.complaints {
 		e.complaint(k)
 	}
+	e.bool(m.class != nil)
+	if m.class != nil {
+		e.class(m.class)
+	}
 }
 
 func (d *decoder) more(p *Partition, c *customer) {
@@ -52,5 +57,16 @@ func (d *decoder) more(p *Partition, c *customer) {
 	}
 	for range d.length(4) {
 		m.complaints = append(m.complaints, d.complaint())
+	}
+	if d.bool() {
+		m.class = d.class(p, c)
+		p.schedule(m.class)
+	}
+}
+
+// leave takes an erased customer's timers out of reach.
+func (m *more) leave() {
+	if m != nil && m.class != nil {
+		m.class.due = 0
 	}
 }

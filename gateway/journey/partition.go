@@ -26,6 +26,9 @@ type Partition struct {
 	journeys  []*journey
 	brake     brake
 
+	classSets  []*classRules // every text that was in force
+	classRules *classRules   // the last of them, nil for none
+
 	// Derived from state.
 	types    map[string]*eventType
 	messages map[gateway.MessageID]*message
@@ -54,12 +57,20 @@ type Partition struct {
 
 	contest contest
 	alone   [1]*customer
+
+	ruleText         string   // segments and stages of the configuration
+	actions          []action // put off to the end of the input
+	chain            []*journey
+	classing         *customer // whose stages are looked at, with his segments as they will be
+	classingSegments uint64
+	evaluated        int // rules, ever
 }
 
 // NewPartition makes an empty partition.
 func NewPartition(cfg Config) *Partition {
 	p := &Partition{cfg: cfg.WithDefaults(), zones: map[string]*time.Location{}, words: map[string]string{}}
 	p.states = stateEvents(p.cfg.DeviceStates)
+	p.ruleText = p.cfg.ruleText()
 	p.reset()
 	p.rules.print = p.cfg.fingerprint()
 	p.scope.init(p)
@@ -82,6 +93,7 @@ func (p *Partition) reset() {
 	p.traits, p.journeys = nil, nil
 	p.types, p.latest = map[string]*eventType{}, nil
 	p.indexContacts()
+	p.classSets, p.classRules = nil, nil
 	p.messages = map[gateway.MessageID]*message{}
 	p.heaps = [2]timerHeap{}
 	p.ids = nil
@@ -102,6 +114,7 @@ func (p *Partition) Apply(b *gateway.Batch, out *gateway.Step) {
 	if observed := max(p.observed, min(b.Observed, applied)); observed != p.observed {
 		p.setTime(p.now, observed)
 	}
+	p.adoptRules()
 	if out.More = !p.fireTimers(applied); !out.More {
 		if applied != p.now {
 			p.setTime(applied, p.observed)
@@ -140,6 +153,7 @@ func (p *Partition) input(in *gateway.Input) {
 	outcome := gateway.Outcome{Disposition: gateway.Duplicate}
 	if in.From.Step == 0 || p.advanceCursor(in.From) {
 		outcome = p.dispatch(in)
+		p.settleActions()
 	}
 	p.out.Outcomes = append(p.out.Outcomes, outcome)
 	p.index++

@@ -149,6 +149,9 @@ func compileHas(e celast.Expr) predicate {
 
 func compileIn(args []celast.Expr) predicate {
 	a := compileOperand(args[0])
+	if ref, ok := asField(args[1]); ok && a != nil && ref == (fieldRef{"customer", "segments"}) {
+		return inSegments(a)
+	}
 	if a == nil || args[1].Kind() != celast.ListKind {
 		return nil
 	}
@@ -285,4 +288,19 @@ func boolInt(b bool) int {
 		return 1
 	}
 	return 0
+}
+
+// inSegments compiles "name" in customer.segments.
+func inSegments(a operand) predicate {
+	return func(s *scope) outcome {
+		v, ok, nested := a(s)
+		if !ok || nested || s.c == nil || s.p.classRules == nil {
+			return unavailable
+		}
+		in, known := s.p.inSegment(s.c, v.AsString())
+		if !known {
+			return unavailable
+		}
+		return outcomeOf(in)
+	}
 }

@@ -90,6 +90,9 @@ func (p *Partition) enterExisting(j *journey, c *customer) bool {
 	if v.pace > 0 && j.state == gateway.JourneyPaused {
 		return true // the scan begins anew on resume
 	}
+	if v.def.trigger.class != nil {
+		return p.enterClassExisting(j, c)
+	}
 	for _, k := range p.meets(v, c) {
 		paced := v.pace > 0 && k.flags&pending == 0
 		if paced && !p.takeExisting(j) {

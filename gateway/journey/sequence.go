@@ -74,13 +74,14 @@ func (s *sequenceState) fresh() []gateway.Instant {
 // orderKey orders the events of one instant and is unique among the devices of
 // a customer.
 func orderKey(ev *gateway.Event) string {
+	device := "\x00" + ev.Device.String() // sorts "a" before "ab"
 	switch {
 	case ev.ID != "":
-		return "id:" + ev.ID + "@" + ev.Device.String()
+		return "id:" + ev.ID + device
 	case ev.HasSeq:
-		return fmt.Sprintf("seq:%010d:%020d@%s", ev.Boot, ev.Seq, ev.Device)
+		return fmt.Sprintf("seq:%010d:%020d", ev.Boot, ev.Seq) + device
 	}
-	return fmt.Sprintf("hash:%016x@%s", identify(ev).hash, ev.Device)
+	return fmt.Sprintf("hash:%016x", identify(ev).hash) + device
 }
 
 func (a *sequenceEvent) before(b *sequenceEvent) int {
@@ -114,6 +115,7 @@ func (q *sequence) pass(open []gateway.Instant, e *sequenceEvent, within Duratio
 // and a blocking event find their place exactly; one in between is joined to
 // the latest start that is known.
 func (s *sequenceState) passLate(e *sequenceEvent) {
+	free := e.at > s.blocked
 	if e.blocks {
 		for i := range s.open {
 			if s.open[i] <= e.at {
@@ -127,7 +129,7 @@ func (s *sequenceState) passLate(e *sequenceEvent) {
 			s.open[i] = max(s.open[i], s.open[i-1])
 		}
 	}
-	if e.steps&1 == 1 && e.at > s.blocked {
+	if e.steps&1 == 1 && free {
 		s.open[0] = max(s.open[0], e.at)
 	}
 }

@@ -38,6 +38,7 @@ func (p *Partition) encodeJourneys(e *encoder) {
 		e.bool(t.awaits)
 		e.at(t.ignore)
 	}
+	e.classRules(p)
 	e.uint(uint64(len(p.journeys)))
 	for _, j := range p.journeys {
 		e.string(j.name)
@@ -147,6 +148,9 @@ func (p *Partition) Restore(data []byte) error {
 	for _, j := range p.journeys {
 		p.schedule(j)
 	}
+	if p.classRules != nil {
+		p.schedule(p.classRules)
+	}
 	return nil
 }
 
@@ -156,6 +160,7 @@ func (d *decoder) journeys(p *Partition) {
 		since[i] = trait{since: d.at(), awaits: d.bool(), ignore: d.at()}
 	}
 	p.traits = make([]*trait, len(since))
+	d.classRules(p, since)
 	for range d.length(2) {
 		d.oneJourney(p, since)
 		if d.bad {
@@ -171,6 +176,7 @@ func (d *decoder) journeys(p *Partition) {
 		et.traits = append(et.traits, t)
 	}
 	p.indexTriggers()
+	p.indexRules()
 	d.brakeChange().apply(p)
 	d.sweepChange(p).apply(p)
 }
@@ -188,19 +194,7 @@ func (d *decoder) oneJourney(p *Partition, since []trait) {
 			return
 		}
 		v.def = def
-		for i := range n {
-			id := d.uint()
-			if id >= uint64(len(p.traits)) {
-				d.fail()
-				return
-			}
-			if p.traits[id] == nil {
-				t := newTrait(int(id), &def.traits[i], since[id].since)
-				t.awaits, t.ignore = since[id].awaits, since[id].ignore
-				p.traits[id] = t
-			}
-			v.traits = append(v.traits, p.traits[id])
-		}
+		d.traitsOf(p, v, since)
 		j.versions = append(j.versions, v)
 	}
 	c := d.journeyBody()
@@ -216,6 +210,23 @@ func (d *decoder) oneJourney(p *Partition, since []trait) {
 		v.state = c.states[i]
 	}
 	j.limits = d.limits()
+}
+
+// traitsOf reads the ids of the counters beside a definition's traits.
+func (d *decoder) traitsOf(p *Partition, v *version, since []trait) {
+	for i := range v.def.traits {
+		id := d.uint()
+		if id >= uint64(len(p.traits)) {
+			d.fail()
+			return
+		}
+		if p.traits[id] == nil {
+			t := newTrait(int(id), &v.def.traits[i], since[id].since)
+			t.awaits, t.ignore = since[id].awaits, since[id].ignore
+			p.traits[id] = t
+		}
+		v.traits = append(v.traits, p.traits[id])
+	}
 }
 
 func (d *decoder) customer(p *Partition) {

@@ -44,7 +44,7 @@ type profile struct {
 var noProfile = &profile{}
 
 // field returns an attribute or one of the fixed fields.
-func (c *customer) field(key string) (gateway.Value, bool) {
+func (c *profile) field(key string) (gateway.Value, bool) {
 	switch key {
 	case "locale":
 		return gateway.String(c.locale), c.locale != ""
@@ -222,6 +222,7 @@ func (d *device) present() gateway.CustomerID {
 // trait is a counter's definition on this partition. Ids never change.
 type trait struct {
 	id    int
+	rules uint64 // bits of the rules' traits that it is; derived
 	key   string // canonical text of what it counts
 	spec  traitSpec
 	form  form // of spec
@@ -243,6 +244,7 @@ type eventType struct {
 	journeys []*version  // active versions whose trigger it is
 	unless   []*trait    // counters whose trigger it blocks
 	contact  *Touchpoint // that it stands for, nil for most
+	ruled    bool        // segments or stages look at one of its counters
 }
 
 // journey is one journey with its versions.

@@ -181,6 +181,7 @@ func (p *Partition) fireTimers(bound gateway.Instant) bool {
 			p.setTime(it.due, p.observed)
 		}
 		it.t.fire(p)
+		p.settleActions()
 	}
 }
 
@@ -212,7 +213,7 @@ func (j *journey) timer() (gateway.Instant, bool, uint64) {
 	if t := j.limitTimer(); t != 0 && (due == 0 || t < due) {
 		due = t
 	}
-	return due, false, uint64(j.index) // small: definitions change before all else
+	return due, false, uint64(j.index) + 1 // small: definitions change before all else
 }
 func (j *journey) queue() *queued { return &j.queued }
 

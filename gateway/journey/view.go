@@ -13,6 +13,8 @@ type View struct {
 	Traits      []TraitView
 	Enrollments []gateway.Enrollment
 	Messages    []MessageView
+	Stages      []gateway.StageVisit // oldest first, the last is the present one
+	Segments    []string
 }
 
 // TraitView is the value of a trait of an active journey. Device is 0 for a
@@ -41,6 +43,9 @@ func (p *Partition) View(id gateway.CustomerID) (View, bool) {
 	v.Devices = append(v.Devices, c.devices...)
 	for _, j := range p.journeys {
 		v.Traits = p.viewTraits(v.Traits, c, j)
+	}
+	if k := c.class(p); k != nil {
+		v.Stages, v.Segments = k.view(), p.classRules.segmentNames(k.segments)
 	}
 	for _, e := range c.enrollments {
 		v.Enrollments = append(v.Enrollments, e.view())

@@ -203,6 +203,9 @@ func (w *World) Settle() error {
 	return nil
 }
 
+// SetConfig changes the settings; partitions take them up at a Restart.
+func (w *World) SetConfig(cfg Config) { w.cfg = cfg }
+
 // Restart replaces every partition by one restored from its snapshot.
 func (w *World) Restart() error {
 	for i, p := range w.parts {

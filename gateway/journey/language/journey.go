@@ -70,6 +70,8 @@ var Trigger = []Key{
 		{Name: "within", Type: Duration, Required: true, Doc: "From the first to the last.", Example: "2d"},
 		per,
 	}, Doc: "Events in an order within a time."},
+	segmentTrigger,
+	stageTrigger,
 	{Name: "api", Type: Nothing, Kind: "trigger", Doc: "A call of TriggerJourney."},
 }
 

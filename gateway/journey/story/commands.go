@@ -399,7 +399,18 @@ func (s *Session) cmdErase(a args) error {
 	return s.sendCommand(s.customerPart(c), gateway.EraseCustomer{Customer: c})
 }
 
-func (s *Session) cmdRestart(args) error {
+func (s *Session) cmdRestart(a args) error {
+	if name := a.named["settings"]; name != "" {
+		text, err := s.file(name)
+		if err != nil {
+			return err
+		}
+		cfg, err := readConfig(text)
+		if err != nil {
+			return err
+		}
+		s.world().SetConfig(cfg)
+	}
 	return s.world().Restart()
 }
 

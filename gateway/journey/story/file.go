@@ -69,15 +69,19 @@ func (f *File) Config() (journey.Config, error) {
 		if section.Name != "settings.yaml" {
 			continue
 		}
-		err := yaml.UnmarshalWithOptions(section.Data, &cfg, yaml.Strict())
-		if err == nil {
-			err = cfg.Validate()
-		}
-		if err != nil {
+		var err error
+		if cfg, err = readConfig(section.Data); err != nil {
 			return cfg, &Error{f.name, f.lines["settings.yaml"], fmt.Errorf("settings.yaml: %w", err)}
 		}
 	}
 	return cfg, nil
+}
+
+func readConfig(text []byte) (cfg journey.Config, err error) {
+	if err = yaml.UnmarshalWithOptions(text, &cfg, yaml.Strict()); err == nil {
+		err = cfg.Validate()
+	}
+	return cfg, err
 }
 
 // Run runs the story and returns the file's text with what came of every

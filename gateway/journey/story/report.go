@@ -1,6 +1,7 @@
 package story
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -45,6 +46,9 @@ func (s *Session) report(b *gateway.Batch, st *gateway.Step) {
 		say("%s has %s as %s from %s to %s", s.name(uint64(o.Customer)), s.name(uint64(o.Device)), o.Role, showTime(o.From), to)
 	}
 	s.reportMemberships(st, say)
+	for i := range st.Classes {
+		s.reportClass(&st.Classes[i], say)
+	}
 	s.reportDecisions(st, say)
 	for _, u := range st.Updates {
 		detail := u.Detail
@@ -148,6 +152,12 @@ func (s *Session) cmdShow(a args) error {
 			say("%s trait.%s is unknown", t.Journey, t.Name)
 		}
 	}
+	for _, visit := range v.Stages {
+		say("stage %s since %s", cmp.Or(visit.Stage, "none"), showTime(visit.At))
+	}
+	if len(v.Segments) > 0 {
+		say("segments %s", strings.Join(v.Segments, ", "))
+	}
 	for _, e := range v.Enrollments {
 		switch {
 		case e.EndedAt != 0:
@@ -162,6 +172,21 @@ func (s *Session) cmdShow(a args) error {
 		say("message %s is %s", s.messageName(m.ID), m.State)
 	}
 	return nil
+}
+
+// reportClass says where a customer stands by the rules.
+func (s *Session) reportClass(c *gateway.CustomerClass, say func(string, ...any)) {
+	var parts []string
+	if n := len(c.Stages); n > 1 {
+		parts = append(parts, "stage "+cmp.Or(c.Stages[n-1].Stage, "none")+" after "+c.Stages[n-2].Stage)
+	} else if n == 1 {
+		parts = append(parts, "stage "+c.Stages[0].Stage)
+	}
+	parts = append(parts, "segments {"+strings.Join(c.Segments, ", ")+"}")
+	if c.At != s.w.Clock() {
+		parts = append(parts, "at "+showTime(c.At))
+	}
+	say("%s is in %s", s.name(uint64(c.Customer)), strings.Join(parts, ", "))
 }
 
 func (s *Session) cmdHome(a args) error {

@@ -31,7 +31,7 @@ var commands = map[string]command{
 	"erase":      {(*Session).cmdErase, "erase NAME", 1, none},
 	"join":       {(*Session).cmdJoin, "join NAME GROUP [role=] [at=TIME]", 2, []string{"role", "at"}},
 	"leave":      {(*Session).cmdLeave, "leave NAME [at=TIME]", 1, []string{"at"}},
-	"restart":    {(*Session).cmdRestart, "restart", 0, none},
+	"restart":    {(*Session).cmdRestart, "restart [settings=FILE]", 0, []string{"settings"}},
 	"show":       {(*Session).cmdShow, "show NAME", 1, none},
 	"explain":    {(*Session).cmdExplain, "explain NAME JOURNEY [lang=de]", 2, []string{"lang"}},
 	"forwards":   {(*Session).cmdForwards, "forwards wait|go", 1, none},

@@ -1,0 +1,136 @@
+package journey
+
+import (
+	"fmt"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"touchpoint/gateway"
+)
+
+func classConfig() Config {
+	return Config{
+		Traits: map[string]map[string]any{
+			"brews": {"count": "brew", "within": "7d"}, "cups": {"sum": "brew.cups", "within": "2d"}, "calls": {"count": "call"}},
+		Segments: []Rule{{"heavy", "trait.brews >= 3"}, {"thirsty", "trait.cups >= 4.0"}, {"callers", "trait.calls > 0"}, {"club", "customer.club == true"}},
+		Stages: []Rule{{"loyal", `"heavy" in customer.segments && "club" in customer.segments`}, {"active", "trait.brews > 0"},
+			{"dormant", ""}},
+	}
+}
+
+// TestRulesAreLookedAtOnChange counts the evaluations: a rule is looked at when
+// something that it depends on moved, and only then.
+func TestRulesAreLookedAtOnChange(t *testing.T) {
+	w := newWorld(t, classConfig(), 1)
+	w.clock = modelStart
+	p := w.parts[0]
+	last := 0
+	looked := func(what string, want int, do func()) {
+		t.Helper()
+		do()
+		if got := p.evaluated - last; got != want {
+			t.Errorf("%s: %d evaluations, want %d", what, got, want)
+		}
+		last = p.evaluated
+	}
+	event := func(name string) func() {
+		return func() {
+			w.clock += 1000
+			w.submit(0, gateway.Input{Event: gateway.Event{Type: name, Customer: 1, ID: fmt.Sprint(w.clock), OccurredAt: w.clock, ReceivedAt: w.clock,
+				Properties: gateway.Properties{{Key: "cups", Value: gateway.Int(1)}}}})
+		}
+	}
+	upsert := func(key string, v gateway.Value) func() {
+		return func() {
+			w.submit(0, gateway.Input{Command: gateway.UpsertCustomer{Customer: 1, Mask: []string{"attributes"}, Attributes: gateway.Properties{{Key: key, Value: v}}}})
+		}
+	}
+	looked("a new customer: all rules", 7, upsert("colour", gateway.String("red")))
+	looked("an event that nothing counts", 0, event("other"))
+	looked("a thousand of them", 0, func() {
+		for range 1000 {
+			event("other")()
+		}
+	})
+	looked("a call: one segment, one stage that looks at segments", 1+1, event("call"))
+	looked("another call: the segment stays", 1, event("call"))
+	looked("a brew: two segments and the stage that counts it", 2+1, event("brew"))
+	looked("an attribute that no rule reads", 0, upsert("colour", gateway.String("blue")))
+	looked("one that a segment reads, and so a stage", 1+1, upsert("club", gateway.Bool(true)))
+	looked("the same value again", 0, upsert("club", gateway.Bool(true)))
+	looked("a month without events: each window lets one brew go", 1+2, func() { w.advance(w.clock + 30*dayMillis) })
+	looked("a year without events", 0, func() { w.advance(w.clock + 365*dayMillis) })
+	w.check()
+}
+
+// TestClassModel: after every event and at any time, segments and stage are
+// what all rules say about all events.
+func TestClassModel(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		w := newWorld(t, classConfig(), 1)
+		w.clock = modelStart
+		type seen struct {
+			at    gateway.Instant
+			cups  int64
+			brews bool
+		}
+		var events []seen
+		club := false
+		check := func() {
+			var brews, calls int
+			var cups int64
+			for _, e := range events {
+				if e.brews && e.at > w.clock-7*dayMillis {
+					brews++
+				}
+				if e.brews && e.at > w.clock-2*dayMillis {
+					cups += e.cups
+				}
+				if !e.brews {
+					calls++
+				}
+			}
+			var want []string
+			for i, in := range []bool{brews >= 3, cups >= 4, calls > 0, club} {
+				if in {
+					want = append(want, classConfig().Segments[i].Name)
+				}
+			}
+			stage := "dormant"
+			if brews >= 3 && club {
+				stage = "loyal"
+			} else if brews > 0 {
+				stage = "active"
+			}
+			v, ok := w.parts[0].View(1)
+			if !ok {
+				return
+			}
+			if got := v.Stages[len(v.Stages)-1].Stage; got != stage || fmt.Sprint(v.Segments) != fmt.Sprint(want) {
+				rt.Fatalf("at %v: stage %s %v, want %s %v", w.clock, got, v.Segments, stage, want)
+			}
+		}
+		for i := range rapid.IntRange(1, 25).Draw(rt, "things") {
+			switch rapid.IntRange(0, 4).Draw(rt, "what") {
+			case 0:
+				club = !club
+				w.submit(0, gateway.Input{Command: gateway.UpsertCustomer{Customer: 1, Mask: []string{"attributes"},
+					Attributes: gateway.Properties{{Key: "club", Value: gateway.Bool(club)}}}})
+			case 1:
+				w.advance(w.clock + gateway.Instant(rapid.IntRange(0, 3*24).Draw(rt, "hours"))*hour)
+			case 2:
+				w.restart()
+			default:
+				e := seen{at: w.clock - gateway.Instant(rapid.SampledFrom([]int{0, 0, 0, 5, 47, 48, 167, 168, 170}).Draw(rt, "late"))*hour,
+					cups: int64(rapid.IntRange(0, 4).Draw(rt, "cups")), brews: rapid.IntRange(0, 5).Draw(rt, "brew") > 0}
+				events = append(events, e)
+				name := map[bool]string{true: "brew", false: "call"}[e.brews]
+				w.submit(0, gateway.Input{Event: gateway.Event{Type: name, Customer: 1, ID: fmt.Sprint(i), OccurredAt: e.at, ReceivedAt: w.clock,
+					Properties: gateway.Properties{{Key: "cups", Value: gateway.Int(e.cups)}}}})
+			}
+			check()
+		}
+		w.check()
+	})
+}
