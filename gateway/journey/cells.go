@@ -102,6 +102,7 @@ func (w *window) put(f form, c cell, scratch []cell) []cell {
 	if f == formRanks {
 		c.value = cutBits(c.value, precisions[w.precision])
 	}
+	w.makeRoom(24) // a larger cell makes it grow as append does
 	from, prev := int(w.head), w.first
 	if f != formSet && c.granule >= int64(w.last) && w.n > 0 { // the plain case: only the last granule changes
 		from = int(w.tail)
@@ -283,11 +284,6 @@ func (w *window) dropCell(f form) {
 	w.first += gateway.Instant(delta)
 	if delta == 0 && w.first == w.last {
 		w.tail = w.head
-	}
-	if int(w.head) > 64 && int(w.head)*2 > len(w.buf) {
-		w.tail -= w.head
-		w.buf = w.buf[:copy(w.buf, w.buf[w.head:])]
-		w.head = 0
 	}
 }
 

@@ -220,7 +220,15 @@ func (c deviceChange) apply(p *Partition) {
 	p.unlink(d)
 	d.product, d.owners = p.intern(c.product), c.owners
 	d.know(p.intern(c.zone), d.facts.doing())
+	p.internRoles(d)
 	p.link(d)
+}
+
+// internRoles keeps one copy of each role.
+func (p *Partition) internRoles(d *device) {
+	for i := range d.owners {
+		d.owners[i].role = p.intern(d.owners[i].role)
+	}
 }
 
 // link notes a device with its present owner, unlink takes it away.
@@ -276,6 +284,7 @@ func (c admitChange) apply(p *Partition) {
 		p.unlink(old)
 	}
 	c.device.product = p.intern(c.device.product)
+	p.internRoles(c.device)
 	p.devices.put(c.device)
 	delete(p.moved, c.device.id)
 	p.link(c.device)

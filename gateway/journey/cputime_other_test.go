@@ -8,3 +8,5 @@ var begun = time.Now()
 
 // cpuTime is the time that passed, where that of a thread is not to be had.
 func cpuTime() time.Duration { return time.Since(begun) }
+
+func processTime() time.Duration { return time.Since(begun) }

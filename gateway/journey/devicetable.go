@@ -38,19 +38,28 @@ func (t *deviceTable) get(id gateway.DeviceID) *device {
 
 func (t *deviceTable) put(d *device) {
 	if t.used*4 >= len(t.slots)*3 {
-		old := t.slots
-		t.slots = make([]deviceSlot, max(2*len(old), 8))
-		for _, s := range old {
-			if s.d != nil {
-				t.slots[t.slot(s.id)] = s
-			}
-		}
+		t.reserve(t.used + 1)
 	}
 	s := &t.slots[t.slot(d.id)]
 	if s.d == nil {
 		t.used++
 	}
 	*s = deviceSlot{d.id, d}
+}
+
+// reserve makes room for n devices.
+func (t *deviceTable) reserve(n int) {
+	size := max(len(t.slots), 8)
+	for size*3 <= n*4 {
+		size *= 2
+	}
+	old := t.slots
+	t.slots = make([]deviceSlot, size)
+	for _, s := range old {
+		if s.d != nil {
+			t.slots[t.slot(s.id)] = s
+		}
+	}
 }
 
 func (t *deviceTable) remove(id gateway.DeviceID) {

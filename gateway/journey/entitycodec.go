@@ -31,8 +31,8 @@ func (e *encoder) profile(id gateway.CustomerID, since gateway.Instant, c *profi
 }
 
 func (d *decoder) profile() customerChange {
-	c := &profile{}
-	out := customerChange{id: gateway.CustomerID(d.fixed()), since: d.at(), profile: c}
+	var c profile
+	out := customerChange{id: gateway.CustomerID(d.fixed()), since: d.at(), profile: noProfile}
 	c.locale, c.zone, c.country = d.string(), d.string(), d.string()
 	c.channels, c.reachable = d.strings(), d.strings()
 	c.attributes = d.properties()
@@ -43,6 +43,10 @@ func (d *decoder) profile() customerChange {
 	c.test = d.bool()
 	c.capCount, c.capWindow = int(d.uint()), Duration(d.int())
 	c.quiet = d.quietHours()
+	if !c.isEmpty() {
+		kept := c
+		out.profile = &kept
+	}
 	return out
 }
 

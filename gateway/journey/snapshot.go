@@ -131,10 +131,14 @@ func (p *Partition) Restore(data []byte) error {
 	p.now, p.observed = d.at(), d.at()
 	p.rules.noted, p.rules.day = d.fixed(), d.int()
 	d.journeys(p)
-	for range d.length(20) {
+	customers := d.length(20)
+	p.customers = make(map[gateway.CustomerID]*customer, customers)
+	for range customers {
 		d.customer(p)
 	}
-	for range d.length(10) {
+	devices := d.length(10)
+	p.devices.reserve(devices)
+	for range devices {
 		if d.bad {
 			break
 		}

@@ -37,18 +37,24 @@ func (p *Partition) warm(in []gateway.Input) {
 	}
 	m := 0
 	for _, d := range devices[:n] {
-		touched += int(d.seen.hi)
+		touched += len(d.product) + int(d.seen.hi)
 		if d.owner != nil {
 			customers[m] = d.owner
 			m++
 		}
 	}
 	for _, c := range customers[:m] {
-		touched += len(c.counters) + len(c.enrollments) + len(c.marks)
+		touched += len(c.counters) + len(c.enrollments)
+		if c.more != nil {
+			touched++
+		}
 	}
 	for _, c := range customers[:m] {
 		for i := range c.counters {
 			touched += int(c.counters[i].n) + len(c.counters[i].buf)
+		}
+		if len(c.enrollments) > 0 && c.enrollments[0] != nil {
+			touched++
 		}
 	}
 	for _, c := range customers[:m] {
@@ -56,6 +62,9 @@ func (p *Partition) warm(in []gateway.Input) {
 			if w := &c.counters[i].window; len(w.buf) > 0 {
 				touched += int(w.buf[len(w.buf)-1]) + int(w.buf[w.head])
 			}
+		}
+		for _, e := range c.enrollments {
+			touched += e.step + int(e.endedAt)
 		}
 	}
 	p.touched = touched

@@ -83,7 +83,27 @@ func (w *window) add(at gateway.Instant, value int64, valued bool) {
 	w.sum += value
 }
 
+// makeRoom prepares the buffer for one more entry: it first takes the room of
+// what has left, then grows by a quarter; customers are many.
+func (w *window) makeRoom(size int) {
+	if cap(w.buf)-len(w.buf) >= size {
+		return
+	}
+	if head := int(w.head); head >= max(size, cap(w.buf)/8) {
+		w.buf = w.buf[:copy(w.buf, w.buf[head:])]
+		w.tail -= w.head
+		w.head = 0
+		return
+	}
+	w.buf = append(make([]byte, 0, len(w.buf)+max(len(w.buf)/4, size)), w.buf...)
+}
+
 func (w *window) append(delta gateway.Instant, value int64, valued bool) {
+	if valued {
+		w.makeRoom(16)
+	} else {
+		w.makeRoom(8)
+	}
 	w.buf = binary.AppendUvarint(w.buf, uint64(delta))
 	if valued {
 		w.buf = appendMicros(w.buf, value)
@@ -154,10 +174,6 @@ func (w *window) dropOldest(valued bool) {
 	}
 	delta, _, _ := w.read(int(w.head), valued)
 	w.first += delta
-	if int(w.head) > 64 && int(w.head)*2 > len(w.buf) {
-		w.buf = w.buf[:copy(w.buf, w.buf[w.head:])]
-		w.head = 0
-	}
 }
 
 // expire removes the entries at or before end: a window of length T at now
