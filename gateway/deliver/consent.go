@@ -73,16 +73,21 @@ func (c *consents) profile(p *gateway.CustomerProfile) {
 	c.keep(p.Customer, es)
 }
 
-// over puts a consent on top of others as the core does: the newer one stays,
-// and one for every channel replaces those of single ones. Of two at the same
-// instant the revocation stays.
+// over puts a consent on top of others as the core does: what was said later of
+// the channel, or of every channel, stays; one for every channel replaces what
+// was said before of single ones. Of two at the same instant the revocation
+// stays.
 func (e consent) over(es []consent) []consent {
 	var kept []consent
 	for _, o := range es {
-		if o.purpose != e.purpose || o.channel != e.channel && e.channel != "" {
+		stays := o.at > e.at || o.at == e.at && !o.granted
+		switch {
+		case o.purpose != e.purpose:
 			kept = append(kept, o)
-		} else if o.at > e.at || o.at == e.at && !o.granted {
+		case stays && (o.channel == e.channel || o.channel == ""):
 			return es
+		case stays || o.channel != e.channel && e.channel != "":
+			kept = append(kept, o)
 		}
 	}
 	return append(kept, e)
