@@ -2,6 +2,7 @@ package reference
 
 import (
 	"slices"
+	"sync"
 	"time"
 
 	"touchpoint/gateway"
@@ -22,15 +23,15 @@ func (w *world) zone(c *customer) *time.Location {
 	return time.UTC
 }
 
-var locations = map[string]*time.Location{}
+var locations sync.Map
 
 func location(name string) *time.Location {
-	loc, known := locations[name]
+	loc, known := locations.Load(name)
 	if !known {
 		loc, _ = time.LoadLocation(name)
-		locations[name] = loc
+		locations.Store(name, loc)
 	}
-	return loc
+	return loc.(*time.Location)
 }
 
 // date is a local day: days since 1970.
@@ -49,14 +50,14 @@ type moment struct {
 	minutes int
 }
 
-var moments = map[moment]gateway.Instant{}
+var moments sync.Map // from moment to Instant
 
 // when returns the first instant at which the local clock shows the time on the
 // date, or, when it never does, the first at which it shows a later one.
 func when(loc *time.Location, d date, minutes int) gateway.Instant {
 	key := moment{loc.String(), d, minutes}
-	if t, ok := moments[key]; ok {
-		return t
+	if t, ok := moments.Load(key); ok {
+		return t.(gateway.Instant)
 	}
 	wanted := int64(d)*1440 + int64(minutes)
 	for t := int64(d)*1440 + int64(minutes) - 15*60; ; t++ { // no zone is further away
@@ -64,8 +65,8 @@ func when(loc *time.Location, d date, minutes int) gateway.Instant {
 		y, m, dd := local.Date()
 		shown := time.Date(y, m, dd, local.Hour(), local.Minute(), 0, 0, time.UTC).Unix() / 60
 		if shown >= wanted {
-			moments[key] = gateway.Instant(t * 60_000)
-			return moments[key]
+			moments.Store(key, gateway.Instant(t*60_000))
+			return gateway.Instant(t * 60_000)
 		}
 	}
 }

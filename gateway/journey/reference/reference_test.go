@@ -16,12 +16,18 @@ var (
 // reference: the same decisions, messages and traits. A failing world is cut
 // down to what the failure needs, and told.
 func TestReference(t *testing.T) {
-	for seed := *from; seed < *from+*seeds; seed++ {
-		s := newScenario(seed)
-		if err := live(s); err != nil {
-			s, err = shrink(s, err)
-			t.Fatalf("%v\n%s\nreplay: go test ./gateway/journey/reference -run TestReference -from %d -seeds 1", err, s.story(), seed)
-		}
+	const workers = 4
+	for worker := range uint64(workers) {
+		t.Run(fmt.Sprint(worker), func(t *testing.T) {
+			t.Parallel()
+			for seed := *from + worker; seed < *from+*seeds; seed += workers {
+				s := newScenario(seed)
+				if err := live(s); err != nil {
+					s, err = shrink(s, err)
+					t.Fatalf("%v\n%s\nreplay: go test ./gateway/journey/reference -run TestReference -from %d -seeds 1", err, s.story(), seed)
+				}
+			}
+		})
 	}
 }
 
