@@ -47,7 +47,7 @@ func (c *compiler) step(i int, n *node) {
 		o.fault("id", "%q is the id of an earlier step", s.id)
 	}
 	c.reader.step, o.path = s.id, ""
-	for kind := stepSend; kind <= stepEnd; kind++ {
+	for kind := stepSend; kind < stepKinds; kind++ {
 		v := o.get(stepNames[kind])
 		if v == nil {
 			continue
@@ -86,6 +86,8 @@ func (c *compiler) stepOf(s *step, o *object, v *node) {
 		c.set(s, c.object(v, "set"))
 	case stepEnd:
 		s.next = toEnd
+	case stepStart, stepStop:
+		c.otherJourney(s, o, stepNames[s.kind])
 	}
 }
 

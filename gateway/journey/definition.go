@@ -167,9 +167,13 @@ const (
 	stepSplit
 	stepSet
 	stepEnd
+	stepStart
+	stepStop
+
+	stepKinds // how many there are
 )
 
-var stepNames = [...]string{"", "send", "wait", "branch", "split", "set", "end"}
+var stepNames = [...]string{"", "send", "wait", "branch", "split", "set", "end", "start_journey", "stop_journey"}
 
 // toEnd is the target behind the last step.
 const toEnd = -1
@@ -182,7 +186,9 @@ type step struct {
 	send send
 	wait wait
 	arms []arm // branch and split
-	set  gateway.Properties
+	// journey is the one to start or to stop.
+	journey string
+	set     gateway.Properties
 }
 
 type send struct {

@@ -58,6 +58,10 @@ func (p *Partition) take1(e *enrollment, s *step, ev *gateway.Event) bool {
 		}
 	case stepEnd:
 		to = toEnd
+	case stepStart:
+		p.startNext(e, s)
+	case stepStop:
+		p.stopOther(e, s)
 	}
 	e.step, e.changedAt = to, p.now
 	return true

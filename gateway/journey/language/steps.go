@@ -24,6 +24,8 @@ var Steps = []Key{
 		{Name: "go", Type: Step, Doc: "Where to go, if not to the next step."},
 	}, Doc: "Goes by chance, always the same way for one customer."},
 	{Name: "set", Type: Object, Kind: "step", Keys: []Key{{Name: "*", Type: Value, Doc: "The attribute's new value; nothing deletes it.", Example: "true"}}, Doc: "Sets attributes of the customer, read as customer.NAME."},
+	{Name: "start_journey", Type: Name, Kind: "step", Doc: "Starts another journey for the same customer; its own checks decide.", Example: "care"},
+	{Name: "stop_journey", Type: Name, Kind: "step", Doc: "Ends his runs of another journey.", Example: "tips"},
 	{Name: "end", Type: Nothing, Kind: "step", Doc: "Ends the enrollment."},
 	{Name: "next", Type: Step, Doc: "Where to go afterwards, if not to the next step of the list.", Example: "end"},
 }
