@@ -111,6 +111,7 @@ type fixed struct {
 	pb.UnimplementedJourneyServiceServer
 	pb.UnimplementedMessageServiceServer
 	pb.UnimplementedCustomerServiceServer
+	pb.UnimplementedGroupServiceServer
 	pb.UnimplementedDeadLetterServiceServer
 	pb.UnimplementedClockServiceServer
 	pb.UnimplementedStatusServiceServer
@@ -128,6 +129,7 @@ func serveFixed(t *testing.T) string {
 	pb.RegisterJourneyServiceServer(s, f)
 	pb.RegisterMessageServiceServer(s, f)
 	pb.RegisterCustomerServiceServer(s, f)
+	pb.RegisterGroupServiceServer(s, f)
 	pb.RegisterDeadLetterServiceServer(s, f)
 	pb.RegisterClockServiceServer(s, f)
 	pb.RegisterStatusServiceServer(s, f)
@@ -225,6 +227,20 @@ func (*fixed) GetCustomer(context.Context, *pb.GetCustomerRequest) (*pb.GetCusto
 
 var capped = &pb.Decision{At: noon, Kind: pb.DecisionKind_DECISION_KIND_SEND, Reason: "capped", Journey: "welcome", Version: 2, Step: "remind",
 	CustomerId: customerID, EventId: "brew-7", Rule: "cap 2 per 168h", Values: map[string]*pb.PropertyValue{"sent": number(2)}}
+
+func (*fixed) JoinGroup(_ context.Context, req *pb.JoinGroupRequest) (*pb.JoinGroupResponse, error) {
+	return &pb.JoinGroupResponse{CustomerId: "c_00k2v8m1q4w3e", GroupId: "g_00k2v8m1q4w3e", Position: &pb.Position{Partition: 2, Seq: 17}}, nil
+}
+
+func (*fixed) LeaveGroup(context.Context, *pb.LeaveGroupRequest) (*pb.LeaveGroupResponse, error) {
+	return &pb.LeaveGroupResponse{Position: &pb.Position{Partition: 1, Seq: 18}}, nil
+}
+
+func (*fixed) GetGroup(context.Context, *pb.GetGroupRequest) (*pb.GetGroupResponse, error) {
+	return &pb.GetGroupResponse{GroupId: "g_00k2v8m1q4w3e", ExternalId: "H-7", Members: []*pb.Membership{
+		{CustomerId: "c_00k2v8m1q4w3e", ExternalId: "K-100042", GroupId: "g_00k2v8m1q4w3e", Role: "payer", From: noon},
+		{CustomerId: "c_00k2v8m1q4w3f", GroupId: "g_00k2v8m1q4w3e", From: noon, To: noon}}}, nil
+}
 
 func (*fixed) ListDecisions(_ context.Context, req *pb.ListDecisionsRequest) (*pb.ListDecisionsResponse, error) {
 	if req.Customer.GetExternalId() == "nobody" {

@@ -51,6 +51,7 @@ func rootCommand(c *client) *cobra.Command {
 		journeyCommand(c),
 		historyCommand(c),
 		customerCommand(c),
+		groupCommand(c),
 		deviceCommand(c),
 		eventCommand(c),
 		messageCommand(c),

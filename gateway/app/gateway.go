@@ -228,8 +228,16 @@ func (g *Gateway) openIngest(context.Context) error {
 		return err
 	}
 	g.onClose("ingest", g.intake.Drain)
-	return g.directory.Routes(g.background, func(r gateway.Route) error {
-		g.intake.Router().Set(r)
+	router := g.intake.Router()
+	err = g.directory.Routes(g.background, func(r gateway.Route) error {
+		router.Set(r)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return g.directory.Members(g.background, func(m gateway.Membership) error {
+		router.Join(m)
 		return nil
 	})
 }

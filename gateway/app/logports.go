@@ -48,6 +48,9 @@ func (d deadLetters) AppendDeadLetter(ctx context.Context, l *ingest.DeadLetter)
 // router feeds intake with the routes that committed steps announce.
 type router struct{ *ingest.Router }
 
-func (r router) Committed(_ int, s *gateway.Step) { r.Set(s.Routes...) }
-func (r router) Resume(int, []gateway.Message)    {}
-func (r router) Lost(int)                         {}
+func (r router) Committed(_ int, s *gateway.Step) {
+	r.Set(s.Routes...)
+	r.Join(s.Memberships...)
+}
+func (r router) Resume(int, []gateway.Message) {}
+func (r router) Lost(int)                      {}

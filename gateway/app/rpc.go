@@ -28,7 +28,7 @@ func (g *Gateway) openRPC(ctx context.Context) error {
 	}
 	read := customers{g.directory}
 	o := rpc.Options{
-		Intake: g.intake, Vault: g.vault, Follower: g.directory, Customers: read, Decisions: read, Messages: read, Reports: read,
+		Intake: g.intake, Vault: g.vault, Follower: g.directory, Customers: read, Groups: read, Decisions: read, Messages: read, Reports: read,
 		History: series{g}, Journeys: drafts, Compile: g.compile, Consents: consents{g.delivery}, Eraser: eraser{g},
 		Stream: services{g.stream}, DeadLetters: letters{g}, Clock: g.clock, Status: g, Audit: auditLog{g.store}, Backtests: newBacktests(g),
 		Partitions: g.cfg.Partitions, Channels: g.channels(), Tokens: tokens(g.cfg.Auth.Tokens), TLS: tlsConfig, PageKey: g.pageKey, Logger: g.log,
@@ -97,11 +97,11 @@ func checkTemplates(def *journey.Definition) error {
 // eraser removes what does not follow the log, and waits for what does.
 type eraser struct{ g *Gateway }
 
-func (e eraser) Erase(ctx context.Context, c gateway.CustomerID, at gateway.Position) error {
+func (e eraser) Erase(ctx context.Context, c gateway.CustomerID, at []gateway.Position) error {
 	return errors.Join(
 		e.g.delivery.Erase(ctx, c),
 		e.g.vault.Erase(ctx, c),
-		e.g.follower.Await(ctx, []gateway.Position{at}),
+		e.g.follower.Await(ctx, at),
 		e.g.history.DeleteCustomer(ctx, c),
 	)
 }

@@ -56,6 +56,10 @@ func (c customers) Counts(ctx context.Context, journey string, version uint32) (
 	return rpc.JourneyCounts{Entered: n.Entered, Active: n.Active, Converted: n.Converted, Messages: n.Messages, Steps: n.Steps}, err
 }
 
+func (c customers) Memberships(ctx context.Context, q rpc.MembershipQuery) ([]gateway.Membership, error) {
+	return c.Directory.Memberships(ctx, directory.MembershipQuery(q))
+}
+
 // consents puts a consent in force in delivery.
 type consents struct{ *deliver.Delivery }
 

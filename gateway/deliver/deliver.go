@@ -70,7 +70,7 @@ func (d *Delivery) lane(name string) *lane {
 // Committed takes the messages of a committed step. It does not block and
 // keeps nothing of the step.
 func (d *Delivery) Committed(partition int, s *gateway.Step) {
-	if len(s.Profiles)+len(s.Messages)+len(s.Updates)+len(s.Erased) == 0 {
+	if len(s.Profiles)+len(s.Messages)+len(s.Updates)+len(s.Erased)+len(s.MovedIn) == 0 {
 		return
 	}
 	d.mu.Lock()
@@ -84,12 +84,25 @@ func (d *Delivery) Committed(partition int, s *gateway.Step) {
 	for i := range s.Messages {
 		d.accept(partition, &s.Messages[i])
 	}
+	for i := range s.MovedIn {
+		d.moveIn(partition, &s.MovedIn[i])
+	}
 	for i := range s.Updates {
 		d.update(partition, &s.Updates[i])
 	}
 	for _, c := range s.Erased {
 		d.erase(c)
 	}
+}
+
+// moveIn goes on with a message whose customer moved to another partition: what
+// becomes of it is recorded there.
+func (d *Delivery) moveIn(partition int, m *gateway.Message) {
+	if it := d.box.items[m.ID]; it != nil {
+		it.at.Store(int32(partition))
+		return
+	}
+	d.accept(partition, m)
 }
 
 // Resume replaces what delivery holds of a partition by its unfinished
@@ -112,7 +125,7 @@ func (d *Delivery) Lost(partition int) {
 
 func (d *Delivery) drop(partition int) {
 	for _, it := range d.box.items {
-		if it.partition == partition {
+		if it.partition() == partition {
 			d.remove(it)
 		}
 	}
@@ -131,7 +144,8 @@ func (d *Delivery) accept(partition int, m *gateway.Message) {
 	if handed && !presence {
 		return // the receiver has it and answers by itself
 	}
-	it := &item{m: d.box.copyMessage(m), partition: partition, handed: handed, unknown: m.State == gateway.MessageAttempted}
+	it := &item{m: d.box.copyMessage(m), handed: handed, unknown: m.State == gateway.MessageAttempted}
+	it.at.Store(int32(partition))
 	d.box.add(it)
 	switch {
 	case handed:

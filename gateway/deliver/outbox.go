@@ -5,15 +5,16 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"touchpoint/gateway"
 )
 
-// item is one unfinished message. All but m and partition is guarded by
-// Delivery.mu; of the two nothing changes.
+// item is one unfinished message. All but m and at is guarded by Delivery.mu; m
+// does not change.
 type item struct {
-	m         gateway.Message
-	partition int
+	m  gateway.Message
+	at atomic.Int32 // partition of the customer, who may move
 
 	handed  bool // the channel has it; it is kept until displayed or expired
 	again   bool // hand over once more
@@ -193,3 +194,6 @@ func (s *schedule) drop(it *item) {
 		it.due = 0
 	}
 }
+
+// partition is where what becomes of the message is recorded.
+func (it *item) partition() int { return int(it.at.Load()) }

@@ -66,7 +66,7 @@ func (d *Delivery) pipeline() []stage {
 func (d *Delivery) attempt(ctx context.Context, l *lane, it *item) verdict {
 	d.mu.Lock()
 	a := &attempt{it: it, lane: l, handed: it.handed, unknown: it.unknown, out: Outgoing{
-		Message: &it.m, Partition: it.partition, Channel: it.m.Channel,
+		Message: &it.m, Partition: it.partition(), Channel: it.m.Channel,
 		Attempt: int(it.attempts) + 1, Again: it.again, Now: d.opts.Clock.Now(),
 	}}
 	recall := it.recall

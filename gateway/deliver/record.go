@@ -32,16 +32,17 @@ func (d *Delivery) receipt(it *item, state gateway.MessageState, detail string) 
 // submitted until it is durable.
 func (d *Delivery) record(it *item, state gateway.MessageState, detail string) {
 	d.stats.count(state)
-	q := d.records[it.partition]
+	to := it.partition()
+	q := d.records[to]
 	if q == nil {
 		q = &records{}
-		d.records[it.partition] = q
+		d.records[to] = q
 	}
 	q.pending = append(q.pending, d.receipt(it, state, detail))
 	d.begun()
 	if !q.running {
 		q.running = true
-		d.spawn(func() { d.submit(it.partition, q) })
+		d.spawn(func() { d.submit(to, q) })
 	}
 }
 

@@ -105,7 +105,7 @@ func (d *Delivery) announce(ctx context.Context, a *attempt) verdict {
 		return verdict{what: ends, state: gateway.MessageFailed, detail: "it is not known whether an earlier hand-over happened"}
 	}
 	in := d.receipt(a.it, gateway.MessageAttempted, "")
-	if _, err := d.opts.Submit.Submit(ctx, a.it.partition, in); err != nil {
+	if _, err := d.opts.Submit.Submit(ctx, a.it.partition(), in); err != nil {
 		return verdict{what: fails, err: err}
 	}
 	return verdict{}

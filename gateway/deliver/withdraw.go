@@ -34,10 +34,11 @@ func (d *Delivery) takeBackUnknown(partition int, u *gateway.MessageUpdate) {
 		return
 	}
 	now := d.opts.Clock.Now()
-	it := &item{partition: partition, handed: true, recall: string(gateway.ReasonWithdrawn), m: gateway.Message{
+	it := &item{handed: true, recall: string(gateway.ReasonWithdrawn), m: gateway.Message{
 		ID: u.Message, Customer: u.Customer, Device: u.Device, Channel: d.box.name(u.Channel), Journey: d.box.name(u.Journey),
 		DecidedAt: now, ExpiresAt: now.Add(d.opts.MaxAge),
 	}}
+	it.at.Store(int32(partition))
 	if !d.canWithdraw(it) {
 		return
 	}

@@ -155,6 +155,9 @@ func (a *applier) step(s *gateway.Step) {
 	for i := range s.Ownerships {
 		a.ownership(s.Partition, &s.Ownerships[i])
 	}
+	for i := range s.Memberships {
+		a.membership(&s.Memberships[i])
+	}
 	for _, r := range s.Routes {
 		a.exec(`INSERT INTO route (device, partition, customer) VALUES (?1, ?2, ?3)
 			ON CONFLICT (device) DO UPDATE SET partition = ?2, customer = ?3`, int64(r.Device), r.Partition, int64(r.Customer))
@@ -302,9 +305,11 @@ func (a *applier) decision(partition int, first, last uint64, d *gateway.Decisio
 		message = d.Message[:]
 	}
 	a.exec(`INSERT INTO decision (partition, first_seq, last_seq, at, kind, reason, journey, version, step, customer, device,
-		enrollment, message, event_id, rule, vals) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		enrollment, message, event_id, rule, vals, arm, split, grp, mixed)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		partition, first, last, int64(d.At), d.Kind, string(d.Reason), d.Journey, d.Version, d.Step, int64(d.Customer),
-		int64(d.Device), enrollment, message, d.EventID, d.Rule, properties(d.Values))
+		int64(d.Device), enrollment, message, d.EventID, d.Rule, properties(d.Values), d.Arm, d.Split, int64(d.Group), d.Mixed)
+	a.effect(d)
 	a.pruned = max(a.pruned, d.At)
 	a.changed(Change{Partition: partition, Decision: d})
 }
@@ -337,11 +342,13 @@ func (a *applier) erase(partition int, c gateway.CustomerID) {
 		`DELETE FROM enrollment WHERE customer = ?`,
 		`DELETE FROM decision WHERE customer = ?`,
 		`DELETE FROM ownership WHERE customer = ?`,
+		`DELETE FROM membership WHERE customer = ?`,
 		`DELETE FROM customer WHERE id = ?`,
 		`UPDATE route SET customer = 0 WHERE customer = ?`,
 	} {
 		a.exec(text, int64(c))
 	}
+	a.forgetUnit(c)
 	a.erased = true
 	a.changed(Change{Partition: partition, Erased: c})
 }

@@ -187,20 +187,20 @@ func (d *Directory) DecisionsAt(ctx context.Context, at gateway.Position, c gate
 }
 
 const selectDecision = `SELECT rowno, at, kind, reason, journey, version, step, customer, device, enrollment, message,
-	event_id, rule, vals FROM decision`
+	event_id, rule, vals, arm, split, grp, mixed FROM decision`
 
 func scanDecision(rows *sql.Rows, p *place, d *gateway.Decision) error {
 	var enrollment, message []byte
-	var customer, device int64
+	var customer, device, group int64
 	var values string
 	err := rows.Scan(&p.row, &d.At, &d.Kind, &d.Reason, &d.Journey, &d.Version, &d.Step, &customer, &device, &enrollment,
-		&message, &d.EventID, &d.Rule, &values)
+		&message, &d.EventID, &d.Rule, &values, &d.Arm, &d.Split, &group, &d.Mixed)
 	if err != nil {
 		return err
 	}
 	copy(d.Enrollment[:], enrollment)
 	copy(d.Message[:], message)
-	d.Customer, d.Device = gateway.CustomerID(customer), gateway.DeviceID(device)
+	d.Customer, d.Device, d.Group = gateway.CustomerID(customer), gateway.DeviceID(device), gateway.GroupID(group)
 	d.Values, err = parseProperties(values)
 	return err
 }

@@ -150,4 +150,34 @@ CREATE TABLE journey_count (
 	n       INTEGER NOT NULL,
 	PRIMARY KEY (journey, version, kind, name)
 ) WITHOUT ROWID;
-`}
+`, groupSchema}
+
+// groupSchema keeps who is in which group, what decisions say of arms, and per
+// journey what became of each unit that has an arm: a group, or a customer
+// alone.
+const groupSchema = `
+CREATE TABLE membership (
+	customer  INTEGER NOT NULL,
+	grp       INTEGER NOT NULL,
+	from_time INTEGER NOT NULL,
+	to_time   INTEGER NOT NULL, -- 0 while it lasts
+	role      TEXT NOT NULL,
+	PRIMARY KEY (customer, grp, from_time)
+) WITHOUT ROWID;
+CREATE INDEX membership_group ON membership (grp);
+ALTER TABLE decision ADD COLUMN arm TEXT NOT NULL DEFAULT '';
+ALTER TABLE decision ADD COLUMN split TEXT NOT NULL DEFAULT '';
+ALTER TABLE decision ADD COLUMN grp INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE decision ADD COLUMN mixed INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE effect (
+	journey      TEXT NOT NULL,
+	kind         INTEGER NOT NULL, -- of the unit: customer, group; 0 = erased
+	unit         INTEGER NOT NULL,
+	arm          TEXT NOT NULL,
+	split        TEXT NOT NULL,
+	mixed        INTEGER NOT NULL,
+	exposed_at   INTEGER NOT NULL, -- sent to, or would have been; 0 = not yet
+	converted_at INTEGER NOT NULL, -- after that; 0 = not yet
+	PRIMARY KEY (journey, kind, unit)
+) WITHOUT ROWID;
+`

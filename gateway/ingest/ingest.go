@@ -63,6 +63,9 @@ func New(o Options) (*Ingest, error) {
 // Router returns the routing hints, to be fed with the Routes of steps.
 func (i *Ingest) Router() *Router { return i.router }
 
+// Home returns the partition where a customer lives as far as is known here.
+func (i *Ingest) Home(c gateway.CustomerID) int { return i.router.Home(c) }
+
 // Holder returns the partition that holds a device as far as is known here.
 func (i *Ingest) Holder(d gateway.DeviceID) int {
 	p, _ := i.router.Find(d)
@@ -126,7 +129,7 @@ func (i *Ingest) recorded(ctx context.Context, e gateway.Event) (gateway.Forward
 	if e.Device == 0 && e.Customer == 0 {
 		return gateway.Forward{}, gateway.InvalidField("device", "is missing: an event is of a device or of a customer")
 	}
-	to := gateway.CustomerSubject(e.Customer).Partition(i.Partitions)
+	to := i.router.Home(e.Customer)
 	owner := e.Customer
 	if e.Device != 0 {
 		to, owner = i.router.Find(e.Device)

@@ -13,6 +13,7 @@ type Router struct {
 	partitions int
 	mu         sync.RWMutex
 	routes     map[gateway.DeviceID]route
+	members    map[gateway.CustomerID]gateway.GroupID
 }
 
 type route struct {
@@ -21,7 +22,7 @@ type route struct {
 }
 
 func newRouter(partitions int) *Router {
-	return &Router{partitions: partitions, routes: make(map[gateway.DeviceID]route)}
+	return &Router{partitions: partitions, routes: make(map[gateway.DeviceID]route), members: make(map[gateway.CustomerID]gateway.GroupID)}
 }
 
 // Set takes over what a step said about a device.
@@ -46,4 +47,28 @@ func (r *Router) Find(d gateway.DeviceID) (partition int, owner gateway.Customer
 		return at.partition, at.customer
 	}
 	return gateway.DeviceSubject(d).Partition(r.partitions), 0
+}
+
+// Join takes over what a step said about memberships of groups.
+func (r *Router) Join(members ...gateway.Membership) {
+	if len(members) == 0 {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, m := range members {
+		switch {
+		case m.To == 0:
+			r.members[m.Customer] = m.Group
+		case r.members[m.Customer] == m.Group:
+			delete(r.members, m.Customer)
+		}
+	}
+}
+
+// Home returns the partition where a customer is believed to live.
+func (r *Router) Home(c gateway.CustomerID) int {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return gateway.HomeOf(c, r.members[c], r.partitions)
 }

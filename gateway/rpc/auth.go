@@ -87,6 +87,10 @@ var methodRoles = map[string][]Role{
 	"CustomerService/ListDevices":    {RoleReader, RolePublisher, RoleCRM},
 	"CustomerService/ListDecisions":  {RoleReader, RolePublisher, RoleCRM},
 
+	"GroupService/JoinGroup":  {RoleCRM},
+	"GroupService/LeaveGroup": {RoleCRM},
+	"GroupService/GetGroup":   {RoleReader, RolePublisher, RoleCRM},
+
 	"ExportService/ExportCustomer": {RoleCRM},
 
 	"BacktestService/Backtest": {RolePublisher},

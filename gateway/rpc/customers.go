@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"touchpoint/gateway"
 	pb "touchpoint/proto/touchpoint/v1"
 )
@@ -92,6 +94,9 @@ func (s *customerService) attach(ctx context.Context, resp *pb.GetCustomerRespon
 	for _, o := range owned.Items {
 		resp.Devices = append(resp.Devices, s.ownership(ctx, o))
 	}
+	if resp.Memberships, err = s.memberships(ctx, id); err != nil {
+		return err
+	}
 	enrollments, err := s.Customers.Enrollments(ctx, id, enrollmentLimit)
 	if err != nil {
 		return err
@@ -125,7 +130,7 @@ func (b *base) decision(ctx context.Context, d gateway.Decision) *pb.Decision {
 	return &pb.Decision{At: stamp(d.At), Kind: pb.DecisionKind(d.Kind), Reason: string(d.Reason), Journey: d.Journey,
 		Version: d.Version, Step: d.Step, CustomerId: d.Customer.String(), Device: b.deviceRef(ctx, d.Device),
 		EnrollmentId: d.Enrollment.String(), MessageId: d.Message.String(), EventId: d.EventID, Rule: d.Rule,
-		Values: propertyMap(d.Values)}
+		Values: propertyMap(d.Values), Arm: d.Arm, Split: d.Split, GroupId: d.Group.String(), Mixed: d.Mixed}
 }
 
 // SetConsent grants or revokes; a revocation is answered when delivery has it.
@@ -195,17 +200,49 @@ func (s *customerService) EraseCustomer(ctx context.Context, req *pb.EraseCustom
 	if err := s.known(ctx, "customer.id", id); err != nil {
 		return nil, err
 	}
-	pos, err := s.Intake.Submit(ctx, s.customerPartition(id), gateway.Input{Command: gateway.EraseCustomer{Customer: id}})
+	groups, err := s.Groups.Memberships(ctx, MembershipQuery{Customer: id, WithFormer: true, Limit: maxPage})
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Follower.Await(ctx, []gateway.Position{pos}); err != nil {
+	at, err := s.eraseEverywhere(ctx, id)
+	if err != nil {
 		return nil, err
 	}
-	if err := s.Eraser.Erase(ctx, id, pos); err != nil {
+	if err := s.Follower.Await(ctx, at); err != nil {
 		return nil, err
 	}
-	return &pb.EraseCustomerResponse{Position: position(pos)}, nil
+	if err := s.Eraser.Erase(ctx, id, at); err != nil {
+		return nil, err
+	}
+	return &pb.EraseCustomerResponse{Position: position(at[s.homePartition(id)])}, s.eraseEmpty(ctx, groups)
+}
+
+// eraseEverywhere tells every partition, so that the answer comes when each has
+// done its part, wherever the customer lives or is moving to.
+func (s *customerService) eraseEverywhere(ctx context.Context, id gateway.CustomerID) ([]gateway.Position, error) {
+	at := make([]gateway.Position, s.Partitions)
+	group, ctx := errgroup.WithContext(ctx)
+	for i := range at {
+		group.Go(func() (err error) {
+			at[i], err = s.Intake.Submit(ctx, i, gateway.Input{Command: gateway.EraseCustomer{Customer: id}})
+			return err
+		})
+	}
+	return at, group.Wait()
+}
+
+// eraseEmpty forgets the numbers of groups in which nobody is left.
+func (s *customerService) eraseEmpty(ctx context.Context, was []gateway.Membership) error {
+	for _, m := range was {
+		left, err := s.Groups.Memberships(ctx, MembershipQuery{Group: m.Group, WithFormer: true, Limit: 1})
+		if err == nil && len(left) == 0 {
+			err = s.Vault.EraseGroup(ctx, m.Group)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // ListDecisions reads a page of decisions.

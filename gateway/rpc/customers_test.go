@@ -88,7 +88,7 @@ func TestErasedCustomerIsGone(t *testing.T) {
 	if _, err := api.EraseCustomer(ctx, &pb.EraseCustomerRequest{Customer: customerRef("K-1")}); err != nil {
 		t.Fatal(err)
 	}
-	if len(commands[gateway.EraseCustomer](w)) != 1 || len(w.erased) != 1 {
+	if len(commands[gateway.EraseCustomer](w)) != partitions || len(w.erased) != 1 {
 		t.Errorf("erased %v", w.erased)
 	}
 	if _, err := api.GetCustomer(ctx, &pb.GetCustomerRequest{Customer: customerRef("K-1")}); status.Code(err) != codes.NotFound {

@@ -45,7 +45,11 @@ func (s *exportService) ExportCustomer(req *pb.ExportCustomerRequest, stream grp
 	if err != nil {
 		return err
 	}
-	if err := stream.Send(&pb.ExportCustomerResponse{Customer: customer, ExportedAt: stamp(s.Clock.Now())}); err != nil {
+	memberships, err := s.memberships(ctx, id)
+	if err != nil {
+		return err
+	}
+	if err := stream.Send(&pb.ExportCustomerResponse{Customer: customer, Memberships: memberships, ExportedAt: stamp(s.Clock.Now())}); err != nil {
 		return err
 	}
 	for _, part := range []func(context.Context, gateway.CustomerID, func(*pb.ExportCustomerResponse) error) error{

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"log/slog"
+	"maps"
 	"net"
 	"slices"
 	"strconv"
@@ -37,6 +38,8 @@ type world struct {
 	refuse    func(gateway.Input) error // nil takes everything
 	devices   map[string]gateway.DeviceID
 	customers map[string]gateway.CustomerID
+	groups    map[string]gateway.GroupID
+	members   []gateway.Membership
 	profiles  map[gateway.CustomerID]map[string]gateway.Personal
 	core      map[gateway.CustomerID]gateway.CustomerProfile
 	owned     []gateway.Ownership
@@ -59,7 +62,7 @@ type placed struct {
 
 func newWorld() *world {
 	return &world{
-		clock: clock.NewVirtual(start), devices: map[string]gateway.DeviceID{}, customers: map[string]gateway.CustomerID{},
+		clock: clock.NewVirtual(start), devices: map[string]gateway.DeviceID{}, customers: map[string]gateway.CustomerID{}, groups: map[string]gateway.GroupID{},
 		profiles: map[gateway.CustomerID]map[string]gateway.Personal{}, core: map[gateway.CustomerID]gateway.CustomerProfile{},
 		messages: map[gateway.MessageID]rpc.MessageRow{}, bucket: &memoryBucket{entries: map[string]entry{}},
 		stream: newMemoryStream(), logs: &syncBuffer{},
@@ -68,7 +71,7 @@ func newWorld() *world {
 
 func (w *world) options() rpc.Options {
 	return rpc.Options{
-		Intake: w, Vault: w, Follower: w, Customers: readModel{w}, Decisions: w, Messages: w, Reports: w, History: w,
+		Intake: w, Vault: w, Follower: w, Customers: readModel{w}, Groups: w, Decisions: w, Messages: w, Reports: w, History: w,
 		Journeys: w.bucket, Compile: compile, Consents: w, Eraser: w, Stream: w.stream, DeadLetters: w, Clock: w.clock,
 		Status: w, Audit: w, Backtests: &trials{}, Partitions: partitions, PageKey: []byte("a key that tests share, 32 bytes."),
 		Advance: func(_ context.Context, t gateway.Instant) error {
@@ -179,6 +182,57 @@ func (w *world) Record(ctx context.Context, events []gateway.Event) ([]gateway.P
 		positions[i], errs[i] = w.Submit(ctx, w.Holder(e.Device), gateway.Input{Event: e})
 	}
 	return positions, errs
+}
+
+func (w *world) Home(c gateway.CustomerID) int { return gateway.HomeOf(c, 0, partitions) }
+
+func (w *world) Group(_ context.Context, external gateway.Personal) (gateway.GroupID, bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if id := w.groups[external.Reveal()]; id != 0 {
+		return id, false, nil
+	}
+	id := gateway.GroupID(7000 + len(w.groups))
+	w.groups[external.Reveal()] = id
+	return id, true, nil
+}
+
+func (w *world) LookupGroup(_ context.Context, external gateway.Personal) (gateway.GroupID, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if id := w.groups[external.Reveal()]; id != 0 {
+		return id, nil
+	}
+	return 0, gateway.Errorf(gateway.NotFound, "no such group")
+}
+
+func (w *world) GroupName(_ context.Context, g gateway.GroupID) (gateway.Personal, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for name, id := range w.groups {
+		if id == g {
+			return gateway.Personal(name), nil
+		}
+	}
+	return "", gateway.Errorf(gateway.NotFound, "no such group")
+}
+
+func (w *world) EraseGroup(_ context.Context, g gateway.GroupID) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	maps.DeleteFunc(w.groups, func(_ string, id gateway.GroupID) bool { return id == g })
+	return nil
+}
+
+func (w *world) Memberships(_ context.Context, q rpc.MembershipQuery) (out []gateway.Membership, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, m := range w.members {
+		if (q.Customer == 0 || m.Customer == q.Customer) && (q.Group == 0 || m.Group == q.Group) && (q.WithFormer || m.To == 0) {
+			out = append(out, m)
+		}
+	}
+	return out, nil
 }
 
 func (w *world) Holder(d gateway.DeviceID) int {
@@ -380,7 +434,7 @@ func (w *world) Apply(_ context.Context, _ gateway.CustomerID, c gateway.Consent
 	return nil
 }
 
-func (w *world) Erase(_ context.Context, c gateway.CustomerID, _ gateway.Position) error {
+func (w *world) Erase(_ context.Context, c gateway.CustomerID, _ []gateway.Position) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.erased = append(w.erased, c)

@@ -24,6 +24,8 @@ type Intake interface {
 	Record(ctx context.Context, events []gateway.Event) ([]gateway.Position, []error)
 	// Holder is the partition that holds a device as far as intake knows.
 	Holder(d gateway.DeviceID) int
+	// Home is the partition where a customer lives as far as intake knows.
+	Home(c gateway.CustomerID) int
 }
 
 // Vault maps external ids to internal ones and keeps personal data sealed.
@@ -37,6 +39,10 @@ type Vault interface {
 	Customer(ctx context.Context, external gateway.Personal) (id gateway.CustomerID, created bool, err error)
 	LookupCustomer(ctx context.Context, external gateway.Personal) (gateway.CustomerID, error)
 	CustomerName(ctx context.Context, c gateway.CustomerID) (gateway.Personal, error)
+	Group(ctx context.Context, external gateway.Personal) (id gateway.GroupID, created bool, err error)
+	LookupGroup(ctx context.Context, external gateway.Personal) (gateway.GroupID, error)
+	GroupName(ctx context.Context, g gateway.GroupID) (gateway.Personal, error)
+	EraseGroup(ctx context.Context, g gateway.GroupID) error
 	// SaveProfile sets the fields of mask to their values in fields; those
 	// absent there are cleared.
 	SaveProfile(ctx context.Context, c gateway.CustomerID, fields map[string]gateway.Personal, mask []string) error
@@ -211,7 +217,7 @@ type Consents interface {
 // Eraser removes a customer from every store that does not follow the log:
 // keys, mapping, profile; and waits for those that do. It is idempotent.
 type Eraser interface {
-	Erase(ctx context.Context, c gateway.CustomerID, at gateway.Position) error
+	Erase(ctx context.Context, c gateway.CustomerID, at []gateway.Position) error
 }
 
 // Stream is the work queue of the "stream" channel.

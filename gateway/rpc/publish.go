@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -303,13 +304,20 @@ func (s *journeyService) TriggerJourney(ctx context.Context, req *pb.TriggerJour
 
 // entryDecision reads what was decided about a trigger, by its key.
 func (s *journeyService) entryDecision(ctx context.Context, cmd gateway.TriggerJourney) (gateway.Decision, error) {
-	page, err := s.Decisions.Decisions(ctx, DecisionQuery{Customer: cmd.Customer, Journey: cmd.Journey, EventID: cmd.Key,
-		Kinds: []gateway.DecisionKind{gateway.DecisionEntry}, Limit: 1})
-	if err != nil {
-		return gateway.Decision{}, err
+	for wait := 5 * time.Millisecond; ; wait = min(2*wait, 100*time.Millisecond) {
+		page, err := s.Decisions.Decisions(ctx, DecisionQuery{Customer: cmd.Customer, Journey: cmd.Journey, EventID: cmd.Key,
+			Kinds: []gateway.DecisionKind{gateway.DecisionEntry}, Limit: 1})
+		if err != nil {
+			return gateway.Decision{}, err
+		}
+		if len(page.Items) > 0 {
+			return page.Items[0], nil
+		}
+		// The customer is on the move between partitions: the trigger goes after him.
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return gateway.Decision{}, ctx.Err()
+		}
 	}
-	if len(page.Items) == 0 {
-		return gateway.Decision{}, gateway.Errorf(gateway.Internal, "journey %s: no decision about a trigger that was applied", cmd.Journey)
-	}
-	return page.Items[0], nil
 }

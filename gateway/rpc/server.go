@@ -27,6 +27,7 @@ type Options struct {
 	Vault       Vault
 	Follower    Follower
 	Customers   Customers
+	Groups      Groups
 	Decisions   Decisions
 	Messages    Messages
 	Reports     JourneyReports
@@ -101,7 +102,7 @@ func (o Options) Validate() error {
 		name string
 		port any
 	}{
-		{"Intake", o.Intake}, {"Vault", o.Vault}, {"Follower", o.Follower}, {"Customers", o.Customers},
+		{"Intake", o.Intake}, {"Vault", o.Vault}, {"Follower", o.Follower}, {"Customers", o.Customers}, {"Groups", o.Groups},
 		{"Decisions", o.Decisions}, {"Messages", o.Messages}, {"Reports", o.Reports}, {"History", o.History},
 		{"Journeys", o.Journeys}, {"Consents", o.Consents}, {"Eraser", o.Eraser}, {"DeadLetters", o.DeadLetters},
 		{"Clock", o.Clock}, {"Status", o.Status}, {"Audit", o.Audit}, {"Backtests", o.Backtests},
@@ -180,6 +181,7 @@ func (s *Server) register() {
 	pb.RegisterJourneyServiceServer(s.grpc, s.journeys)
 	pb.RegisterMessageServiceServer(s.grpc, &messageService{base: b})
 	pb.RegisterCustomerServiceServer(s.grpc, &customerService{base: b})
+	pb.RegisterGroupServiceServer(s.grpc, &groupService{base: b})
 	pb.RegisterExportServiceServer(s.grpc, &exportService{base: b})
 	pb.RegisterDeadLetterServiceServer(s.grpc, &deadLetterService{base: b})
 	pb.RegisterClockServiceServer(s.grpc, &clockService{base: b})
@@ -245,9 +247,15 @@ type base struct {
 	pager
 }
 
-// customerPartition is the partition in which a customer lives.
+// customerPartition is the partition in which a customer lives, as far as intake
+// knows: should he be on the move, the command goes after him.
 func (b *base) customerPartition(c gateway.CustomerID) int {
-	return gateway.CustomerSubject(c).Partition(b.Partitions)
+	return b.Intake.Home(c)
+}
+
+// homePartition is where a customer lives by himself.
+func (b *base) homePartition(c gateway.CustomerID) int {
+	return gateway.HomeOf(c, 0, b.Partitions)
 }
 
 // await checks and waits for the positions that a read names.

@@ -755,7 +755,9 @@ type GetCustomerResponse struct {
 	// The customer's enrollments, newest first, at most 200.
 	Enrollments []*Enrollment `protobuf:"bytes,3,rep,name=enrollments,proto3" json:"enrollments,omitempty"`
 	// The latest decisions, newest first.
-	Decisions     []*Decision `protobuf:"bytes,4,rep,name=decisions,proto3" json:"decisions,omitempty"`
+	Decisions []*Decision `protobuf:"bytes,4,rep,name=decisions,proto3" json:"decisions,omitempty"`
+	// The households and accounts that the customer is, or was, in.
+	Memberships   []*Membership `protobuf:"bytes,50,rep,name=memberships,proto3" json:"memberships,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -814,6 +816,13 @@ func (x *GetCustomerResponse) GetEnrollments() []*Enrollment {
 func (x *GetCustomerResponse) GetDecisions() []*Decision {
 	if x != nil {
 		return x.Decisions
+	}
+	return nil
+}
+
+func (x *GetCustomerResponse) GetMemberships() []*Membership {
+	if x != nil {
+		return x.Memberships
 	}
 	return nil
 }
@@ -1009,7 +1018,17 @@ type Decision struct {
 	// The rule that decided. Example: "cap 2 per 168h".
 	Rule string `protobuf:"bytes,12,opt,name=rule,proto3" json:"rule,omitempty"`
 	// What the rule saw. Example: {"sent": {"int": "2"}}.
-	Values        map[string]*PropertyValue `protobuf:"bytes,13,rep,name=values,proto3" json:"values,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Values map[string]*PropertyValue `protobuf:"bytes,13,rep,name=values,proto3" json:"values,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Arm of the enrollment: "treated" or "holdout"; empty for test customers and
+	// where nobody was enrolled. Example: "treated".
+	Arm string `protobuf:"bytes,50,opt,name=arm,proto3" json:"arm,omitempty"`
+	// Arm of the latest split that the enrollment passed. Example: "short".
+	Split string `protobuf:"bytes,51,opt,name=split,proto3" json:"split,omitempty"`
+	// Internal id of the customer's group, empty for none.
+	// Example: "g_00k2v8m1q4w3e".
+	GroupId string `protobuf:"bytes,52,opt,name=group_id,json=groupId,proto3" json:"group_id,omitempty"`
+	// Members of the group are in different arms of the journey.
+	Mixed         bool `protobuf:"varint,53,opt,name=mixed,proto3" json:"mixed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1133,6 +1152,34 @@ func (x *Decision) GetValues() map[string]*PropertyValue {
 		return x.Values
 	}
 	return nil
+}
+
+func (x *Decision) GetArm() string {
+	if x != nil {
+		return x.Arm
+	}
+	return ""
+}
+
+func (x *Decision) GetSplit() string {
+	if x != nil {
+		return x.Split
+	}
+	return ""
+}
+
+func (x *Decision) GetGroupId() string {
+	if x != nil {
+		return x.GroupId
+	}
+	return ""
+}
+
+func (x *Decision) GetMixed() bool {
+	if x != nil {
+		return x.Mixed
+	}
+	return false
 }
 
 // SetConsentRequest says what is granted or revoked.
@@ -2019,7 +2066,7 @@ var File_touchpoint_v1_customers_proto protoreflect.FileDescriptor
 
 const file_touchpoint_v1_customers_proto_rawDesc = "" +
 	"\n" +
-	"\x1dtouchpoint/v1/customers.proto\x12\rtouchpoint.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1atouchpoint/v1/common.proto\"\xaf\x04\n" +
+	"\x1dtouchpoint/v1/customers.proto\x12\rtouchpoint.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1atouchpoint/v1/common.proto\x1a\x1atouchpoint/v1/groups.proto\"\xaf\x04\n" +
 	"\bCustomer\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1f\n" +
 	"\vexternal_id\x18\x02 \x01(\tR\n" +
@@ -2082,12 +2129,13 @@ const file_touchpoint_v1_customers_proto_rawDesc = "" +
 	"\tdecisions\x18\x03 \x01(\x05H\x00R\tdecisions\x88\x01\x01\x122\n" +
 	"\bat_least\x18\x04 \x03(\v2\x17.touchpoint.v1.PositionR\aatLeastB\f\n" +
 	"\n" +
-	"_decisions\"\xef\x01\n" +
+	"_decisions\"\xac\x02\n" +
 	"\x13GetCustomerResponse\x123\n" +
 	"\bcustomer\x18\x01 \x01(\v2\x17.touchpoint.v1.CustomerR\bcustomer\x12/\n" +
 	"\adevices\x18\x02 \x03(\v2\x15.touchpoint.v1.DeviceR\adevices\x12;\n" +
 	"\venrollments\x18\x03 \x03(\v2\x19.touchpoint.v1.EnrollmentR\venrollments\x125\n" +
-	"\tdecisions\x18\x04 \x03(\v2\x17.touchpoint.v1.DecisionR\tdecisions\"\x82\x04\n" +
+	"\tdecisions\x18\x04 \x03(\v2\x17.touchpoint.v1.DecisionR\tdecisions\x12;\n" +
+	"\vmemberships\x182 \x03(\v2\x19.touchpoint.v1.MembershipR\vmemberships\"\x82\x04\n" +
 	"\n" +
 	"Enrollment\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
@@ -2109,7 +2157,7 @@ const file_touchpoint_v1_customers_proto_rawDesc = "" +
 	"end_reason\x18\f \x01(\tR\tendReason\x12\x1c\n" +
 	"\tconverted\x18\r \x01(\bR\tconverted\x12;\n" +
 	"\vwaits_until\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"waitsUntil\"\xa3\x04\n" +
+	"waitsUntil\"\xfc\x04\n" +
 	"\bDecision\x12*\n" +
 	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12/\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1b.touchpoint.v1.DecisionKindR\x04kind\x12\x16\n" +
@@ -2126,7 +2174,11 @@ const file_touchpoint_v1_customers_proto_rawDesc = "" +
 	" \x01(\tR\tmessageId\x12\x19\n" +
 	"\bevent_id\x18\v \x01(\tR\aeventId\x12\x12\n" +
 	"\x04rule\x18\f \x01(\tR\x04rule\x12;\n" +
-	"\x06values\x18\r \x03(\v2#.touchpoint.v1.Decision.ValuesEntryR\x06values\x1aW\n" +
+	"\x06values\x18\r \x03(\v2#.touchpoint.v1.Decision.ValuesEntryR\x06values\x12\x10\n" +
+	"\x03arm\x182 \x01(\tR\x03arm\x12\x14\n" +
+	"\x05split\x183 \x01(\tR\x05split\x12\x19\n" +
+	"\bgroup_id\x184 \x01(\tR\agroupId\x12\x14\n" +
+	"\x05mixed\x185 \x01(\bR\x05mixed\x1aW\n" +
 	"\vValuesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x122\n" +
 	"\x05value\x18\x02 \x01(\v2\x1c.touchpoint.v1.PropertyValueR\x05value:\x028\x01\"\xdd\x01\n" +
@@ -2266,8 +2318,9 @@ var file_touchpoint_v1_customers_proto_goTypes = []any{
 	(*fieldmaskpb.FieldMask)(nil),  // 30: google.protobuf.FieldMask
 	(*Position)(nil),               // 31: touchpoint.v1.Position
 	(*CustomerRef)(nil),            // 32: touchpoint.v1.CustomerRef
-	(*DeviceRef)(nil),              // 33: touchpoint.v1.DeviceRef
-	(*PropertyValue)(nil),          // 34: touchpoint.v1.PropertyValue
+	(*Membership)(nil),             // 33: touchpoint.v1.Membership
+	(*DeviceRef)(nil),              // 34: touchpoint.v1.DeviceRef
+	(*PropertyValue)(nil),          // 35: touchpoint.v1.PropertyValue
 }
 var file_touchpoint_v1_customers_proto_depIdxs = []int32{
 	3,  // 0: touchpoint.v1.Customer.profile:type_name -> touchpoint.v1.Profile
@@ -2287,66 +2340,67 @@ var file_touchpoint_v1_customers_proto_depIdxs = []int32{
 	16, // 14: touchpoint.v1.GetCustomerResponse.devices:type_name -> touchpoint.v1.Device
 	10, // 15: touchpoint.v1.GetCustomerResponse.enrollments:type_name -> touchpoint.v1.Enrollment
 	11, // 16: touchpoint.v1.GetCustomerResponse.decisions:type_name -> touchpoint.v1.Decision
-	33, // 17: touchpoint.v1.Enrollment.device:type_name -> touchpoint.v1.DeviceRef
-	28, // 18: touchpoint.v1.Enrollment.entered_at:type_name -> google.protobuf.Timestamp
-	28, // 19: touchpoint.v1.Enrollment.changed_at:type_name -> google.protobuf.Timestamp
-	28, // 20: touchpoint.v1.Enrollment.ended_at:type_name -> google.protobuf.Timestamp
-	28, // 21: touchpoint.v1.Enrollment.waits_until:type_name -> google.protobuf.Timestamp
-	28, // 22: touchpoint.v1.Decision.at:type_name -> google.protobuf.Timestamp
-	0,  // 23: touchpoint.v1.Decision.kind:type_name -> touchpoint.v1.DecisionKind
-	33, // 24: touchpoint.v1.Decision.device:type_name -> touchpoint.v1.DeviceRef
-	27, // 25: touchpoint.v1.Decision.values:type_name -> touchpoint.v1.Decision.ValuesEntry
-	32, // 26: touchpoint.v1.SetConsentRequest.customer:type_name -> touchpoint.v1.CustomerRef
-	28, // 27: touchpoint.v1.SetConsentRequest.at:type_name -> google.protobuf.Timestamp
-	31, // 28: touchpoint.v1.SetConsentResponse.position:type_name -> touchpoint.v1.Position
-	32, // 29: touchpoint.v1.EraseCustomerRequest.customer:type_name -> touchpoint.v1.CustomerRef
-	31, // 30: touchpoint.v1.EraseCustomerResponse.position:type_name -> touchpoint.v1.Position
-	33, // 31: touchpoint.v1.Device.device:type_name -> touchpoint.v1.DeviceRef
-	1,  // 32: touchpoint.v1.Device.role:type_name -> touchpoint.v1.DeviceRole
-	28, // 33: touchpoint.v1.Device.from:type_name -> google.protobuf.Timestamp
-	28, // 34: touchpoint.v1.Device.to:type_name -> google.protobuf.Timestamp
-	33, // 35: touchpoint.v1.BindDeviceRequest.device:type_name -> touchpoint.v1.DeviceRef
-	32, // 36: touchpoint.v1.BindDeviceRequest.customer:type_name -> touchpoint.v1.CustomerRef
-	1,  // 37: touchpoint.v1.BindDeviceRequest.role:type_name -> touchpoint.v1.DeviceRole
-	28, // 38: touchpoint.v1.BindDeviceRequest.at:type_name -> google.protobuf.Timestamp
-	31, // 39: touchpoint.v1.BindDeviceResponse.position:type_name -> touchpoint.v1.Position
-	33, // 40: touchpoint.v1.UnbindDeviceRequest.device:type_name -> touchpoint.v1.DeviceRef
-	32, // 41: touchpoint.v1.UnbindDeviceRequest.customer:type_name -> touchpoint.v1.CustomerRef
-	28, // 42: touchpoint.v1.UnbindDeviceRequest.at:type_name -> google.protobuf.Timestamp
-	31, // 43: touchpoint.v1.UnbindDeviceResponse.position:type_name -> touchpoint.v1.Position
-	32, // 44: touchpoint.v1.ListDevicesRequest.customer:type_name -> touchpoint.v1.CustomerRef
-	33, // 45: touchpoint.v1.ListDevicesRequest.device:type_name -> touchpoint.v1.DeviceRef
-	31, // 46: touchpoint.v1.ListDevicesRequest.at_least:type_name -> touchpoint.v1.Position
-	16, // 47: touchpoint.v1.ListDevicesResponse.devices:type_name -> touchpoint.v1.Device
-	32, // 48: touchpoint.v1.ListDecisionsRequest.customer:type_name -> touchpoint.v1.CustomerRef
-	0,  // 49: touchpoint.v1.ListDecisionsRequest.kinds:type_name -> touchpoint.v1.DecisionKind
-	28, // 50: touchpoint.v1.ListDecisionsRequest.from:type_name -> google.protobuf.Timestamp
-	28, // 51: touchpoint.v1.ListDecisionsRequest.to:type_name -> google.protobuf.Timestamp
-	31, // 52: touchpoint.v1.ListDecisionsRequest.at_least:type_name -> touchpoint.v1.Position
-	11, // 53: touchpoint.v1.ListDecisionsResponse.decisions:type_name -> touchpoint.v1.Decision
-	34, // 54: touchpoint.v1.Customer.AttributesEntry.value:type_name -> touchpoint.v1.PropertyValue
-	34, // 55: touchpoint.v1.Decision.ValuesEntry.value:type_name -> touchpoint.v1.PropertyValue
-	6,  // 56: touchpoint.v1.CustomerService.UpsertCustomer:input_type -> touchpoint.v1.UpsertCustomerRequest
-	8,  // 57: touchpoint.v1.CustomerService.GetCustomer:input_type -> touchpoint.v1.GetCustomerRequest
-	12, // 58: touchpoint.v1.CustomerService.SetConsent:input_type -> touchpoint.v1.SetConsentRequest
-	14, // 59: touchpoint.v1.CustomerService.EraseCustomer:input_type -> touchpoint.v1.EraseCustomerRequest
-	17, // 60: touchpoint.v1.CustomerService.BindDevice:input_type -> touchpoint.v1.BindDeviceRequest
-	19, // 61: touchpoint.v1.CustomerService.UnbindDevice:input_type -> touchpoint.v1.UnbindDeviceRequest
-	21, // 62: touchpoint.v1.CustomerService.ListDevices:input_type -> touchpoint.v1.ListDevicesRequest
-	23, // 63: touchpoint.v1.CustomerService.ListDecisions:input_type -> touchpoint.v1.ListDecisionsRequest
-	7,  // 64: touchpoint.v1.CustomerService.UpsertCustomer:output_type -> touchpoint.v1.UpsertCustomerResponse
-	9,  // 65: touchpoint.v1.CustomerService.GetCustomer:output_type -> touchpoint.v1.GetCustomerResponse
-	13, // 66: touchpoint.v1.CustomerService.SetConsent:output_type -> touchpoint.v1.SetConsentResponse
-	15, // 67: touchpoint.v1.CustomerService.EraseCustomer:output_type -> touchpoint.v1.EraseCustomerResponse
-	18, // 68: touchpoint.v1.CustomerService.BindDevice:output_type -> touchpoint.v1.BindDeviceResponse
-	20, // 69: touchpoint.v1.CustomerService.UnbindDevice:output_type -> touchpoint.v1.UnbindDeviceResponse
-	22, // 70: touchpoint.v1.CustomerService.ListDevices:output_type -> touchpoint.v1.ListDevicesResponse
-	24, // 71: touchpoint.v1.CustomerService.ListDecisions:output_type -> touchpoint.v1.ListDecisionsResponse
-	64, // [64:72] is the sub-list for method output_type
-	56, // [56:64] is the sub-list for method input_type
-	56, // [56:56] is the sub-list for extension type_name
-	56, // [56:56] is the sub-list for extension extendee
-	0,  // [0:56] is the sub-list for field type_name
+	33, // 17: touchpoint.v1.GetCustomerResponse.memberships:type_name -> touchpoint.v1.Membership
+	34, // 18: touchpoint.v1.Enrollment.device:type_name -> touchpoint.v1.DeviceRef
+	28, // 19: touchpoint.v1.Enrollment.entered_at:type_name -> google.protobuf.Timestamp
+	28, // 20: touchpoint.v1.Enrollment.changed_at:type_name -> google.protobuf.Timestamp
+	28, // 21: touchpoint.v1.Enrollment.ended_at:type_name -> google.protobuf.Timestamp
+	28, // 22: touchpoint.v1.Enrollment.waits_until:type_name -> google.protobuf.Timestamp
+	28, // 23: touchpoint.v1.Decision.at:type_name -> google.protobuf.Timestamp
+	0,  // 24: touchpoint.v1.Decision.kind:type_name -> touchpoint.v1.DecisionKind
+	34, // 25: touchpoint.v1.Decision.device:type_name -> touchpoint.v1.DeviceRef
+	27, // 26: touchpoint.v1.Decision.values:type_name -> touchpoint.v1.Decision.ValuesEntry
+	32, // 27: touchpoint.v1.SetConsentRequest.customer:type_name -> touchpoint.v1.CustomerRef
+	28, // 28: touchpoint.v1.SetConsentRequest.at:type_name -> google.protobuf.Timestamp
+	31, // 29: touchpoint.v1.SetConsentResponse.position:type_name -> touchpoint.v1.Position
+	32, // 30: touchpoint.v1.EraseCustomerRequest.customer:type_name -> touchpoint.v1.CustomerRef
+	31, // 31: touchpoint.v1.EraseCustomerResponse.position:type_name -> touchpoint.v1.Position
+	34, // 32: touchpoint.v1.Device.device:type_name -> touchpoint.v1.DeviceRef
+	1,  // 33: touchpoint.v1.Device.role:type_name -> touchpoint.v1.DeviceRole
+	28, // 34: touchpoint.v1.Device.from:type_name -> google.protobuf.Timestamp
+	28, // 35: touchpoint.v1.Device.to:type_name -> google.protobuf.Timestamp
+	34, // 36: touchpoint.v1.BindDeviceRequest.device:type_name -> touchpoint.v1.DeviceRef
+	32, // 37: touchpoint.v1.BindDeviceRequest.customer:type_name -> touchpoint.v1.CustomerRef
+	1,  // 38: touchpoint.v1.BindDeviceRequest.role:type_name -> touchpoint.v1.DeviceRole
+	28, // 39: touchpoint.v1.BindDeviceRequest.at:type_name -> google.protobuf.Timestamp
+	31, // 40: touchpoint.v1.BindDeviceResponse.position:type_name -> touchpoint.v1.Position
+	34, // 41: touchpoint.v1.UnbindDeviceRequest.device:type_name -> touchpoint.v1.DeviceRef
+	32, // 42: touchpoint.v1.UnbindDeviceRequest.customer:type_name -> touchpoint.v1.CustomerRef
+	28, // 43: touchpoint.v1.UnbindDeviceRequest.at:type_name -> google.protobuf.Timestamp
+	31, // 44: touchpoint.v1.UnbindDeviceResponse.position:type_name -> touchpoint.v1.Position
+	32, // 45: touchpoint.v1.ListDevicesRequest.customer:type_name -> touchpoint.v1.CustomerRef
+	34, // 46: touchpoint.v1.ListDevicesRequest.device:type_name -> touchpoint.v1.DeviceRef
+	31, // 47: touchpoint.v1.ListDevicesRequest.at_least:type_name -> touchpoint.v1.Position
+	16, // 48: touchpoint.v1.ListDevicesResponse.devices:type_name -> touchpoint.v1.Device
+	32, // 49: touchpoint.v1.ListDecisionsRequest.customer:type_name -> touchpoint.v1.CustomerRef
+	0,  // 50: touchpoint.v1.ListDecisionsRequest.kinds:type_name -> touchpoint.v1.DecisionKind
+	28, // 51: touchpoint.v1.ListDecisionsRequest.from:type_name -> google.protobuf.Timestamp
+	28, // 52: touchpoint.v1.ListDecisionsRequest.to:type_name -> google.protobuf.Timestamp
+	31, // 53: touchpoint.v1.ListDecisionsRequest.at_least:type_name -> touchpoint.v1.Position
+	11, // 54: touchpoint.v1.ListDecisionsResponse.decisions:type_name -> touchpoint.v1.Decision
+	35, // 55: touchpoint.v1.Customer.AttributesEntry.value:type_name -> touchpoint.v1.PropertyValue
+	35, // 56: touchpoint.v1.Decision.ValuesEntry.value:type_name -> touchpoint.v1.PropertyValue
+	6,  // 57: touchpoint.v1.CustomerService.UpsertCustomer:input_type -> touchpoint.v1.UpsertCustomerRequest
+	8,  // 58: touchpoint.v1.CustomerService.GetCustomer:input_type -> touchpoint.v1.GetCustomerRequest
+	12, // 59: touchpoint.v1.CustomerService.SetConsent:input_type -> touchpoint.v1.SetConsentRequest
+	14, // 60: touchpoint.v1.CustomerService.EraseCustomer:input_type -> touchpoint.v1.EraseCustomerRequest
+	17, // 61: touchpoint.v1.CustomerService.BindDevice:input_type -> touchpoint.v1.BindDeviceRequest
+	19, // 62: touchpoint.v1.CustomerService.UnbindDevice:input_type -> touchpoint.v1.UnbindDeviceRequest
+	21, // 63: touchpoint.v1.CustomerService.ListDevices:input_type -> touchpoint.v1.ListDevicesRequest
+	23, // 64: touchpoint.v1.CustomerService.ListDecisions:input_type -> touchpoint.v1.ListDecisionsRequest
+	7,  // 65: touchpoint.v1.CustomerService.UpsertCustomer:output_type -> touchpoint.v1.UpsertCustomerResponse
+	9,  // 66: touchpoint.v1.CustomerService.GetCustomer:output_type -> touchpoint.v1.GetCustomerResponse
+	13, // 67: touchpoint.v1.CustomerService.SetConsent:output_type -> touchpoint.v1.SetConsentResponse
+	15, // 68: touchpoint.v1.CustomerService.EraseCustomer:output_type -> touchpoint.v1.EraseCustomerResponse
+	18, // 69: touchpoint.v1.CustomerService.BindDevice:output_type -> touchpoint.v1.BindDeviceResponse
+	20, // 70: touchpoint.v1.CustomerService.UnbindDevice:output_type -> touchpoint.v1.UnbindDeviceResponse
+	22, // 71: touchpoint.v1.CustomerService.ListDevices:output_type -> touchpoint.v1.ListDevicesResponse
+	24, // 72: touchpoint.v1.CustomerService.ListDecisions:output_type -> touchpoint.v1.ListDecisionsResponse
+	65, // [65:73] is the sub-list for method output_type
+	57, // [57:65] is the sub-list for method input_type
+	57, // [57:57] is the sub-list for extension type_name
+	57, // [57:57] is the sub-list for extension extendee
+	0,  // [0:57] is the sub-list for field type_name
 }
 
 func init() { file_touchpoint_v1_customers_proto_init() }
@@ -2355,6 +2409,7 @@ func file_touchpoint_v1_customers_proto_init() {
 		return
 	}
 	file_touchpoint_v1_common_proto_init()
+	file_touchpoint_v1_groups_proto_init()
 	file_touchpoint_v1_customers_proto_msgTypes[6].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
