@@ -132,6 +132,11 @@ type CustomerProfile struct {
 	Consents   []Consent
 	Test       bool
 	ChangedAt  Instant
+	// His own limits: quiet hours and at most CapCount messages per CapWindow
+	// (milliseconds), 0 = none.
+	QuietHours []QuietInterval
+	CapCount   int
+	CapWindow  int64
 }
 
 // Consent is one purpose × channel as it stands.

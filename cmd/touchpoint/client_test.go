@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -207,6 +208,12 @@ func (*fixed) UpsertCustomer(ctx context.Context, req *pb.UpsertCustomerRequest)
 		return nil, status.Error(codes.Unauthenticated, `no token: send the metadata "authorization: Bearer <token>"`)
 	}
 	c := req.Customer
+	if slices.Equal(req.GetUpdateMask().GetPaths(), []string{"quiet_hours"}) && len(c.QuietHours) == 0 {
+		return &pb.UpsertCustomerResponse{CustomerId: "c_00k2v8m1q4w3e"}, nil
+	}
+	if q := c.QuietHours; len(q) != 1 || q[0].From != "21:00" || q[0].To != "09:30" || !slices.Equal(q[0].Days, []string{"fri", "sat"}) {
+		return nil, status.Errorf(codes.Internal, "quiet hours %v", q)
+	}
 	if c.Cap.GetWindow().AsDuration() != 7*24*time.Hour || c.Profile.GetExtra()["nickname"] != "Mimi" || c.Consents[0].Channel != "product" ||
 		c.Attributes["visits"].GetInt() != 3 || c.Attributes["plan"].GetString_() != "plus" {
 		return nil, status.Errorf(codes.Internal, "got %v", req)

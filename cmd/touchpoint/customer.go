@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	pb "touchpoint/proto/touchpoint/v1"
 )
@@ -32,6 +33,7 @@ type upsertFlags struct {
 	grant    []string
 	revoke   []string
 	cap      string
+	quiet    []string
 }
 
 func customerUpsert(c *client) *cobra.Command {
@@ -67,6 +69,7 @@ func customerUpsert(c *client) *cobra.Command {
 	fl.StringSliceVar(&f.customer.Channels, "channels", nil, "channels in order of preference, such as product,webhook")
 	fl.BoolVar(&f.customer.Test, "test", false, "a test customer: skips holdout and caps, counts nowhere")
 	fl.StringVar(&f.cap, "cap", "", "own cap on messages, such as 2/7d")
+	fl.StringArrayVar(&f.quiet, "quiet", nil, "own quiet hours, such as 22:00-07:00 or 22:00-09:00@fri,sat; may be repeated; none removes them")
 	fl.StringArrayVar(&f.attrs, "attr", nil, "open attribute, name=value; may be repeated")
 	fl.StringArrayVar(&f.grant, "grant", nil, "consent to give, PURPOSE or PURPOSE:CHANNEL; may be repeated")
 	fl.StringArrayVar(&f.revoke, "revoke", nil, "consent to take back, PURPOSE or PURPOSE:CHANNEL; may be repeated")
@@ -104,13 +107,37 @@ func (f *upsertFlags) request(customer string) (*pb.UpsertCustomerRequest, error
 			return nil, err
 		}
 	}
+	mask, err := f.quietHours(in)
+	if err != nil {
+		return nil, err
+	}
 	for _, text := range f.grant {
 		in.Consents = append(in.Consents, consentArg(text, true))
 	}
 	for _, text := range f.revoke {
 		in.Consents = append(in.Consents, consentArg(text, false))
 	}
-	return &pb.UpsertCustomerRequest{Customer: in}, nil
+	return &pb.UpsertCustomerRequest{Customer: in, UpdateMask: mask}, nil
+}
+
+// quietHours reads --quiet. "none" removes them: only then a mask is needed.
+func (f *upsertFlags) quietHours(in *pb.Customer) (*fieldmaskpb.FieldMask, error) {
+	if len(f.quiet) == 1 && f.quiet[0] == "none" {
+		return &fieldmaskpb.FieldMask{Paths: []string{"quiet_hours"}}, nil
+	}
+	for _, text := range f.quiet {
+		hours, days, _ := strings.Cut(text, "@")
+		from, to, ok := strings.Cut(hours, "-")
+		if !ok {
+			return nil, fmt.Errorf("--quiet %q: write FROM-TO, such as 22:00-07:00, or 22:00-09:00@fri,sat", text)
+		}
+		q := &pb.QuietHours{From: from, To: to}
+		if days != "" {
+			q.Days = strings.Split(days, ",")
+		}
+		in.QuietHours = append(in.QuietHours, q)
+	}
+	return nil, nil
 }
 
 func consentArg(text string, granted bool) *pb.Consent {
@@ -185,7 +212,7 @@ func (c *client) customer(r *pb.GetCustomerResponse) {
 	c.facts("customer", p.Id, "number", p.ExternalId, "name", p.GetProfile().GetFullName(), "e-mail", p.GetProfile().GetEmail(),
 		"phone", p.GetProfile().GetPhone(), "address", p.GetProfile().GetAddress(), "locale", p.Locale, "time zone", p.TimeZone,
 		"country", p.Country, "channels", strings.Join(p.Channels, ", "), "attributes", properties(p.Attributes),
-		"consents", strings.Join(consents, ", "), "own cap", limit, "test", test, "changed", when(p.ChangedAt))
+		"consents", strings.Join(consents, ", "), "own cap", limit, "quiet hours", quietText(p.QuietHours), "test", test, "changed", when(p.ChangedAt))
 	c.say("")
 	c.devices("no devices", r.Devices)
 	c.say("")
@@ -202,6 +229,18 @@ func (c *client) customer(r *pb.GetCustomerResponse) {
 		c.say("")
 		c.decisions(r.Decisions)
 	}
+}
+
+func quietText(list []*pb.QuietHours) string {
+	var out []string
+	for _, q := range list {
+		text := q.From + "-" + q.To
+		if len(q.Days) > 0 {
+			text += " on " + strings.Join(q.Days, ", ")
+		}
+		out = append(out, text)
+	}
+	return strings.Join(out, "; ")
 }
 
 func customerConsent(c *client) *cobra.Command {

@@ -16,7 +16,7 @@ func deviceCommand(c *client) *cobra.Command {
 }
 
 func deviceBind(c *client) *cobra.Command {
-	var role, at string
+	var role, at, zone string
 	cmd := &cobra.Command{
 		Use: "bind PRODUCT/SERIAL CUSTOMER", Short: "Give a device to a customer", Args: exactArgs(2),
 		Example: "  touchpoint device bind barista-3/SN-000042 K-100042",
@@ -27,9 +27,9 @@ func deviceBind(c *client) *cobra.Command {
 			}
 			r, ok := enum[pb.DeviceRole](pb.DeviceRole_value, "DEVICE_ROLE_", role)
 			if !ok {
-				return usageError{cmd, fmt.Sprintf("--role %q: owner, user or payer", role)}
+				return usageError{cmd, fmt.Sprintf("--role %q: owner, user, payer, dealer or staff", role)}
 			}
-			req := &pb.BindDeviceRequest{Device: dev, Customer: customerArg(args[1]), Role: r}
+			req := &pb.BindDeviceRequest{Device: dev, Customer: customerArg(args[1]), Role: r, TimeZone: zone}
 			if req.At, err = c.instant(cmd.Context(), at); err != nil {
 				return err
 			}
@@ -45,7 +45,8 @@ func deviceBind(c *client) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&role, "role", "owner", "what the customer is to it: owner, user or payer")
+	cmd.Flags().StringVar(&role, "role", "owner", "what the customer is to it: owner, user, payer, dealer or staff")
+	cmd.Flags().StringVar(&zone, "time-zone", "", "where it stands, such as Europe/Berlin; as before when empty")
 	cmd.Flags().StringVar(&at, "at", "", "since when, a time or how long ago; now when empty")
 	return cmd
 }

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -44,7 +46,11 @@ type Config struct {
 	// Rules are the project's rules for all journeys: caps, quiet hours, holdout.
 	Rules    journey.Config  `yaml:"rules"`
 	Webhooks []WebhookConfig `yaml:"webhooks"`
-	Vault    VaultConfig     `yaml:"vault"`
+	// OnUnknown says per channel what happens to a message when it is not known
+	// whether its hand-over happened: resend (with the same id; the default) or
+	// give_up (recorded as failed; the default for email).
+	OnUnknown map[string]string `yaml:"on_unknown"`
+	Vault     VaultConfig       `yaml:"vault"`
 	// Products names a file of product profiles; without one every model is
 	// taken as it comes.
 	Products string `yaml:"products"`
@@ -257,6 +263,12 @@ func (c *Config) Validate() error {
 		v.check(w.Name != "product" && w.Name != "stream", key+".name", "%q is a channel of the gateway itself: take another name", w.Name)
 		v.check(w.Name != "", key+".name", "is empty: journeys name the endpoint by it")
 		v.check(strings.HasPrefix(w.Secret, "whsec_"), key+".secret", "must start with whsec_ (Standard Webhooks)")
+	}
+	for _, channel := range slices.Sorted(maps.Keys(c.OnUnknown)) {
+		key, what := "on_unknown."+channel, c.OnUnknown[channel]
+		v.check(what == "resend" || what == "give_up", key, "%q: allowed are resend and give_up", what)
+		known := channel == "product" || channel == "stream" || slices.ContainsFunc(c.Webhooks, func(w WebhookConfig) bool { return w.Name == channel })
+		v.check(known, key, "is no channel: there are product, stream and the names of webhooks")
 	}
 	v.check(c.Vault.MasterKeyFile == "" || c.Vault.MasterKeyEnv == "", "vault", "master_key_file and master_key_env exclude each other")
 	return v.err("configuration")

@@ -68,6 +68,8 @@ func TestParseRefusesBadSettings(t *testing.T) {
 		{"token twice", "auth: {tokens: [{name: a, token: 0123456789abcdef, roles: [reader]}, {name: b, token: 0123456789abcdef, roles: [operator]}]}", "auth.tokens[1].token: is that of auth.tokens[0]"},
 		{"webhook twice", "webhooks: [{name: a, url: 'https://a.test', secret: whsec_a}, {name: a, url: 'https://b.test', secret: whsec_b}]", `webhooks[1].name: "a" is that of webhooks[0]`},
 		{"webhook product", "webhooks: [{name: product, url: 'https://a.test', secret: whsec_a}]", `webhooks[0].name: "product" is a channel`},
+		{"on unknown", "on_unknown: {product: drop}", `on_unknown.product: "drop": allowed are resend and give_up`},
+		{"on unknown of no channel", "on_unknown: {fax: resend}", `on_unknown.fax: is no channel`},
 		{"two keys", "vault: {master_key_file: a, master_key_env: b}", "master_key_file and master_key_env exclude each other"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

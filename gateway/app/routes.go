@@ -33,7 +33,23 @@ func (g *Gateway) routes(ctx context.Context) ([]deliver.Route, error) {
 		}
 		routes = append(routes, deliver.Route{Name: w.Name, Channel: c})
 	}
+	for i := range routes {
+		routes[i].GiveUpOnUnknown = g.cfg.giveUp(routes[i].Name)
+	}
 	return routes, nil
+}
+
+// giveUp reports whether a channel ends a message whose hand-over may or may
+// not have happened. A device and a webhook know a message by its id; an e-mail
+// that is sent twice is read twice.
+func (c *Config) giveUp(channel string) bool {
+	switch c.OnUnknown[channel] {
+	case "give_up":
+		return true
+	case "resend":
+		return false
+	}
+	return channel == "email"
 }
 
 // channels are the names that customers, consents and journeys may use.

@@ -195,11 +195,11 @@ func (a *applier) journey(partition int, j *gateway.JourneyStatus) {
 }
 
 func (a *applier) profile(partition int, p *gateway.CustomerProfile) {
-	a.exec(`INSERT INTO customer (id, locale, time_zone, country, channels, attributes, consents, test, changed_at)
-		VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO UPDATE SET locale = ?2, time_zone = ?3, country = ?4,
-		channels = ?5, attributes = ?6, consents = ?7, test = ?8, changed_at = ?9`,
+	a.exec(`INSERT INTO customer (id, locale, time_zone, country, channels, attributes, consents, test, changed_at,
+		quiet, cap_count, cap_window) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT (id) DO UPDATE SET locale = ?2, time_zone = ?3, country = ?4,
+		channels = ?5, attributes = ?6, consents = ?7, test = ?8, changed_at = ?9, quiet = ?10, cap_count = ?11, cap_window = ?12`,
 		int64(p.Customer), p.Locale, p.TimeZone, p.Country, textList(p.Channels), properties(p.Attributes),
-		consents(p.Consents), p.Test, int64(p.ChangedAt))
+		consents(p.Consents), p.Test, int64(p.ChangedAt), quietHours(p.QuietHours), p.CapCount, p.CapWindow)
 	a.changed(Change{Partition: partition, Profile: p})
 }
 

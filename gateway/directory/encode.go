@@ -33,6 +33,22 @@ func consents(list []gateway.Consent) string {
 	return string(b)
 }
 
+// quietHours writes a customer's own, "" for none.
+func quietHours(list []gateway.QuietInterval) string {
+	if len(list) == 0 {
+		return ""
+	}
+	b, _ := json.Marshal(list)
+	return string(b)
+}
+
+func parseQuietHours(s string) (list []gateway.QuietInterval, err error) {
+	if s != "" {
+		err = json.Unmarshal([]byte(s), &list)
+	}
+	return list, err
+}
+
 func parseConsents(s string) (list []gateway.Consent, err error) {
 	if s != "" {
 		err = json.Unmarshal([]byte(s), &list)

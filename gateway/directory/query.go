@@ -11,20 +11,21 @@ import (
 // Customer returns the open part of a customer.
 func (d *Directory) Customer(ctx context.Context, c gateway.CustomerID) (gateway.CustomerProfile, error) {
 	p := gateway.CustomerProfile{Customer: c}
-	var channels, attributes, agreed string
-	err := d.db.Read.QueryRowContext(ctx, `SELECT locale, time_zone, country, channels, attributes, consents, test, changed_at
-		FROM customer WHERE id = ?`, int64(c)).
-		Scan(&p.Locale, &p.TimeZone, &p.Country, &channels, &attributes, &agreed, &p.Test, &p.ChangedAt)
+	var channels, attributes, agreed, quiet string
+	err := d.db.Read.QueryRowContext(ctx, `SELECT locale, time_zone, country, channels, attributes, consents, test, changed_at,
+		quiet, cap_count, cap_window FROM customer WHERE id = ?`, int64(c)).
+		Scan(&p.Locale, &p.TimeZone, &p.Country, &channels, &attributes, &agreed, &p.Test, &p.ChangedAt, &quiet, &p.CapCount, &p.CapWindow)
 	if errors.Is(err, sql.ErrNoRows) {
 		return p, gateway.Errorf(gateway.NotFound, "there is no customer %v", c)
 	}
 	if err != nil {
 		return p, readError(err)
 	}
-	var errs [3]error
+	var errs [4]error
 	p.Channels, errs[0] = parseTextList(channels)
 	p.Attributes, errs[1] = parseProperties(attributes)
 	p.Consents, errs[2] = parseConsents(agreed)
+	p.QuietHours, errs[3] = parseQuietHours(quiet)
 	return p, readError(errors.Join(errs[:]...))
 }
 

@@ -24,7 +24,10 @@ CREATE TABLE customer (
 	attributes TEXT NOT NULL,
 	consents   TEXT NOT NULL,
 	test       INTEGER NOT NULL,
-	changed_at INTEGER NOT NULL
+	changed_at INTEGER NOT NULL,
+	quiet      TEXT NOT NULL, -- his own quiet hours
+	cap_count  INTEGER NOT NULL,
+	cap_window INTEGER NOT NULL
 );
 CREATE TABLE ownership (
 	id        INTEGER PRIMARY KEY,

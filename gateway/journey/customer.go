@@ -77,7 +77,8 @@ func (p *Partition) putProfile(c *customer, n *profile) {
 		p.profileMoved(c, old)
 	}
 	p.out.Profiles = append(p.out.Profiles, gateway.CustomerProfile{Customer: c.id, Locale: n.locale, TimeZone: n.zone,
-		Country: n.country, Channels: n.channels, Attributes: n.attributes, Consents: n.consents, Test: n.test, ChangedAt: p.now})
+		Country: n.country, Channels: n.channels, Attributes: n.attributes, Consents: n.consents, Test: n.test, ChangedAt: p.now,
+		QuietHours: ownQuiet(n.quiet), CapCount: n.capCount, CapWindow: int64(n.capWindow)})
 }
 
 // setAttributes is the set step.

@@ -112,6 +112,8 @@ var roleNames = map[pb.DeviceRole]string{
 	pb.DeviceRole_DEVICE_ROLE_OWNER:       "owner",
 	pb.DeviceRole_DEVICE_ROLE_USER:        "user",
 	pb.DeviceRole_DEVICE_ROLE_PAYER:       "payer",
+	pb.DeviceRole_DEVICE_ROLE_DEALER:      "dealer",
+	pb.DeviceRole_DEVICE_ROLE_STAFF:       "staff",
 }
 
 func roleMessage(name string) pb.DeviceRole {

@@ -4,10 +4,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"touchpoint/gateway"
 	pb "touchpoint/proto/touchpoint/v1"
@@ -70,6 +70,10 @@ func (s *customerService) customerMessage(ctx context.Context, id gateway.Custom
 	}
 	m := &pb.Customer{Id: id.String(), Locale: p.Locale, TimeZone: p.TimeZone, Country: p.Country, Channels: p.Channels,
 		Attributes: propertyMap(p.Attributes), Test: p.Test, ChangedAt: stamp(p.ChangedAt)}
+	m.QuietHours = quietMessages(p.QuietHours)
+	if p.CapCount > 0 {
+		m.Cap = &pb.CustomerCap{Count: int32(p.CapCount), Window: durationpb.New(time.Duration(p.CapWindow) * time.Millisecond)}
+	}
 	for _, consent := range p.Consents {
 		m.Consents = append(m.Consents, consentMessage(consent))
 	}
@@ -303,11 +307,7 @@ func (c *checker) place(in *pb.Customer) {
 	if in.Locale != "" && !localeText.MatchString(in.Locale) {
 		c.fail("customer.locale", "must be a language such as de or de-DE")
 	}
-	if in.TimeZone != "" {
-		if _, err := time.LoadLocation(in.TimeZone); err != nil || strings.EqualFold(in.TimeZone, "local") {
-			c.fail("customer.time_zone", "must be an IANA time zone such as Europe/Berlin")
-		}
-	}
+	c.zone("customer.time_zone", in.TimeZone)
 	if in.Country != "" && !countryText.MatchString(in.Country) {
 		c.fail("customer.country", "must be two upper-case letters (ISO 3166-1) such as DE")
 	}

@@ -22,6 +22,7 @@ func TestUpsertKeepsPersonalDataInTheVault(t *testing.T) {
 		Attributes: map[string]*pb.PropertyValue{"plan": {Value: &pb.PropertyValue_String_{String_: "plus"}}, "old": {}},
 		Profile:    &pb.Profile{FullName: "Mara Beispiel", Email: "mara@example.com", Extra: map[string]string{"nickname": "Mimi"}},
 		Consents:   []*pb.Consent{{Purpose: "marketing", Channel: "product", Granted: true, Source: "test"}},
+		QuietHours: []*pb.QuietHours{{From: "22:00", To: "07:30", Days: []string{"fri", "sat"}}},
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -30,8 +31,9 @@ func TestUpsertKeepsPersonalDataInTheVault(t *testing.T) {
 		t.Errorf("answer %v", resp)
 	}
 	u := commands[gateway.UpsertCustomer](w)[0]
-	if u.Customer.String() != resp.CustomerId || !slices.Equal(u.Mask, []string{"locale", "time_zone", "attributes", "reachable"}) ||
-		!slices.Equal(u.Reachable, []string{"email"}) || !u.Attributes.Has("old") {
+	if u.Customer.String() != resp.CustomerId || !slices.Equal(u.Mask, []string{"locale", "time_zone", "attributes", "quiet_hours", "reachable"}) ||
+		!slices.Equal(u.Reachable, []string{"email"}) || !u.Attributes.Has("old") ||
+		len(u.QuietHours) != 1 || u.QuietHours[0].From != 22*60 || u.QuietHours[0].To != 7*60+30 || u.QuietHours[0].Days != 1<<5|1<<6 {
 		t.Errorf("to the core: %+v", u)
 	}
 	if c := commands[gateway.SetConsent](w); len(c) != 1 || !c[0].Granted || c[0].At != start || len(w.applied) != 1 {

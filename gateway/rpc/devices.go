@@ -15,9 +15,10 @@ func (s *customerService) BindDevice(ctx context.Context, req *pb.BindDeviceRequ
 	c.customer("customer", req.Customer, true)
 	role, ok := roleNames[req.Role]
 	if !ok {
-		c.fail("role", "must be OWNER, USER or PAYER")
+		c.fail("role", "must be OWNER, USER, PAYER, DEALER or STAFF")
 	}
 	at := s.past(&c, "at", c.instant("at", req.At))
+	c.zone("time_zone", req.TimeZone)
 	if err := c.err(); err != nil {
 		return nil, err
 	}
@@ -35,7 +36,8 @@ func (s *customerService) BindDevice(ctx context.Context, req *pb.BindDeviceRequ
 	if err := s.Vault.Sync(ctx); err != nil {
 		return nil, err
 	}
-	cmd := gateway.BindDevice{Device: device, Product: product, Customer: customer, Role: role, At: at, Holder: s.Intake.Holder(device)}
+	cmd := gateway.BindDevice{Device: device, Product: product, Customer: customer, Role: role, At: at, Holder: s.Intake.Holder(device),
+		TimeZone: req.TimeZone}
 	pos, err := s.Intake.Submit(ctx, s.customerPartition(customer), gateway.Input{Command: cmd})
 	if err != nil {
 		return nil, err

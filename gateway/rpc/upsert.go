@@ -15,7 +15,7 @@ import (
 )
 
 // coreFields are the fields of an upsert that the core keeps, as it names them.
-var coreFields = []string{"locale", "time_zone", "country", "channels", "attributes", "test", "cap"}
+var coreFields = []string{"locale", "time_zone", "country", "channels", "attributes", "test", "cap", "quiet_hours"}
 
 var (
 	phoneText = regexp.MustCompile(`^\+[1-9][0-9]{5,14}$`)
@@ -113,6 +113,7 @@ func (s *customerService) checkUpsert(req *pb.UpsertCustomerRequest) (*upsert, e
 	c.channels(in.Channels, s.Channels)
 	u.core.Locale, u.core.TimeZone, u.core.Country = in.Locale, in.TimeZone, in.Country
 	u.core.Channels, u.core.Test = in.Channels, in.Test
+	u.core.QuietHours = c.quietHours(in.QuietHours, s.Channels)
 	u.core.Attributes = c.properties("customer.attributes", in.Attributes)
 	if in.Cap != nil {
 		if in.Cap.Count < 0 || in.Cap.Count > 1_000 {
@@ -196,6 +197,7 @@ func filled(in *pb.Customer) []string {
 	add(len(in.Attributes) > 0, "attributes")
 	add(in.Test, "test")
 	add(in.Cap != nil, "cap")
+	add(len(in.QuietHours) > 0, "quiet_hours")
 	add(len(in.Consents) > 0, "consents")
 	texts := profileTexts(orEmpty(in.Profile))
 	for _, key := range slices.Sorted(maps.Keys(texts)) {

@@ -23,6 +23,8 @@ func appendCommand(b []byte, c gateway.Command) []byte {
 		b = putFixed64(b, 1, uint64(c.Customer))
 	case gateway.Receipt:
 		b = appendReceipt(b, &c)
+	case gateway.SendTo:
+		b = appendSendTo(b, &c)
 	case gateway.PublishJourney, gateway.SetJourneyState, gateway.TriggerJourney:
 		b = appendJourneyCommand(b, c)
 	case gateway.RequestGrant, gateway.Grant, gateway.ReportMessages, gateway.SetBrake, gateway.FillTraits, gateway.FinishFill:
@@ -44,6 +46,7 @@ func appendDeviceCommand(b []byte, c gateway.Command) []byte {
 		b = putText(b, 4, c.Role)
 		b = putTime(b, 5, c.At)
 		b = putInt(b, 6, c.Holder)
+		b = putText(b, 40, c.TimeZone)
 	case gateway.UnbindDevice:
 		b = putFixed64(b, 1, uint64(c.Device))
 		b = putFixed64(b, 2, uint64(c.Customer))
@@ -116,6 +119,8 @@ func commandField(c gateway.Command) int {
 		return 13
 	case gateway.Receipt:
 		return 14
+	case gateway.SendTo:
+		return fieldSendTo
 	}
 	if f := groupField(c); f != 0 {
 		return f
@@ -128,6 +133,8 @@ func (d *batchDecoder) command(field int, m *reader) gateway.Command {
 	switch field {
 	case 3:
 		return m.upsert()
+	case fieldSendTo:
+		return m.sendTo()
 	case 4:
 		return m.setConsent()
 	case 5:
@@ -171,7 +178,8 @@ func appendUpsert(b []byte, c *gateway.UpsertCustomer) []byte {
 	b = putProperties(b, 8, c.Attributes)
 	b = putBool(b, 9, c.Test)
 	b = putInt(b, 10, c.CapCount)
-	return putUint(b, 11, uint64(c.CapWindow))
+	b = putUint(b, 11, uint64(c.CapWindow))
+	return putEach(b, 40, c.QuietHours, appendQuiet)
 }
 
 func appendSetConsent(b []byte, c *gateway.SetConsent) []byte {

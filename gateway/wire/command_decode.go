@@ -32,6 +32,10 @@ func (m *reader) upsert() (c gateway.UpsertCustomer) {
 			c.CapCount = m.int()
 		case 11<<3 | typeVarint:
 			c.CapWindow = int64(m.varint())
+		case 40<<3 | typeBytes:
+			n := m.nested()
+			c.QuietHours = append(c.QuietHours, n.quiet())
+			m.bad = m.bad || n.bad
 		default:
 			m.skip(t)
 		}
@@ -82,6 +86,8 @@ func (m *reader) bindDevice() (c gateway.BindDevice) {
 			c.At = m.time()
 		case 6<<3 | typeVarint:
 			c.Holder = m.int()
+		case 40<<3 | typeBytes:
+			c.TimeZone = m.text()
 		default:
 			m.skip(t)
 		}

@@ -227,6 +227,14 @@ func (m *reader) profile() (c gateway.CustomerProfile) {
 			c.Test = m.bool()
 		case 9<<3 | typeVarint:
 			c.ChangedAt = m.time()
+		case 40<<3 | typeBytes:
+			n := m.nested()
+			c.QuietHours = append(c.QuietHours, n.quiet())
+			m.bad = m.bad || n.bad
+		case 41<<3 | typeVarint:
+			c.CapCount = m.int()
+		case 42<<3 | typeVarint:
+			c.CapWindow = int64(m.varint())
 		default:
 			m.skip(t)
 		}

@@ -91,7 +91,10 @@ func appendProfile(b []byte, p *gateway.CustomerProfile) []byte {
 	b = putProperties(b, 6, p.Attributes)
 	b = putEach(b, 7, p.Consents, appendConsent)
 	b = putBool(b, 8, p.Test)
-	return putTime(b, 9, p.ChangedAt)
+	b = putTime(b, 9, p.ChangedAt)
+	b = putEach(b, 40, p.QuietHours, appendQuiet)
+	b = putInt(b, 41, p.CapCount)
+	return putUint(b, 42, uint64(p.CapWindow))
 }
 
 func appendConsent(b []byte, c *gateway.Consent) []byte {

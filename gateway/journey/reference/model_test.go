@@ -190,15 +190,15 @@ type message struct {
 
 	notBefore gateway.Instant
 	instead   *message // in whose place it was sent
-	values   map[string]any
-	state    string
-	slot     string // none reserved shown free
-	slotAt   gateway.Instant
-	closed   bool
-	due      gateway.Instant // missed its window: decided anew then
-	decided  gateway.Instant
-	tags     []string
-	def      *journeyDef
+	values    map[string]any
+	state     string
+	slot      string // none reserved shown free
+	slotAt    gateway.Instant
+	closed    bool
+	due       gateway.Instant // missed its window: decided anew then
+	decided   gateway.Instant
+	tags      []string
+	def       *journeyDef
 }
 
 type decision struct {

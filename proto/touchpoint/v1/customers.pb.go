@@ -107,21 +107,29 @@ const (
 	DeviceRole_DEVICE_ROLE_USER DeviceRole = 2
 	// Pays for it.
 	DeviceRole_DEVICE_ROLE_PAYER DeviceRole = 3
+	// Sold or services it.
+	DeviceRole_DEVICE_ROLE_DEALER DeviceRole = 40
+	// Looks after it for the manufacturer.
+	DeviceRole_DEVICE_ROLE_STAFF DeviceRole = 41
 )
 
 // Enum value maps for DeviceRole.
 var (
 	DeviceRole_name = map[int32]string{
-		0: "DEVICE_ROLE_UNSPECIFIED",
-		1: "DEVICE_ROLE_OWNER",
-		2: "DEVICE_ROLE_USER",
-		3: "DEVICE_ROLE_PAYER",
+		0:  "DEVICE_ROLE_UNSPECIFIED",
+		1:  "DEVICE_ROLE_OWNER",
+		2:  "DEVICE_ROLE_USER",
+		3:  "DEVICE_ROLE_PAYER",
+		40: "DEVICE_ROLE_DEALER",
+		41: "DEVICE_ROLE_STAFF",
 	}
 	DeviceRole_value = map[string]int32{
 		"DEVICE_ROLE_UNSPECIFIED": 0,
 		"DEVICE_ROLE_OWNER":       1,
 		"DEVICE_ROLE_USER":        2,
 		"DEVICE_ROLE_PAYER":       3,
+		"DEVICE_ROLE_DEALER":      40,
+		"DEVICE_ROLE_STAFF":       41,
 	}
 )
 
@@ -182,7 +190,10 @@ type Customer struct {
 	// The customer's own cap on messages.
 	Cap *CustomerCap `protobuf:"bytes,11,opt,name=cap,proto3" json:"cap,omitempty"`
 	// When any of this last changed. Example: "2026-05-01T08:00:00Z".
-	ChangedAt     *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=changed_at,json=changedAt,proto3" json:"changed_at,omitempty"`
+	ChangedAt *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=changed_at,json=changedAt,proto3" json:"changed_at,omitempty"`
+	// The customer's own quiet hours, beside those of the project and of journeys;
+	// the strictest wins. At most 14.
+	QuietHours    []*QuietHours `protobuf:"bytes,40,rep,name=quiet_hours,json=quietHours,proto3" json:"quiet_hours,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -301,6 +312,88 @@ func (x *Customer) GetChangedAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Customer) GetQuietHours() []*QuietHours {
+	if x != nil {
+		return x.QuietHours
+	}
+	return nil
+}
+
+// QuietHours is a local interval in which a customer wants no message; it may
+// cross midnight and then belongs to the day on which it starts.
+type QuietHours struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Begin in the customer's zone. Example: "21:30".
+	From string `protobuf:"bytes,1,opt,name=from,proto3" json:"from,omitempty"`
+	// End. Example: "07:30".
+	To string `protobuf:"bytes,2,opt,name=to,proto3" json:"to,omitempty"`
+	// Days on which it starts, "mon" to "sun"; empty means every day.
+	// Example: ["fri", "sat"].
+	Days []string `protobuf:"bytes,3,rep,name=days,proto3" json:"days,omitempty"`
+	// Channels for which it holds; empty means all. Example: ["product"].
+	Channels      []string `protobuf:"bytes,4,rep,name=channels,proto3" json:"channels,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QuietHours) Reset() {
+	*x = QuietHours{}
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QuietHours) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QuietHours) ProtoMessage() {}
+
+func (x *QuietHours) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QuietHours.ProtoReflect.Descriptor instead.
+func (*QuietHours) Descriptor() ([]byte, []int) {
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *QuietHours) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *QuietHours) GetTo() string {
+	if x != nil {
+		return x.To
+	}
+	return ""
+}
+
+func (x *QuietHours) GetDays() []string {
+	if x != nil {
+		return x.Days
+	}
+	return nil
+}
+
+func (x *QuietHours) GetChannels() []string {
+	if x != nil {
+		return x.Channels
+	}
+	return nil
+}
+
 // Profile is personal: sealed with the customer's own key, opened only to
 // render a message or to show it to somebody who may see it.
 type Profile struct {
@@ -328,7 +421,7 @@ type Profile struct {
 
 func (x *Profile) Reset() {
 	*x = Profile{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[1]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -340,7 +433,7 @@ func (x *Profile) String() string {
 func (*Profile) ProtoMessage() {}
 
 func (x *Profile) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[1]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -353,7 +446,7 @@ func (x *Profile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Profile.ProtoReflect.Descriptor instead.
 func (*Profile) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{1}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Profile) GetFullName() string {
@@ -431,7 +524,7 @@ type Consent struct {
 
 func (x *Consent) Reset() {
 	*x = Consent{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[2]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -443,7 +536,7 @@ func (x *Consent) String() string {
 func (*Consent) ProtoMessage() {}
 
 func (x *Consent) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[2]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -456,7 +549,7 @@ func (x *Consent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Consent.ProtoReflect.Descriptor instead.
 func (*Consent) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{2}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Consent) GetPurpose() string {
@@ -507,7 +600,7 @@ type CustomerCap struct {
 
 func (x *CustomerCap) Reset() {
 	*x = CustomerCap{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[3]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -519,7 +612,7 @@ func (x *CustomerCap) String() string {
 func (*CustomerCap) ProtoMessage() {}
 
 func (x *CustomerCap) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[3]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -532,7 +625,7 @@ func (x *CustomerCap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CustomerCap.ProtoReflect.Descriptor instead.
 func (*CustomerCap) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{3}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *CustomerCap) GetCount() int32 {
@@ -556,7 +649,7 @@ type UpsertCustomerRequest struct {
 	// external_id only.
 	Customer *Customer `protobuf:"bytes,1,opt,name=customer,proto3" json:"customer,omitempty"`
 	// Which fields to set: locale, time_zone, country, channels, attributes,
-	// consents, test, cap, profile, profile.email and so on. Empty: every field
+	// consents, test, cap, quiet_hours, profile, profile.email and so on. Empty: every field
 	// that is not empty. A field that is named but empty is cleared.
 	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,2,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -565,7 +658,7 @@ type UpsertCustomerRequest struct {
 
 func (x *UpsertCustomerRequest) Reset() {
 	*x = UpsertCustomerRequest{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[4]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -577,7 +670,7 @@ func (x *UpsertCustomerRequest) String() string {
 func (*UpsertCustomerRequest) ProtoMessage() {}
 
 func (x *UpsertCustomerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[4]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -590,7 +683,7 @@ func (x *UpsertCustomerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpsertCustomerRequest.ProtoReflect.Descriptor instead.
 func (*UpsertCustomerRequest) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{4}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *UpsertCustomerRequest) GetCustomer() *Customer {
@@ -622,7 +715,7 @@ type UpsertCustomerResponse struct {
 
 func (x *UpsertCustomerResponse) Reset() {
 	*x = UpsertCustomerResponse{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[5]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -634,7 +727,7 @@ func (x *UpsertCustomerResponse) String() string {
 func (*UpsertCustomerResponse) ProtoMessage() {}
 
 func (x *UpsertCustomerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[5]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -647,7 +740,7 @@ func (x *UpsertCustomerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpsertCustomerResponse.ProtoReflect.Descriptor instead.
 func (*UpsertCustomerResponse) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{5}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *UpsertCustomerResponse) GetCustomerId() string {
@@ -689,7 +782,7 @@ type GetCustomerRequest struct {
 
 func (x *GetCustomerRequest) Reset() {
 	*x = GetCustomerRequest{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[6]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -701,7 +794,7 @@ func (x *GetCustomerRequest) String() string {
 func (*GetCustomerRequest) ProtoMessage() {}
 
 func (x *GetCustomerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[6]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -714,7 +807,7 @@ func (x *GetCustomerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCustomerRequest.ProtoReflect.Descriptor instead.
 func (*GetCustomerRequest) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{6}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *GetCustomerRequest) GetCustomer() *CustomerRef {
@@ -764,7 +857,7 @@ type GetCustomerResponse struct {
 
 func (x *GetCustomerResponse) Reset() {
 	*x = GetCustomerResponse{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[7]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -776,7 +869,7 @@ func (x *GetCustomerResponse) String() string {
 func (*GetCustomerResponse) ProtoMessage() {}
 
 func (x *GetCustomerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[7]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -789,7 +882,7 @@ func (x *GetCustomerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCustomerResponse.ProtoReflect.Descriptor instead.
 func (*GetCustomerResponse) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{7}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetCustomerResponse) GetCustomer() *Customer {
@@ -864,7 +957,7 @@ type Enrollment struct {
 
 func (x *Enrollment) Reset() {
 	*x = Enrollment{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[8]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -876,7 +969,7 @@ func (x *Enrollment) String() string {
 func (*Enrollment) ProtoMessage() {}
 
 func (x *Enrollment) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[8]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -889,7 +982,7 @@ func (x *Enrollment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Enrollment.ProtoReflect.Descriptor instead.
 func (*Enrollment) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{8}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Enrollment) GetId() string {
@@ -1035,7 +1128,7 @@ type Decision struct {
 
 func (x *Decision) Reset() {
 	*x = Decision{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[9]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1047,7 +1140,7 @@ func (x *Decision) String() string {
 func (*Decision) ProtoMessage() {}
 
 func (x *Decision) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[9]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1060,7 +1153,7 @@ func (x *Decision) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Decision.ProtoReflect.Descriptor instead.
 func (*Decision) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{9}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Decision) GetAt() *timestamppb.Timestamp {
@@ -1204,7 +1297,7 @@ type SetConsentRequest struct {
 
 func (x *SetConsentRequest) Reset() {
 	*x = SetConsentRequest{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[10]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1216,7 +1309,7 @@ func (x *SetConsentRequest) String() string {
 func (*SetConsentRequest) ProtoMessage() {}
 
 func (x *SetConsentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[10]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1229,7 +1322,7 @@ func (x *SetConsentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetConsentRequest.ProtoReflect.Descriptor instead.
 func (*SetConsentRequest) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{10}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *SetConsentRequest) GetCustomer() *CustomerRef {
@@ -1285,7 +1378,7 @@ type SetConsentResponse struct {
 
 func (x *SetConsentResponse) Reset() {
 	*x = SetConsentResponse{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[11]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1297,7 +1390,7 @@ func (x *SetConsentResponse) String() string {
 func (*SetConsentResponse) ProtoMessage() {}
 
 func (x *SetConsentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[11]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1310,7 +1403,7 @@ func (x *SetConsentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetConsentResponse.ProtoReflect.Descriptor instead.
 func (*SetConsentResponse) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{11}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *SetConsentResponse) GetPosition() *Position {
@@ -1331,7 +1424,7 @@ type EraseCustomerRequest struct {
 
 func (x *EraseCustomerRequest) Reset() {
 	*x = EraseCustomerRequest{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[12]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1343,7 +1436,7 @@ func (x *EraseCustomerRequest) String() string {
 func (*EraseCustomerRequest) ProtoMessage() {}
 
 func (x *EraseCustomerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[12]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1356,7 +1449,7 @@ func (x *EraseCustomerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EraseCustomerRequest.ProtoReflect.Descriptor instead.
 func (*EraseCustomerRequest) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{12}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *EraseCustomerRequest) GetCustomer() *CustomerRef {
@@ -1377,7 +1470,7 @@ type EraseCustomerResponse struct {
 
 func (x *EraseCustomerResponse) Reset() {
 	*x = EraseCustomerResponse{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[13]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1389,7 +1482,7 @@ func (x *EraseCustomerResponse) String() string {
 func (*EraseCustomerResponse) ProtoMessage() {}
 
 func (x *EraseCustomerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[13]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1402,7 +1495,7 @@ func (x *EraseCustomerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EraseCustomerResponse.ProtoReflect.Descriptor instead.
 func (*EraseCustomerResponse) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{13}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *EraseCustomerResponse) GetPosition() *Position {
@@ -1431,7 +1524,7 @@ type Device struct {
 
 func (x *Device) Reset() {
 	*x = Device{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[14]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1443,7 +1536,7 @@ func (x *Device) String() string {
 func (*Device) ProtoMessage() {}
 
 func (x *Device) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[14]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1456,7 +1549,7 @@ func (x *Device) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Device.ProtoReflect.Descriptor instead.
 func (*Device) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{14}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Device) GetDevice() *DeviceRef {
@@ -1504,14 +1597,17 @@ type BindDeviceRequest struct {
 	// What the customer is to it.
 	Role DeviceRole `protobuf:"varint,3,opt,name=role,proto3,enum=touchpoint.v1.DeviceRole" json:"role,omitempty"`
 	// From when on; now when absent. Example: "2026-05-01T08:00:00Z".
-	At            *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=at,proto3" json:"at,omitempty"`
+	At *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=at,proto3" json:"at,omitempty"`
+	// Where the device stands, for customers without a zone of their own; empty
+	// means as before. Example: "Europe/Berlin".
+	TimeZone      string `protobuf:"bytes,40,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *BindDeviceRequest) Reset() {
 	*x = BindDeviceRequest{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[15]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1523,7 +1619,7 @@ func (x *BindDeviceRequest) String() string {
 func (*BindDeviceRequest) ProtoMessage() {}
 
 func (x *BindDeviceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[15]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1536,7 +1632,7 @@ func (x *BindDeviceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BindDeviceRequest.ProtoReflect.Descriptor instead.
 func (*BindDeviceRequest) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{15}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *BindDeviceRequest) GetDevice() *DeviceRef {
@@ -1567,6 +1663,13 @@ func (x *BindDeviceRequest) GetAt() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *BindDeviceRequest) GetTimeZone() string {
+	if x != nil {
+		return x.TimeZone
+	}
+	return ""
+}
+
 // BindDeviceResponse tells the ids.
 type BindDeviceResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1582,7 +1685,7 @@ type BindDeviceResponse struct {
 
 func (x *BindDeviceResponse) Reset() {
 	*x = BindDeviceResponse{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[16]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1594,7 +1697,7 @@ func (x *BindDeviceResponse) String() string {
 func (*BindDeviceResponse) ProtoMessage() {}
 
 func (x *BindDeviceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[16]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1607,7 +1710,7 @@ func (x *BindDeviceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BindDeviceResponse.ProtoReflect.Descriptor instead.
 func (*BindDeviceResponse) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{16}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *BindDeviceResponse) GetDeviceId() string {
@@ -1646,7 +1749,7 @@ type UnbindDeviceRequest struct {
 
 func (x *UnbindDeviceRequest) Reset() {
 	*x = UnbindDeviceRequest{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[17]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1658,7 +1761,7 @@ func (x *UnbindDeviceRequest) String() string {
 func (*UnbindDeviceRequest) ProtoMessage() {}
 
 func (x *UnbindDeviceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[17]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1671,7 +1774,7 @@ func (x *UnbindDeviceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnbindDeviceRequest.ProtoReflect.Descriptor instead.
 func (*UnbindDeviceRequest) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{17}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *UnbindDeviceRequest) GetDevice() *DeviceRef {
@@ -1706,7 +1809,7 @@ type UnbindDeviceResponse struct {
 
 func (x *UnbindDeviceResponse) Reset() {
 	*x = UnbindDeviceResponse{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[18]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1718,7 +1821,7 @@ func (x *UnbindDeviceResponse) String() string {
 func (*UnbindDeviceResponse) ProtoMessage() {}
 
 func (x *UnbindDeviceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[18]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1731,7 +1834,7 @@ func (x *UnbindDeviceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnbindDeviceResponse.ProtoReflect.Descriptor instead.
 func (*UnbindDeviceResponse) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{18}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *UnbindDeviceResponse) GetPosition() *Position {
@@ -1762,7 +1865,7 @@ type ListDevicesRequest struct {
 
 func (x *ListDevicesRequest) Reset() {
 	*x = ListDevicesRequest{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[19]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1774,7 +1877,7 @@ func (x *ListDevicesRequest) String() string {
 func (*ListDevicesRequest) ProtoMessage() {}
 
 func (x *ListDevicesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[19]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1787,7 +1890,7 @@ func (x *ListDevicesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDevicesRequest.ProtoReflect.Descriptor instead.
 func (*ListDevicesRequest) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{19}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ListDevicesRequest) GetCustomer() *CustomerRef {
@@ -1845,7 +1948,7 @@ type ListDevicesResponse struct {
 
 func (x *ListDevicesResponse) Reset() {
 	*x = ListDevicesResponse{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[20]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1857,7 +1960,7 @@ func (x *ListDevicesResponse) String() string {
 func (*ListDevicesResponse) ProtoMessage() {}
 
 func (x *ListDevicesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[20]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1870,7 +1973,7 @@ func (x *ListDevicesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDevicesResponse.ProtoReflect.Descriptor instead.
 func (*ListDevicesResponse) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{20}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListDevicesResponse) GetDevices() []*Device {
@@ -1916,7 +2019,7 @@ type ListDecisionsRequest struct {
 
 func (x *ListDecisionsRequest) Reset() {
 	*x = ListDecisionsRequest{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[21]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1928,7 +2031,7 @@ func (x *ListDecisionsRequest) String() string {
 func (*ListDecisionsRequest) ProtoMessage() {}
 
 func (x *ListDecisionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[21]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1941,7 +2044,7 @@ func (x *ListDecisionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDecisionsRequest.ProtoReflect.Descriptor instead.
 func (*ListDecisionsRequest) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{21}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListDecisionsRequest) GetCustomer() *CustomerRef {
@@ -2020,7 +2123,7 @@ type ListDecisionsResponse struct {
 
 func (x *ListDecisionsResponse) Reset() {
 	*x = ListDecisionsResponse{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[22]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2032,7 +2135,7 @@ func (x *ListDecisionsResponse) String() string {
 func (*ListDecisionsResponse) ProtoMessage() {}
 
 func (x *ListDecisionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[22]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2045,7 +2148,7 @@ func (x *ListDecisionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDecisionsResponse.ProtoReflect.Descriptor instead.
 func (*ListDecisionsResponse) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{22}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListDecisionsResponse) GetDecisions() []*Decision {
@@ -2066,7 +2169,7 @@ var File_touchpoint_v1_customers_proto protoreflect.FileDescriptor
 
 const file_touchpoint_v1_customers_proto_rawDesc = "" +
 	"\n" +
-	"\x1dtouchpoint/v1/customers.proto\x12\rtouchpoint.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1atouchpoint/v1/common.proto\x1a\x1atouchpoint/v1/groups.proto\"\xaf\x04\n" +
+	"\x1dtouchpoint/v1/customers.proto\x12\rtouchpoint.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1atouchpoint/v1/common.proto\x1a\x1atouchpoint/v1/groups.proto\"\xeb\x04\n" +
 	"\bCustomer\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1f\n" +
 	"\vexternal_id\x18\x02 \x01(\tR\n" +
@@ -2084,10 +2187,18 @@ const file_touchpoint_v1_customers_proto_rawDesc = "" +
 	" \x01(\bR\x04test\x12,\n" +
 	"\x03cap\x18\v \x01(\v2\x1a.touchpoint.v1.CustomerCapR\x03cap\x129\n" +
 	"\n" +
-	"changed_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\tchangedAt\x1a[\n" +
+	"changed_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\tchangedAt\x12:\n" +
+	"\vquiet_hours\x18( \x03(\v2\x19.touchpoint.v1.QuietHoursR\n" +
+	"quietHours\x1a[\n" +
 	"\x0fAttributesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x122\n" +
-	"\x05value\x18\x02 \x01(\v2\x1c.touchpoint.v1.PropertyValueR\x05value:\x028\x01\"\xbf\x02\n" +
+	"\x05value\x18\x02 \x01(\v2\x1c.touchpoint.v1.PropertyValueR\x05value:\x028\x01\"`\n" +
+	"\n" +
+	"QuietHours\x12\x12\n" +
+	"\x04from\x18\x01 \x01(\tR\x04from\x12\x0e\n" +
+	"\x02to\x18\x02 \x01(\tR\x02to\x12\x12\n" +
+	"\x04days\x18\x03 \x03(\tR\x04days\x12\x1a\n" +
+	"\bchannels\x18\x04 \x03(\tR\bchannels\"\xbf\x02\n" +
 	"\aProfile\x12\x1b\n" +
 	"\tfull_name\x18\x01 \x01(\tR\bfullName\x12\x1d\n" +
 	"\n" +
@@ -2201,12 +2312,13 @@ const file_touchpoint_v1_customers_proto_rawDesc = "" +
 	"customerId\x12-\n" +
 	"\x04role\x18\x03 \x01(\x0e2\x19.touchpoint.v1.DeviceRoleR\x04role\x12.\n" +
 	"\x04from\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x04from\x12*\n" +
-	"\x02to\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x02to\"\xd8\x01\n" +
+	"\x02to\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x02to\"\xf5\x01\n" +
 	"\x11BindDeviceRequest\x120\n" +
 	"\x06device\x18\x01 \x01(\v2\x18.touchpoint.v1.DeviceRefR\x06device\x126\n" +
 	"\bcustomer\x18\x02 \x01(\v2\x1a.touchpoint.v1.CustomerRefR\bcustomer\x12-\n" +
 	"\x04role\x18\x03 \x01(\x0e2\x19.touchpoint.v1.DeviceRoleR\x04role\x12*\n" +
-	"\x02at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"\x87\x01\n" +
+	"\x02at\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x1b\n" +
+	"\ttime_zone\x18( \x01(\tR\btimeZone\"\x87\x01\n" +
 	"\x12BindDeviceResponse\x12\x1b\n" +
 	"\tdevice_id\x18\x01 \x01(\tR\bdeviceId\x12\x1f\n" +
 	"\vcustomer_id\x18\x02 \x01(\tR\n" +
@@ -2251,13 +2363,15 @@ const file_touchpoint_v1_customers_proto_rawDesc = "" +
 	"\x12DECISION_KIND_EXIT\x10\x03\x12\x1c\n" +
 	"\x18DECISION_KIND_CONVERSION\x10\x04\x12\x16\n" +
 	"\x12DECISION_KIND_STEP\x10\x05\x12\x19\n" +
-	"\x15DECISION_KIND_JOURNEY\x10\x06*m\n" +
+	"\x15DECISION_KIND_JOURNEY\x10\x06*\x9c\x01\n" +
 	"\n" +
 	"DeviceRole\x12\x1b\n" +
 	"\x17DEVICE_ROLE_UNSPECIFIED\x10\x00\x12\x15\n" +
 	"\x11DEVICE_ROLE_OWNER\x10\x01\x12\x14\n" +
 	"\x10DEVICE_ROLE_USER\x10\x02\x12\x15\n" +
-	"\x11DEVICE_ROLE_PAYER\x10\x032\xd3\x05\n" +
+	"\x11DEVICE_ROLE_PAYER\x10\x03\x12\x16\n" +
+	"\x12DEVICE_ROLE_DEALER\x10(\x12\x15\n" +
+	"\x11DEVICE_ROLE_STAFF\x10)2\xd3\x05\n" +
 	"\x0fCustomerService\x12]\n" +
 	"\x0eUpsertCustomer\x12$.touchpoint.v1.UpsertCustomerRequest\x1a%.touchpoint.v1.UpsertCustomerResponse\x12T\n" +
 	"\vGetCustomer\x12!.touchpoint.v1.GetCustomerRequest\x1a\".touchpoint.v1.GetCustomerResponse\x12Q\n" +
@@ -2283,124 +2397,126 @@ func file_touchpoint_v1_customers_proto_rawDescGZIP() []byte {
 }
 
 var file_touchpoint_v1_customers_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_touchpoint_v1_customers_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
+var file_touchpoint_v1_customers_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
 var file_touchpoint_v1_customers_proto_goTypes = []any{
 	(DecisionKind)(0),              // 0: touchpoint.v1.DecisionKind
 	(DeviceRole)(0),                // 1: touchpoint.v1.DeviceRole
 	(*Customer)(nil),               // 2: touchpoint.v1.Customer
-	(*Profile)(nil),                // 3: touchpoint.v1.Profile
-	(*Consent)(nil),                // 4: touchpoint.v1.Consent
-	(*CustomerCap)(nil),            // 5: touchpoint.v1.CustomerCap
-	(*UpsertCustomerRequest)(nil),  // 6: touchpoint.v1.UpsertCustomerRequest
-	(*UpsertCustomerResponse)(nil), // 7: touchpoint.v1.UpsertCustomerResponse
-	(*GetCustomerRequest)(nil),     // 8: touchpoint.v1.GetCustomerRequest
-	(*GetCustomerResponse)(nil),    // 9: touchpoint.v1.GetCustomerResponse
-	(*Enrollment)(nil),             // 10: touchpoint.v1.Enrollment
-	(*Decision)(nil),               // 11: touchpoint.v1.Decision
-	(*SetConsentRequest)(nil),      // 12: touchpoint.v1.SetConsentRequest
-	(*SetConsentResponse)(nil),     // 13: touchpoint.v1.SetConsentResponse
-	(*EraseCustomerRequest)(nil),   // 14: touchpoint.v1.EraseCustomerRequest
-	(*EraseCustomerResponse)(nil),  // 15: touchpoint.v1.EraseCustomerResponse
-	(*Device)(nil),                 // 16: touchpoint.v1.Device
-	(*BindDeviceRequest)(nil),      // 17: touchpoint.v1.BindDeviceRequest
-	(*BindDeviceResponse)(nil),     // 18: touchpoint.v1.BindDeviceResponse
-	(*UnbindDeviceRequest)(nil),    // 19: touchpoint.v1.UnbindDeviceRequest
-	(*UnbindDeviceResponse)(nil),   // 20: touchpoint.v1.UnbindDeviceResponse
-	(*ListDevicesRequest)(nil),     // 21: touchpoint.v1.ListDevicesRequest
-	(*ListDevicesResponse)(nil),    // 22: touchpoint.v1.ListDevicesResponse
-	(*ListDecisionsRequest)(nil),   // 23: touchpoint.v1.ListDecisionsRequest
-	(*ListDecisionsResponse)(nil),  // 24: touchpoint.v1.ListDecisionsResponse
-	nil,                            // 25: touchpoint.v1.Customer.AttributesEntry
-	nil,                            // 26: touchpoint.v1.Profile.ExtraEntry
-	nil,                            // 27: touchpoint.v1.Decision.ValuesEntry
-	(*timestamppb.Timestamp)(nil),  // 28: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),    // 29: google.protobuf.Duration
-	(*fieldmaskpb.FieldMask)(nil),  // 30: google.protobuf.FieldMask
-	(*Position)(nil),               // 31: touchpoint.v1.Position
-	(*CustomerRef)(nil),            // 32: touchpoint.v1.CustomerRef
-	(*Membership)(nil),             // 33: touchpoint.v1.Membership
-	(*DeviceRef)(nil),              // 34: touchpoint.v1.DeviceRef
-	(*PropertyValue)(nil),          // 35: touchpoint.v1.PropertyValue
+	(*QuietHours)(nil),             // 3: touchpoint.v1.QuietHours
+	(*Profile)(nil),                // 4: touchpoint.v1.Profile
+	(*Consent)(nil),                // 5: touchpoint.v1.Consent
+	(*CustomerCap)(nil),            // 6: touchpoint.v1.CustomerCap
+	(*UpsertCustomerRequest)(nil),  // 7: touchpoint.v1.UpsertCustomerRequest
+	(*UpsertCustomerResponse)(nil), // 8: touchpoint.v1.UpsertCustomerResponse
+	(*GetCustomerRequest)(nil),     // 9: touchpoint.v1.GetCustomerRequest
+	(*GetCustomerResponse)(nil),    // 10: touchpoint.v1.GetCustomerResponse
+	(*Enrollment)(nil),             // 11: touchpoint.v1.Enrollment
+	(*Decision)(nil),               // 12: touchpoint.v1.Decision
+	(*SetConsentRequest)(nil),      // 13: touchpoint.v1.SetConsentRequest
+	(*SetConsentResponse)(nil),     // 14: touchpoint.v1.SetConsentResponse
+	(*EraseCustomerRequest)(nil),   // 15: touchpoint.v1.EraseCustomerRequest
+	(*EraseCustomerResponse)(nil),  // 16: touchpoint.v1.EraseCustomerResponse
+	(*Device)(nil),                 // 17: touchpoint.v1.Device
+	(*BindDeviceRequest)(nil),      // 18: touchpoint.v1.BindDeviceRequest
+	(*BindDeviceResponse)(nil),     // 19: touchpoint.v1.BindDeviceResponse
+	(*UnbindDeviceRequest)(nil),    // 20: touchpoint.v1.UnbindDeviceRequest
+	(*UnbindDeviceResponse)(nil),   // 21: touchpoint.v1.UnbindDeviceResponse
+	(*ListDevicesRequest)(nil),     // 22: touchpoint.v1.ListDevicesRequest
+	(*ListDevicesResponse)(nil),    // 23: touchpoint.v1.ListDevicesResponse
+	(*ListDecisionsRequest)(nil),   // 24: touchpoint.v1.ListDecisionsRequest
+	(*ListDecisionsResponse)(nil),  // 25: touchpoint.v1.ListDecisionsResponse
+	nil,                            // 26: touchpoint.v1.Customer.AttributesEntry
+	nil,                            // 27: touchpoint.v1.Profile.ExtraEntry
+	nil,                            // 28: touchpoint.v1.Decision.ValuesEntry
+	(*timestamppb.Timestamp)(nil),  // 29: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),    // 30: google.protobuf.Duration
+	(*fieldmaskpb.FieldMask)(nil),  // 31: google.protobuf.FieldMask
+	(*Position)(nil),               // 32: touchpoint.v1.Position
+	(*CustomerRef)(nil),            // 33: touchpoint.v1.CustomerRef
+	(*Membership)(nil),             // 34: touchpoint.v1.Membership
+	(*DeviceRef)(nil),              // 35: touchpoint.v1.DeviceRef
+	(*PropertyValue)(nil),          // 36: touchpoint.v1.PropertyValue
 }
 var file_touchpoint_v1_customers_proto_depIdxs = []int32{
-	3,  // 0: touchpoint.v1.Customer.profile:type_name -> touchpoint.v1.Profile
-	25, // 1: touchpoint.v1.Customer.attributes:type_name -> touchpoint.v1.Customer.AttributesEntry
-	4,  // 2: touchpoint.v1.Customer.consents:type_name -> touchpoint.v1.Consent
-	5,  // 3: touchpoint.v1.Customer.cap:type_name -> touchpoint.v1.CustomerCap
-	28, // 4: touchpoint.v1.Customer.changed_at:type_name -> google.protobuf.Timestamp
-	26, // 5: touchpoint.v1.Profile.extra:type_name -> touchpoint.v1.Profile.ExtraEntry
-	28, // 6: touchpoint.v1.Consent.at:type_name -> google.protobuf.Timestamp
-	29, // 7: touchpoint.v1.CustomerCap.window:type_name -> google.protobuf.Duration
-	2,  // 8: touchpoint.v1.UpsertCustomerRequest.customer:type_name -> touchpoint.v1.Customer
-	30, // 9: touchpoint.v1.UpsertCustomerRequest.update_mask:type_name -> google.protobuf.FieldMask
-	31, // 10: touchpoint.v1.UpsertCustomerResponse.positions:type_name -> touchpoint.v1.Position
-	32, // 11: touchpoint.v1.GetCustomerRequest.customer:type_name -> touchpoint.v1.CustomerRef
-	31, // 12: touchpoint.v1.GetCustomerRequest.at_least:type_name -> touchpoint.v1.Position
-	2,  // 13: touchpoint.v1.GetCustomerResponse.customer:type_name -> touchpoint.v1.Customer
-	16, // 14: touchpoint.v1.GetCustomerResponse.devices:type_name -> touchpoint.v1.Device
-	10, // 15: touchpoint.v1.GetCustomerResponse.enrollments:type_name -> touchpoint.v1.Enrollment
-	11, // 16: touchpoint.v1.GetCustomerResponse.decisions:type_name -> touchpoint.v1.Decision
-	33, // 17: touchpoint.v1.GetCustomerResponse.memberships:type_name -> touchpoint.v1.Membership
-	34, // 18: touchpoint.v1.Enrollment.device:type_name -> touchpoint.v1.DeviceRef
-	28, // 19: touchpoint.v1.Enrollment.entered_at:type_name -> google.protobuf.Timestamp
-	28, // 20: touchpoint.v1.Enrollment.changed_at:type_name -> google.protobuf.Timestamp
-	28, // 21: touchpoint.v1.Enrollment.ended_at:type_name -> google.protobuf.Timestamp
-	28, // 22: touchpoint.v1.Enrollment.waits_until:type_name -> google.protobuf.Timestamp
-	28, // 23: touchpoint.v1.Decision.at:type_name -> google.protobuf.Timestamp
-	0,  // 24: touchpoint.v1.Decision.kind:type_name -> touchpoint.v1.DecisionKind
-	34, // 25: touchpoint.v1.Decision.device:type_name -> touchpoint.v1.DeviceRef
-	27, // 26: touchpoint.v1.Decision.values:type_name -> touchpoint.v1.Decision.ValuesEntry
-	32, // 27: touchpoint.v1.SetConsentRequest.customer:type_name -> touchpoint.v1.CustomerRef
-	28, // 28: touchpoint.v1.SetConsentRequest.at:type_name -> google.protobuf.Timestamp
-	31, // 29: touchpoint.v1.SetConsentResponse.position:type_name -> touchpoint.v1.Position
-	32, // 30: touchpoint.v1.EraseCustomerRequest.customer:type_name -> touchpoint.v1.CustomerRef
-	31, // 31: touchpoint.v1.EraseCustomerResponse.position:type_name -> touchpoint.v1.Position
-	34, // 32: touchpoint.v1.Device.device:type_name -> touchpoint.v1.DeviceRef
-	1,  // 33: touchpoint.v1.Device.role:type_name -> touchpoint.v1.DeviceRole
-	28, // 34: touchpoint.v1.Device.from:type_name -> google.protobuf.Timestamp
-	28, // 35: touchpoint.v1.Device.to:type_name -> google.protobuf.Timestamp
-	34, // 36: touchpoint.v1.BindDeviceRequest.device:type_name -> touchpoint.v1.DeviceRef
-	32, // 37: touchpoint.v1.BindDeviceRequest.customer:type_name -> touchpoint.v1.CustomerRef
-	1,  // 38: touchpoint.v1.BindDeviceRequest.role:type_name -> touchpoint.v1.DeviceRole
-	28, // 39: touchpoint.v1.BindDeviceRequest.at:type_name -> google.protobuf.Timestamp
-	31, // 40: touchpoint.v1.BindDeviceResponse.position:type_name -> touchpoint.v1.Position
-	34, // 41: touchpoint.v1.UnbindDeviceRequest.device:type_name -> touchpoint.v1.DeviceRef
-	32, // 42: touchpoint.v1.UnbindDeviceRequest.customer:type_name -> touchpoint.v1.CustomerRef
-	28, // 43: touchpoint.v1.UnbindDeviceRequest.at:type_name -> google.protobuf.Timestamp
-	31, // 44: touchpoint.v1.UnbindDeviceResponse.position:type_name -> touchpoint.v1.Position
-	32, // 45: touchpoint.v1.ListDevicesRequest.customer:type_name -> touchpoint.v1.CustomerRef
-	34, // 46: touchpoint.v1.ListDevicesRequest.device:type_name -> touchpoint.v1.DeviceRef
-	31, // 47: touchpoint.v1.ListDevicesRequest.at_least:type_name -> touchpoint.v1.Position
-	16, // 48: touchpoint.v1.ListDevicesResponse.devices:type_name -> touchpoint.v1.Device
-	32, // 49: touchpoint.v1.ListDecisionsRequest.customer:type_name -> touchpoint.v1.CustomerRef
-	0,  // 50: touchpoint.v1.ListDecisionsRequest.kinds:type_name -> touchpoint.v1.DecisionKind
-	28, // 51: touchpoint.v1.ListDecisionsRequest.from:type_name -> google.protobuf.Timestamp
-	28, // 52: touchpoint.v1.ListDecisionsRequest.to:type_name -> google.protobuf.Timestamp
-	31, // 53: touchpoint.v1.ListDecisionsRequest.at_least:type_name -> touchpoint.v1.Position
-	11, // 54: touchpoint.v1.ListDecisionsResponse.decisions:type_name -> touchpoint.v1.Decision
-	35, // 55: touchpoint.v1.Customer.AttributesEntry.value:type_name -> touchpoint.v1.PropertyValue
-	35, // 56: touchpoint.v1.Decision.ValuesEntry.value:type_name -> touchpoint.v1.PropertyValue
-	6,  // 57: touchpoint.v1.CustomerService.UpsertCustomer:input_type -> touchpoint.v1.UpsertCustomerRequest
-	8,  // 58: touchpoint.v1.CustomerService.GetCustomer:input_type -> touchpoint.v1.GetCustomerRequest
-	12, // 59: touchpoint.v1.CustomerService.SetConsent:input_type -> touchpoint.v1.SetConsentRequest
-	14, // 60: touchpoint.v1.CustomerService.EraseCustomer:input_type -> touchpoint.v1.EraseCustomerRequest
-	17, // 61: touchpoint.v1.CustomerService.BindDevice:input_type -> touchpoint.v1.BindDeviceRequest
-	19, // 62: touchpoint.v1.CustomerService.UnbindDevice:input_type -> touchpoint.v1.UnbindDeviceRequest
-	21, // 63: touchpoint.v1.CustomerService.ListDevices:input_type -> touchpoint.v1.ListDevicesRequest
-	23, // 64: touchpoint.v1.CustomerService.ListDecisions:input_type -> touchpoint.v1.ListDecisionsRequest
-	7,  // 65: touchpoint.v1.CustomerService.UpsertCustomer:output_type -> touchpoint.v1.UpsertCustomerResponse
-	9,  // 66: touchpoint.v1.CustomerService.GetCustomer:output_type -> touchpoint.v1.GetCustomerResponse
-	13, // 67: touchpoint.v1.CustomerService.SetConsent:output_type -> touchpoint.v1.SetConsentResponse
-	15, // 68: touchpoint.v1.CustomerService.EraseCustomer:output_type -> touchpoint.v1.EraseCustomerResponse
-	18, // 69: touchpoint.v1.CustomerService.BindDevice:output_type -> touchpoint.v1.BindDeviceResponse
-	20, // 70: touchpoint.v1.CustomerService.UnbindDevice:output_type -> touchpoint.v1.UnbindDeviceResponse
-	22, // 71: touchpoint.v1.CustomerService.ListDevices:output_type -> touchpoint.v1.ListDevicesResponse
-	24, // 72: touchpoint.v1.CustomerService.ListDecisions:output_type -> touchpoint.v1.ListDecisionsResponse
-	65, // [65:73] is the sub-list for method output_type
-	57, // [57:65] is the sub-list for method input_type
-	57, // [57:57] is the sub-list for extension type_name
-	57, // [57:57] is the sub-list for extension extendee
-	0,  // [0:57] is the sub-list for field type_name
+	4,  // 0: touchpoint.v1.Customer.profile:type_name -> touchpoint.v1.Profile
+	26, // 1: touchpoint.v1.Customer.attributes:type_name -> touchpoint.v1.Customer.AttributesEntry
+	5,  // 2: touchpoint.v1.Customer.consents:type_name -> touchpoint.v1.Consent
+	6,  // 3: touchpoint.v1.Customer.cap:type_name -> touchpoint.v1.CustomerCap
+	29, // 4: touchpoint.v1.Customer.changed_at:type_name -> google.protobuf.Timestamp
+	3,  // 5: touchpoint.v1.Customer.quiet_hours:type_name -> touchpoint.v1.QuietHours
+	27, // 6: touchpoint.v1.Profile.extra:type_name -> touchpoint.v1.Profile.ExtraEntry
+	29, // 7: touchpoint.v1.Consent.at:type_name -> google.protobuf.Timestamp
+	30, // 8: touchpoint.v1.CustomerCap.window:type_name -> google.protobuf.Duration
+	2,  // 9: touchpoint.v1.UpsertCustomerRequest.customer:type_name -> touchpoint.v1.Customer
+	31, // 10: touchpoint.v1.UpsertCustomerRequest.update_mask:type_name -> google.protobuf.FieldMask
+	32, // 11: touchpoint.v1.UpsertCustomerResponse.positions:type_name -> touchpoint.v1.Position
+	33, // 12: touchpoint.v1.GetCustomerRequest.customer:type_name -> touchpoint.v1.CustomerRef
+	32, // 13: touchpoint.v1.GetCustomerRequest.at_least:type_name -> touchpoint.v1.Position
+	2,  // 14: touchpoint.v1.GetCustomerResponse.customer:type_name -> touchpoint.v1.Customer
+	17, // 15: touchpoint.v1.GetCustomerResponse.devices:type_name -> touchpoint.v1.Device
+	11, // 16: touchpoint.v1.GetCustomerResponse.enrollments:type_name -> touchpoint.v1.Enrollment
+	12, // 17: touchpoint.v1.GetCustomerResponse.decisions:type_name -> touchpoint.v1.Decision
+	34, // 18: touchpoint.v1.GetCustomerResponse.memberships:type_name -> touchpoint.v1.Membership
+	35, // 19: touchpoint.v1.Enrollment.device:type_name -> touchpoint.v1.DeviceRef
+	29, // 20: touchpoint.v1.Enrollment.entered_at:type_name -> google.protobuf.Timestamp
+	29, // 21: touchpoint.v1.Enrollment.changed_at:type_name -> google.protobuf.Timestamp
+	29, // 22: touchpoint.v1.Enrollment.ended_at:type_name -> google.protobuf.Timestamp
+	29, // 23: touchpoint.v1.Enrollment.waits_until:type_name -> google.protobuf.Timestamp
+	29, // 24: touchpoint.v1.Decision.at:type_name -> google.protobuf.Timestamp
+	0,  // 25: touchpoint.v1.Decision.kind:type_name -> touchpoint.v1.DecisionKind
+	35, // 26: touchpoint.v1.Decision.device:type_name -> touchpoint.v1.DeviceRef
+	28, // 27: touchpoint.v1.Decision.values:type_name -> touchpoint.v1.Decision.ValuesEntry
+	33, // 28: touchpoint.v1.SetConsentRequest.customer:type_name -> touchpoint.v1.CustomerRef
+	29, // 29: touchpoint.v1.SetConsentRequest.at:type_name -> google.protobuf.Timestamp
+	32, // 30: touchpoint.v1.SetConsentResponse.position:type_name -> touchpoint.v1.Position
+	33, // 31: touchpoint.v1.EraseCustomerRequest.customer:type_name -> touchpoint.v1.CustomerRef
+	32, // 32: touchpoint.v1.EraseCustomerResponse.position:type_name -> touchpoint.v1.Position
+	35, // 33: touchpoint.v1.Device.device:type_name -> touchpoint.v1.DeviceRef
+	1,  // 34: touchpoint.v1.Device.role:type_name -> touchpoint.v1.DeviceRole
+	29, // 35: touchpoint.v1.Device.from:type_name -> google.protobuf.Timestamp
+	29, // 36: touchpoint.v1.Device.to:type_name -> google.protobuf.Timestamp
+	35, // 37: touchpoint.v1.BindDeviceRequest.device:type_name -> touchpoint.v1.DeviceRef
+	33, // 38: touchpoint.v1.BindDeviceRequest.customer:type_name -> touchpoint.v1.CustomerRef
+	1,  // 39: touchpoint.v1.BindDeviceRequest.role:type_name -> touchpoint.v1.DeviceRole
+	29, // 40: touchpoint.v1.BindDeviceRequest.at:type_name -> google.protobuf.Timestamp
+	32, // 41: touchpoint.v1.BindDeviceResponse.position:type_name -> touchpoint.v1.Position
+	35, // 42: touchpoint.v1.UnbindDeviceRequest.device:type_name -> touchpoint.v1.DeviceRef
+	33, // 43: touchpoint.v1.UnbindDeviceRequest.customer:type_name -> touchpoint.v1.CustomerRef
+	29, // 44: touchpoint.v1.UnbindDeviceRequest.at:type_name -> google.protobuf.Timestamp
+	32, // 45: touchpoint.v1.UnbindDeviceResponse.position:type_name -> touchpoint.v1.Position
+	33, // 46: touchpoint.v1.ListDevicesRequest.customer:type_name -> touchpoint.v1.CustomerRef
+	35, // 47: touchpoint.v1.ListDevicesRequest.device:type_name -> touchpoint.v1.DeviceRef
+	32, // 48: touchpoint.v1.ListDevicesRequest.at_least:type_name -> touchpoint.v1.Position
+	17, // 49: touchpoint.v1.ListDevicesResponse.devices:type_name -> touchpoint.v1.Device
+	33, // 50: touchpoint.v1.ListDecisionsRequest.customer:type_name -> touchpoint.v1.CustomerRef
+	0,  // 51: touchpoint.v1.ListDecisionsRequest.kinds:type_name -> touchpoint.v1.DecisionKind
+	29, // 52: touchpoint.v1.ListDecisionsRequest.from:type_name -> google.protobuf.Timestamp
+	29, // 53: touchpoint.v1.ListDecisionsRequest.to:type_name -> google.protobuf.Timestamp
+	32, // 54: touchpoint.v1.ListDecisionsRequest.at_least:type_name -> touchpoint.v1.Position
+	12, // 55: touchpoint.v1.ListDecisionsResponse.decisions:type_name -> touchpoint.v1.Decision
+	36, // 56: touchpoint.v1.Customer.AttributesEntry.value:type_name -> touchpoint.v1.PropertyValue
+	36, // 57: touchpoint.v1.Decision.ValuesEntry.value:type_name -> touchpoint.v1.PropertyValue
+	7,  // 58: touchpoint.v1.CustomerService.UpsertCustomer:input_type -> touchpoint.v1.UpsertCustomerRequest
+	9,  // 59: touchpoint.v1.CustomerService.GetCustomer:input_type -> touchpoint.v1.GetCustomerRequest
+	13, // 60: touchpoint.v1.CustomerService.SetConsent:input_type -> touchpoint.v1.SetConsentRequest
+	15, // 61: touchpoint.v1.CustomerService.EraseCustomer:input_type -> touchpoint.v1.EraseCustomerRequest
+	18, // 62: touchpoint.v1.CustomerService.BindDevice:input_type -> touchpoint.v1.BindDeviceRequest
+	20, // 63: touchpoint.v1.CustomerService.UnbindDevice:input_type -> touchpoint.v1.UnbindDeviceRequest
+	22, // 64: touchpoint.v1.CustomerService.ListDevices:input_type -> touchpoint.v1.ListDevicesRequest
+	24, // 65: touchpoint.v1.CustomerService.ListDecisions:input_type -> touchpoint.v1.ListDecisionsRequest
+	8,  // 66: touchpoint.v1.CustomerService.UpsertCustomer:output_type -> touchpoint.v1.UpsertCustomerResponse
+	10, // 67: touchpoint.v1.CustomerService.GetCustomer:output_type -> touchpoint.v1.GetCustomerResponse
+	14, // 68: touchpoint.v1.CustomerService.SetConsent:output_type -> touchpoint.v1.SetConsentResponse
+	16, // 69: touchpoint.v1.CustomerService.EraseCustomer:output_type -> touchpoint.v1.EraseCustomerResponse
+	19, // 70: touchpoint.v1.CustomerService.BindDevice:output_type -> touchpoint.v1.BindDeviceResponse
+	21, // 71: touchpoint.v1.CustomerService.UnbindDevice:output_type -> touchpoint.v1.UnbindDeviceResponse
+	23, // 72: touchpoint.v1.CustomerService.ListDevices:output_type -> touchpoint.v1.ListDevicesResponse
+	25, // 73: touchpoint.v1.CustomerService.ListDecisions:output_type -> touchpoint.v1.ListDecisionsResponse
+	66, // [66:74] is the sub-list for method output_type
+	58, // [58:66] is the sub-list for method input_type
+	58, // [58:58] is the sub-list for extension type_name
+	58, // [58:58] is the sub-list for extension extendee
+	0,  // [0:58] is the sub-list for field type_name
 }
 
 func init() { file_touchpoint_v1_customers_proto_init() }
@@ -2410,14 +2526,14 @@ func file_touchpoint_v1_customers_proto_init() {
 	}
 	file_touchpoint_v1_common_proto_init()
 	file_touchpoint_v1_groups_proto_init()
-	file_touchpoint_v1_customers_proto_msgTypes[6].OneofWrappers = []any{}
+	file_touchpoint_v1_customers_proto_msgTypes[7].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_touchpoint_v1_customers_proto_rawDesc), len(file_touchpoint_v1_customers_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   26,
+			NumMessages:   27,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

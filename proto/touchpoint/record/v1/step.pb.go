@@ -1324,6 +1324,9 @@ type CustomerProfile struct {
 	Consents      []*Consent             `protobuf:"bytes,7,rep,name=consents,proto3" json:"consents,omitempty"`
 	Test          bool                   `protobuf:"varint,8,opt,name=test,proto3" json:"test,omitempty"`
 	ChangedAt     int64                  `protobuf:"varint,9,opt,name=changed_at,json=changedAt,proto3" json:"changed_at,omitempty"`
+	QuietHours    []*QuietInterval       `protobuf:"bytes,40,rep,name=quiet_hours,json=quietHours,proto3" json:"quiet_hours,omitempty"`
+	CapCount      int32                  `protobuf:"varint,41,opt,name=cap_count,json=capCount,proto3" json:"cap_count,omitempty"`
+	CapWindow     int64                  `protobuf:"varint,42,opt,name=cap_window,json=capWindow,proto3" json:"cap_window,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1417,6 +1420,27 @@ func (x *CustomerProfile) GetTest() bool {
 func (x *CustomerProfile) GetChangedAt() int64 {
 	if x != nil {
 		return x.ChangedAt
+	}
+	return 0
+}
+
+func (x *CustomerProfile) GetQuietHours() []*QuietInterval {
+	if x != nil {
+		return x.QuietHours
+	}
+	return nil
+}
+
+func (x *CustomerProfile) GetCapCount() int32 {
+	if x != nil {
+		return x.CapCount
+	}
+	return 0
+}
+
+func (x *CustomerProfile) GetCapWindow() int64 {
+	if x != nil {
+		return x.CapWindow
 	}
 	return 0
 }
@@ -1907,7 +1931,7 @@ const file_touchpoint_record_v1_step_proto_rawDesc = "" +
 	"end_reason\x18\f \x01(\tR\tendReason\x12\x1c\n" +
 	"\tconverted\x18\r \x01(\bR\tconverted\x12\x1f\n" +
 	"\vwaits_until\x18\x0e \x01(\x03R\n" +
-	"waitsUntil\"\xc6\x02\n" +
+	"waitsUntil\"\xc8\x03\n" +
 	"\x0fCustomerProfile\x12\x1a\n" +
 	"\bcustomer\x18\x01 \x01(\x06R\bcustomer\x12\x16\n" +
 	"\x06locale\x18\x02 \x01(\tR\x06locale\x12\x1b\n" +
@@ -1920,7 +1944,12 @@ const file_touchpoint_record_v1_step_proto_rawDesc = "" +
 	"\bconsents\x18\a \x03(\v2\x1d.touchpoint.record.v1.ConsentR\bconsents\x12\x12\n" +
 	"\x04test\x18\b \x01(\bR\x04test\x12\x1d\n" +
 	"\n" +
-	"changed_at\x18\t \x01(\x03R\tchangedAt\"\x7f\n" +
+	"changed_at\x18\t \x01(\x03R\tchangedAt\x12D\n" +
+	"\vquiet_hours\x18( \x03(\v2#.touchpoint.record.v1.QuietIntervalR\n" +
+	"quietHours\x12\x1b\n" +
+	"\tcap_count\x18) \x01(\x05R\bcapCount\x12\x1d\n" +
+	"\n" +
+	"cap_window\x18* \x01(\x03R\tcapWindow\"\x7f\n" +
 	"\aConsent\x12\x18\n" +
 	"\apurpose\x18\x01 \x01(\tR\apurpose\x12\x18\n" +
 	"\achannel\x18\x02 \x01(\tR\achannel\x12\x18\n" +
@@ -2005,7 +2034,8 @@ var file_touchpoint_record_v1_step_proto_goTypes = []any{
 	(*Event)(nil),           // 17: touchpoint.record.v1.Event
 	(*Property)(nil),        // 18: touchpoint.record.v1.Property
 	(MessageState)(0),       // 19: touchpoint.record.v1.MessageState
-	(*Input)(nil),           // 20: touchpoint.record.v1.Input
+	(*QuietInterval)(nil),   // 20: touchpoint.record.v1.QuietInterval
+	(*Input)(nil),           // 21: touchpoint.record.v1.Input
 }
 var file_touchpoint_record_v1_step_proto_depIdxs = []int32{
 	5,  // 0: touchpoint.record.v1.Step.applied:type_name -> touchpoint.record.v1.Applied
@@ -2031,12 +2061,13 @@ var file_touchpoint_record_v1_step_proto_depIdxs = []int32{
 	18, // 20: touchpoint.record.v1.Decision.values:type_name -> touchpoint.record.v1.Property
 	18, // 21: touchpoint.record.v1.CustomerProfile.attributes:type_name -> touchpoint.record.v1.Property
 	12, // 22: touchpoint.record.v1.CustomerProfile.consents:type_name -> touchpoint.record.v1.Consent
-	20, // 23: touchpoint.record.v1.Forward.input:type_name -> touchpoint.record.v1.Input
-	24, // [24:24] is the sub-list for method output_type
-	24, // [24:24] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	20, // 23: touchpoint.record.v1.CustomerProfile.quiet_hours:type_name -> touchpoint.record.v1.QuietInterval
+	21, // 24: touchpoint.record.v1.Forward.input:type_name -> touchpoint.record.v1.Input
+	25, // [25:25] is the sub-list for method output_type
+	25, // [25:25] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_touchpoint_record_v1_step_proto_init() }
