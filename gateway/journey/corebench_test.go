@@ -46,9 +46,12 @@ func newCoreRun(b *testing.B, customers, journeys, warm int) *coreRun {
 	for range max(customers*warm/256, 100) {
 		r.batch()
 	}
-	*r = coreRun{p: r.p, l: r.l, s: r.s, perBatch: r.perBatch}
+	r.reset()
 	return r
 }
+
+// reset forgets what was measured.
+func (r *coreRun) reset() { *r = coreRun{p: r.p, l: r.l, s: r.s, perBatch: r.perBatch} }
 
 // batch applies 256 events and adds up the time that they took.
 func (r *coreRun) batch() {
@@ -110,9 +113,18 @@ func BenchmarkCoreJourneys(b *testing.B) {
 	b.ReportMetric(many.perEvent()/few.perEvent(), "x-vs-1-not-listening")
 }
 
-// BenchmarkCoreCustomers: what a large partition costs.
+// BenchmarkCoreCustomers: what a large partition costs; mixed as in
+// BenchmarkCore, and with events that decide nothing.
 func BenchmarkCoreCustomers(b *testing.B) {
 	few, many := newCoreRun(b, 1000, 20, 28), newCoreRun(b, manyCustomers(), 20, 8)
+	b.Run("mixed", func(b *testing.B) { compareCustomers(b, few, many) })
+	few.l.plain, many.l.plain = true, true
+	b.Run("plain", func(b *testing.B) { compareCustomers(b, few, many) })
+}
+
+func compareCustomers(b *testing.B, few, many *coreRun) {
+	few.reset()
+	many.reset()
 	inTurns(b, few, many)
 	b.ReportMetric(few.perEvent(), "ns/event-1000")
 	b.ReportMetric(many.perEvent(), fmt.Sprintf("ns/event-%d", manyCustomers()))

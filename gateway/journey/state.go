@@ -9,19 +9,20 @@ import (
 
 // customer is what a partition knows of one customer.
 type customer struct {
-	id    gateway.CustomerID
+	// What each event reads comes first: it lies in two lines of the cache.
+	id          gateway.CustomerID
+	counters    []counter // by trait, then device
+	enrollments []*enrollment
+	more        *more   // nil for most
+	member      *member // of a group, nil for none
+
 	since gateway.Instant // first known; counters older than that are complete
 	*profile
-
-	devices     []gateway.DeviceID // that he has now, here
-	counters    []counter          // by trait, then device
-	marks       []mark             // by journey
-	enrollments []*enrollment
-	messages    []*message
-	seen        *seen    // of touchpoints that came without a device
-	more        *more    // nil for most
-	silences    *silence // timers of absence triggers
-	member      *member  // of a group, nil for none
+	devices  []gateway.DeviceID // that he has now, here
+	marks    []mark             // by journey
+	messages []*message
+	seen     *seen    // of touchpoints that came without a device
+	silences *silence // timers of absence triggers
 }
 
 // profile is what he or a service set. It is never altered in place: most
@@ -182,14 +183,16 @@ func (m *message) finished() bool { return m.full == nil }
 
 // device is what the partition that holds a device knows of it.
 type device struct {
-	id      gateway.DeviceID
-	product string
-	owners  []ownership // by from, latest last; without gaps only where owned
-	seen    seen
-	facts   *facts // nil for most
-	// owner has the device now and lives here, since ownedFrom; derived.
+	// What each event reads comes first. owner has the device now and lives here,
+	// since ownedFrom; derived.
+	id        gateway.DeviceID
 	owner     *customer
 	ownedFrom gateway.Instant
+	seen      seen
+	product   string
+
+	owners []ownership // by from, latest last; without gaps only where owned
+	facts  *facts      // nil for most
 }
 
 type ownership struct {

@@ -37,15 +37,15 @@ func (p *Partition) warm(in []gateway.Input) {
 	}
 	m := 0
 	for _, d := range devices[:n] {
-		touched += len(d.product) + int(d.seen.hi)
+		touched += int(d.id) + len(d.product) + int(d.seen.hi)
 		if d.owner != nil {
 			customers[m] = d.owner
 			m++
 		}
 	}
 	for _, c := range customers[:m] {
-		touched += len(c.counters) + len(c.enrollments)
-		if c.more != nil {
+		touched += int(c.id) + len(c.counters) + len(c.enrollments)
+		if c.member != nil {
 			touched++
 		}
 	}
