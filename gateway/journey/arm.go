@@ -30,7 +30,7 @@ func (p *Partition) split(e *enrollment, s *step) *arm {
 		}
 	}
 	a := &s.arms[len(s.arms)-1]
-	b := bucket(e.c.armSubject(), e.v.journey.name+"/"+s.id)
+	b := bucket(e.c.armSubject(), e.v.def.Name+"/"+s.id)
 	for i := len(s.arms) - 1; i >= 0; i-- {
 		if b < s.arms[i].upTo {
 			a = &s.arms[i]

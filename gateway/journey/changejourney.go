@@ -36,7 +36,7 @@ func (d *decoder) publishChange() change {
 	if d.bad {
 		return nil
 	}
-	def, err := Compile(c.text, Env{})
+	def, err := compileAs(c.name, c.text)
 	if err != nil {
 		return nil
 	}

@@ -323,7 +323,7 @@ func (p *Partition) assignArm(m *mark, v *version, c *customer) {
 		percent = int(p.cfg.Holdout[v.def.Purpose]*100 + 0.5)
 	}
 	m.arm = armTreated
-	if !c.test && bucket(c.armSubject(), v.journey.name) < percent {
+	if !c.test && bucket(c.armSubject(), v.def.Name) < percent {
 		m.arm = armHoldout
 	}
 }

@@ -192,7 +192,7 @@ func (p *Partition) hearOne(e *enrollment, ev *gateway.Event) {
 	if e.ended() && (def.goal == nil || e.converted) || !def.listens(ev.Type) {
 		return
 	}
-	if p.hearGoal(e, ev) || e.ended() {
+	if p.over(e) || p.hearGoal(e, ev) || e.ended() {
 		return
 	}
 	for i := range def.exits {

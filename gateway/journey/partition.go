@@ -200,7 +200,9 @@ func (p *Partition) dispatch(in *gateway.Input) gateway.Outcome {
 	case gateway.SetJourneyState:
 		return p.setJourneyState(c)
 	case gateway.TriggerJourney:
-		return p.triggerJourney(in, c)
+		o := p.triggerJourney(in, c)
+		p.triggerDry(in, c)
+		return o
 	case gateway.Receipt:
 		return p.receipt(in, c)
 	case gateway.JoinGroup:

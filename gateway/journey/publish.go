@@ -16,11 +16,11 @@ func (p *Partition) publishJourney(c gateway.PublishJourney) gateway.Outcome {
 		return gateway.Outcome{Disposition: gateway.Refused}
 	}
 	text := slices.Clone(c.Definition)
-	def, err := Compile(text, Env{})
+	def, err := compileAs(c.Journey, text)
 	if err != nil {
 		return refuse(err.Error())
 	}
-	if def.Name != c.Journey {
+	if def.Name != gateway.RealJourney(c.Journey) {
 		return refuse("the definition's name is " + def.Name)
 	}
 	j := p.journeyNamed(c.Journey)

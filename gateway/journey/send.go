@@ -59,7 +59,7 @@ func (p *Partition) send(e *enrollment, s *step, ev *gateway.Event) bool {
 	expires := life.after(first)
 	d := gateway.Decision{Kind: gateway.DecisionSend, Step: s.id}
 	ch := p.choose(e, s, expires)
-	if e.stand == nil && p.competes(e, s, &ch) {
+	if e.stand == nil && !e.v.journey.dry() && p.competes(e, s, &ch) {
 		e.holdFrom = first
 		p.stand(e, ev)
 		return false
@@ -75,7 +75,7 @@ func (p *Partition) send(e *enrollment, s *step, ev *gateway.Event) bool {
 		return false
 	}
 	e.hold = holdTime
-	if ch.channel != "" {
+	if ch.channel != "" && !e.v.journey.dry() {
 		d.Message = p.message(e, s, &ch, why, expires)
 	}
 	p.decideFor(e, d)

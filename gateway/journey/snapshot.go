@@ -191,7 +191,7 @@ func (d *decoder) oneJourney(p *Partition, since []trait) {
 	for range d.length(3) {
 		v := &version{journey: j, number: uint32(d.uint()), text: d.bytes(), existing: d.bool(), migrate: d.string(),
 			pace: int(d.uint()), fill: d.fill()}
-		def, err := Compile(v.text, Env{})
+		def, err := compileAs(j.name, v.text)
 		n := d.length(1)
 		if d.bad || err != nil || n != len(def.traits) {
 			d.fail()

@@ -52,6 +52,9 @@ func (p *Partition) take1(e *enrollment, s *step, ev *gateway.Event) bool {
 		e.split, to = a.name, a.to
 		p.stepDecisionAt(e, s, gateway.ReasonBranch, "", a.name)
 	case stepSet:
+		if e.v.journey.dry() {
+			break
+		}
 		p.setAttributes(e.c, s.set)
 		if p.recheck(e.c, e.id); !p.stillRelevantIn(e) {
 			return false
@@ -118,6 +121,9 @@ func (p *Partition) leave(e *enrollment, to int, ev *gateway.Event) {
 func (e *enrollment) fire(p *Partition) {
 	if e.ended() {
 		p.forget(e)
+		return
+	}
+	if p.over(e) {
 		return
 	}
 	if e.v.journey.state == gateway.JourneyPaused {

@@ -126,6 +126,9 @@ func (s *Session) cmdPublish(a args) error {
 	if def, err := journey.Compile(text, journey.Env{}); err == nil {
 		name = def.Name
 	}
+	if a.named["dry"] == "true" {
+		name = gateway.DryRun(name)
+	}
 	s.version[name]++
 	effective, err := s.timeArg(a, "effective")
 	if err != nil {

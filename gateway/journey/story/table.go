@@ -19,7 +19,7 @@ var commands = map[string]command{
 	"advance":    {(*Session).cmdAdvance, "advance 3d", 1, none},
 	"together":   {(*Session).cmdTogether, "together", 0, none},
 	"observed":   {(*Session).cmdObserved, "observed stops|follows|TIME", 1, none},
-	"publish":    {(*Session).cmdPublish, "publish FILE [effective=TIME] [running=pin|migrate|restart] [existing=ignore|enroll|enroll_500_per_day] [fill=true]", 1, []string{"effective", "running", "existing", "fill"}},
+	"publish":    {(*Session).cmdPublish, "publish FILE [effective=TIME] [running=pin|migrate|restart] [existing=ignore|enroll|enroll_500_per_day] [fill=true] [dry=true]", 1, []string{"effective", "running", "existing", "fill", "dry"}},
 	"journey":    {(*Session).cmdJourney, "journey NAME pause|resume|archive|drain [effective=TIME] [withdraw=true]", 2, []string{"effective", "withdraw"}},
 	"customer":   {(*Session).cmdCustomer, "customer NAME [locale= zone= country= channels=a,b reachable=a,b test=true cap=1/7d quiet=22:00-07:00@fri] [attribute=value]", 1, nil},
 	"consent":    {(*Session).cmdConsent, "consent NAME PURPOSE granted|revoked [channel=] [at=TIME]", 3, []string{"channel", "at"}},
