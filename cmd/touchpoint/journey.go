@@ -16,7 +16,7 @@ import (
 func journeyCommand(c *client) *cobra.Command {
 	cmd := group("journey", "Write, publish and read journeys")
 	cmd.AddCommand(
-		journeyBacktest(c),
+		journeyBacktest(c), journeyStopDryRun(c),
 		journeyCreate(c), journeyUpdate(c), journeyValidate(c), journeyPublish(c), journeyPause(c), journeyResume(c),
 		journeyGet(c), journeyList(c), journeyTrigger(c), journeyTest(c), journeyLint(c), journeySchema(c), journeyGraph(c),
 	)
@@ -153,6 +153,7 @@ func journeyValidate(c *client) *cobra.Command {
 func journeyPublish(c *client) *cobra.Command {
 	req := &pb.PublishJourneyRequest{}
 	var existing, running string
+	var dry bool
 	cmd := &cobra.Command{
 		Use: "publish NAME", Short: "Make the draft the version that is live", Args: exactArgs(1),
 		Example: "  touchpoint journey publish welcome --existing enroll --running migrate",
@@ -164,6 +165,9 @@ func journeyPublish(c *client) *cobra.Command {
 			}
 			if req.Running, ok = enum[pb.RunningPolicy](pb.RunningPolicy_value, "RUNNING_POLICY_", running); !ok {
 				return usageError{cmd, fmt.Sprintf("--running %q: pin, migrate or restart", running)}
+			}
+			if dry {
+				return c.dryRun(cmd.Context(), &pb.DryRunJourneyRequest{Name: req.Name, Revision: req.Revision, Existing: req.Existing})
 			}
 			api, err := c.journeys()
 			if err != nil {
@@ -180,6 +184,7 @@ func journeyPublish(c *client) *cobra.Command {
 	cmd.Flags().StringVar(&existing, "existing", "", "who meets the entry already: ignore or enroll; empty as the definition says")
 	cmd.Flags().StringVar(&running, "running", "pin", "who runs on the version before: pin, migrate or restart")
 	cmd.Flags().Uint64Var(&req.Revision, "revision", 0, "the draft that is meant; refused when another one is there")
+	cmd.Flags().BoolVar(&dry, "dry-run", false, "let the draft decide beside everything else, without sending anything")
 	return cmd
 }
 

@@ -139,3 +139,12 @@ func openSQLite(t testing.TB) *history.SQLite {
 	t.Cleanup(func() { _ = s.Close(context.WithoutCancel(t.Context())) })
 	return s
 }
+
+// letters fails a test whose store refuses a point.
+type letters struct{ t testing.TB }
+
+// Reject implements history.DeadLetters.
+func (l letters) Reject(_ context.Context, points []history.Rejected) error {
+	l.t.Errorf("refused: %+v", points)
+	return nil
+}

@@ -117,24 +117,35 @@ func (l *lineEncoder) input(p *Point) {
 		b = append(b, ",device="...)
 		b = append(b, p.Event.Device.String()...)
 	}
-	if high := p.Place.Index / placesPerRecord; high != 0 {
-		b = append(b, ",high="...)
-		b = strconv.AppendUint(b, uint64(high), 10)
-	}
+	b, place := appendPlace(b, p)
 	l.block.reset()
 	l.block.add(p)
 	l.data = l.block.appendTo(l.data[:0])
 	b = append(b, ` record="`...)
 	b = base64.RawStdEncoding.AppendEncode(b, l.data)
 	b = append(b, '"', ' ')
-	place := p.Place.Seq*placesPerRecord + uint64(p.Place.Index%placesPerRecord)
 	b = strconv.AppendInt(b, int64(p.AppliedAt)*subMillis+int64(place%subMillis), 10)
 	l.buf = append(b, '\n')
 }
 
-// placesPerRecord keeps the inputs of one record apart in time. Two hundred
-// records of one millisecond have times of their own, too.
-const placesPerRecord = 4096
+// appendPlace appends the tags that keep inputs of one millisecond apart, and
+// returns what goes below it. Of one customer or device there are few; of the
+// others (ticks, moves) a virtual clock has any number in one instant, so that a
+// million records get times of their own.
+func appendPlace(b []byte, p *Point) ([]byte, uint64) {
+	width := uint64(4096)
+	if p.Customer == 0 && p.Event.Device == 0 {
+		const records = subMillis / 64
+		width = 64
+		b = append(b, ",turn="...)
+		b = strconv.AppendUint(b, p.Place.Seq/records%64, 10)
+	}
+	if high := uint64(p.Place.Index) / width; high != 0 {
+		b = append(b, ",high="...)
+		b = strconv.AppendUint(b, high, 10)
+	}
+	return b, p.Place.Seq*width + uint64(p.Place.Index)%width
+}
 
 // credit appends the line that a subject has an event of a customer.
 func (l *lineEncoder) credit(p *Point) {

@@ -68,6 +68,8 @@ var methodRoles = map[string][]Role{
 	"JourneyService/ValidateJourney": {RolePublisher, RoleReader},
 	"JourneyService/PublishJourney":  {RolePublisher},
 	"JourneyService/PauseJourney":    {RolePublisher},
+	"JourneyService/DryRunJourney":   {RolePublisher},
+	"JourneyService/StopDryRun":      {RolePublisher},
 	"JourneyService/ResumeJourney":   {RolePublisher},
 	"JourneyService/GetJourney":      {RoleReader, RolePublisher},
 	"JourneyService/ListJourneys":    {RoleReader, RolePublisher},

@@ -131,7 +131,7 @@ func (b *base) enrollment(ctx context.Context, e gateway.Enrollment) *pb.Enrollm
 }
 
 func (b *base) decision(ctx context.Context, d gateway.Decision) *pb.Decision {
-	return &pb.Decision{At: stamp(d.At), Kind: pb.DecisionKind(d.Kind), Reason: string(d.Reason), Journey: d.Journey,
+	return &pb.Decision{DryRun: gateway.IsDryRun(d.Journey), At: stamp(d.At), Kind: pb.DecisionKind(d.Kind), Reason: string(d.Reason), Journey: d.Journey,
 		Version: d.Version, Step: d.Step, CustomerId: d.Customer.String(), Device: b.deviceRef(ctx, d.Device),
 		EnrollmentId: d.Enrollment.String(), MessageId: d.Message.String(), EventId: d.EventID, Rule: d.Rule,
 		Values: propertyMap(d.Values), Arm: d.Arm, Split: d.Split, GroupId: d.Group.String(), Mixed: d.Mixed}
@@ -282,7 +282,7 @@ func (s *customerService) decisionQuery(c *checker, req *pb.ListDecisionsRequest
 	q := DecisionQuery{Journey: req.Journey}
 	c.customer("customer", req.Customer, false)
 	if req.Journey != "" {
-		c.journey("journey", req.Journey)
+		c.journey("journey", gateway.RealJourney(req.Journey))
 	}
 	if c.count("reasons", len(req.Reasons), 0, maxFilter) {
 		for i, r := range req.Reasons {

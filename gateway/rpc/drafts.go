@@ -27,6 +27,10 @@ type journeyRecord struct {
 	// Pending is a publication or a change of state that not every partition is
 	// known to have stored. It is repeated after a crash.
 	Pending *pendingChange `json:"pending,omitempty"`
+	// DryRun is the draft that runs without sending, nil when none does; DryRuns
+	// counts them.
+	DryRun  *dryRun `json:"dry_run,omitempty"`
+	DryRuns uint32  `json:"dry_runs,omitempty"`
 
 	bucketRevision uint64
 }

@@ -211,6 +211,7 @@ func (s *journeyService) journey(r *journeyRecord, text string) *pb.Journey {
 	if text != "" {
 		j.Definition = &pb.JourneyDefinition{Form: &pb.JourneyDefinition_Yaml{Yaml: text}}
 	}
+	j.DryRun = r.DryRun.message(r.Name)
 	return j
 }
 

@@ -44,6 +44,7 @@ func Run(t *testing.T, h Harness) {
 		{"delete device", testDeleteDevice},
 		{"delete customer", testDeleteCustomer},
 		{"inputs", testInputs},
+		{"inputs of one instant", testInstant},
 		{"erased inputs", testErasedInputs},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -70,6 +70,21 @@ func testInputs(t *testing.T, f *fixture) {
 	}
 }
 
+// testInstant has more records in one instant than a millisecond has room for:
+// so it is with a virtual clock.
+func testInstant(t *testing.T, f *fixture) {
+	var points []history.Point
+	for i := range 20_000 {
+		p := input(1, history.KindInput, 0, "t")
+		p.Place.Seq, p.Place.Index = uint64(1000+i/2), uint32(i%2*100)
+		points = append(points, p)
+	}
+	f.append(t, points...)
+	if got := f.scan(t, history.ScanRange{Inputs: true}); len(got) != len(points) {
+		t.Errorf("%d of %d inputs are left", len(got), len(points))
+	}
+}
+
 // testErasedInputs erases a customer: his inputs go with his events, and what is
 // held of his devices.
 func testErasedInputs(t *testing.T, f *fixture) {

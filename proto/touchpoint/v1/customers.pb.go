@@ -1121,7 +1121,9 @@ type Decision struct {
 	// Example: "g_00k2v8m1q4w3e".
 	GroupId string `protobuf:"bytes,52,opt,name=group_id,json=groupId,proto3" json:"group_id,omitempty"`
 	// Members of the group are in different arms of the journey.
-	Mixed         bool `protobuf:"varint,53,opt,name=mixed,proto3" json:"mixed,omitempty"`
+	Mixed bool `protobuf:"varint,53,opt,name=mixed,proto3" json:"mixed,omitempty"`
+	// Decided by a dry run: nothing came of it.
+	DryRun        bool `protobuf:"varint,70,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1271,6 +1273,13 @@ func (x *Decision) GetGroupId() string {
 func (x *Decision) GetMixed() bool {
 	if x != nil {
 		return x.Mixed
+	}
+	return false
+}
+
+func (x *Decision) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
 	}
 	return false
 }
@@ -2268,7 +2277,7 @@ const file_touchpoint_v1_customers_proto_rawDesc = "" +
 	"end_reason\x18\f \x01(\tR\tendReason\x12\x1c\n" +
 	"\tconverted\x18\r \x01(\bR\tconverted\x12;\n" +
 	"\vwaits_until\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"waitsUntil\"\xfc\x04\n" +
+	"waitsUntil\"\x95\x05\n" +
 	"\bDecision\x12*\n" +
 	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12/\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1b.touchpoint.v1.DecisionKindR\x04kind\x12\x16\n" +
@@ -2289,7 +2298,8 @@ const file_touchpoint_v1_customers_proto_rawDesc = "" +
 	"\x03arm\x182 \x01(\tR\x03arm\x12\x14\n" +
 	"\x05split\x183 \x01(\tR\x05split\x12\x19\n" +
 	"\bgroup_id\x184 \x01(\tR\agroupId\x12\x14\n" +
-	"\x05mixed\x185 \x01(\bR\x05mixed\x1aW\n" +
+	"\x05mixed\x185 \x01(\bR\x05mixed\x12\x17\n" +
+	"\adry_run\x18F \x01(\bR\x06dryRun\x1aW\n" +
 	"\vValuesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x122\n" +
 	"\x05value\x18\x02 \x01(\v2\x1c.touchpoint.v1.PropertyValueR\x05value:\x028\x01\"\xdd\x01\n" +

@@ -316,7 +316,9 @@ type Journey struct {
 	// How many are and were inside; all versions together in lists.
 	Counts *JourneyCounts `protobuf:"bytes,8,opt,name=counts,proto3" json:"counts,omitempty"`
 	// When each version was published, oldest first; absent in lists.
-	Versions      []*JourneyVersion `protobuf:"bytes,9,rep,name=versions,proto3" json:"versions,omitempty"`
+	Versions []*JourneyVersion `protobuf:"bytes,9,rep,name=versions,proto3" json:"versions,omitempty"`
+	// The dry run of its draft, while one runs.
+	DryRun        *JourneyDryRun `protobuf:"bytes,70,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -414,6 +416,289 @@ func (x *Journey) GetVersions() []*JourneyVersion {
 	return nil
 }
 
+func (x *Journey) GetDryRun() *JourneyDryRun {
+	if x != nil {
+		return x.DryRun
+	}
+	return nil
+}
+
+// JourneyDryRun is a draft that runs without sending.
+type JourneyDryRun struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The name that its decisions have. Example: "welcome~dry".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Revision of the draft that runs. Example: 3.
+	Revision uint64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	// Since when. Example: "2026-05-01T08:00:00Z".
+	Since         *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=since,proto3" json:"since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *JourneyDryRun) Reset() {
+	*x = JourneyDryRun{}
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *JourneyDryRun) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*JourneyDryRun) ProtoMessage() {}
+
+func (x *JourneyDryRun) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use JourneyDryRun.ProtoReflect.Descriptor instead.
+func (*JourneyDryRun) Descriptor() ([]byte, []int) {
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *JourneyDryRun) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *JourneyDryRun) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *JourneyDryRun) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+// DryRunJourneyRequest says which draft.
+type DryRunJourneyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The journey. Example: "welcome".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The draft that is meant: another one is FAILED_PRECONDITION; 0 means
+	// whatever is there. Example: 3.
+	Revision uint64 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	// What happens to customers who meet the entry already.
+	Existing      ExistingPolicy `protobuf:"varint,3,opt,name=existing,proto3,enum=touchpoint.v1.ExistingPolicy" json:"existing,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DryRunJourneyRequest) Reset() {
+	*x = DryRunJourneyRequest{}
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DryRunJourneyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DryRunJourneyRequest) ProtoMessage() {}
+
+func (x *DryRunJourneyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DryRunJourneyRequest.ProtoReflect.Descriptor instead.
+func (*DryRunJourneyRequest) Descriptor() ([]byte, []int) {
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *DryRunJourneyRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *DryRunJourneyRequest) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *DryRunJourneyRequest) GetExisting() ExistingPolicy {
+	if x != nil {
+		return x.Existing
+	}
+	return ExistingPolicy_EXISTING_POLICY_UNSPECIFIED
+}
+
+// DryRunJourneyResponse says under which name its decisions are.
+type DryRunJourneyResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The dry run.
+	DryRun *JourneyDryRun `protobuf:"bytes,1,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	// Where every partition stored it.
+	Positions     []*Position `protobuf:"bytes,2,rep,name=positions,proto3" json:"positions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DryRunJourneyResponse) Reset() {
+	*x = DryRunJourneyResponse{}
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DryRunJourneyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DryRunJourneyResponse) ProtoMessage() {}
+
+func (x *DryRunJourneyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DryRunJourneyResponse.ProtoReflect.Descriptor instead.
+func (*DryRunJourneyResponse) Descriptor() ([]byte, []int) {
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *DryRunJourneyResponse) GetDryRun() *JourneyDryRun {
+	if x != nil {
+		return x.DryRun
+	}
+	return nil
+}
+
+func (x *DryRunJourneyResponse) GetPositions() []*Position {
+	if x != nil {
+		return x.Positions
+	}
+	return nil
+}
+
+// StopDryRunRequest says which.
+type StopDryRunRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The journey. Example: "welcome".
+	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StopDryRunRequest) Reset() {
+	*x = StopDryRunRequest{}
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StopDryRunRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StopDryRunRequest) ProtoMessage() {}
+
+func (x *StopDryRunRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StopDryRunRequest.ProtoReflect.Descriptor instead.
+func (*StopDryRunRequest) Descriptor() ([]byte, []int) {
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *StopDryRunRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+// StopDryRunResponse answers when no partition runs it any more.
+type StopDryRunResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where every partition stored it.
+	Positions     []*Position `protobuf:"bytes,1,rep,name=positions,proto3" json:"positions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StopDryRunResponse) Reset() {
+	*x = StopDryRunResponse{}
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StopDryRunResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StopDryRunResponse) ProtoMessage() {}
+
+func (x *StopDryRunResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StopDryRunResponse.ProtoReflect.Descriptor instead.
+func (*StopDryRunResponse) Descriptor() ([]byte, []int) {
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *StopDryRunResponse) GetPositions() []*Position {
+	if x != nil {
+		return x.Positions
+	}
+	return nil
+}
+
 // JourneyVersion is one published version.
 type JourneyVersion struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -427,7 +712,7 @@ type JourneyVersion struct {
 
 func (x *JourneyVersion) Reset() {
 	*x = JourneyVersion{}
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[2]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -439,7 +724,7 @@ func (x *JourneyVersion) String() string {
 func (*JourneyVersion) ProtoMessage() {}
 
 func (x *JourneyVersion) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[2]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -452,7 +737,7 @@ func (x *JourneyVersion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JourneyVersion.ProtoReflect.Descriptor instead.
 func (*JourneyVersion) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{2}
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *JourneyVersion) GetVersion() uint32 {
@@ -488,7 +773,7 @@ type JourneyCounts struct {
 
 func (x *JourneyCounts) Reset() {
 	*x = JourneyCounts{}
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[3]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -500,7 +785,7 @@ func (x *JourneyCounts) String() string {
 func (*JourneyCounts) ProtoMessage() {}
 
 func (x *JourneyCounts) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[3]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -513,7 +798,7 @@ func (x *JourneyCounts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JourneyCounts.ProtoReflect.Descriptor instead.
 func (*JourneyCounts) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{3}
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *JourneyCounts) GetEntered() int64 {
@@ -562,7 +847,7 @@ type CreateJourneyRequest struct {
 
 func (x *CreateJourneyRequest) Reset() {
 	*x = CreateJourneyRequest{}
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[4]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -574,7 +859,7 @@ func (x *CreateJourneyRequest) String() string {
 func (*CreateJourneyRequest) ProtoMessage() {}
 
 func (x *CreateJourneyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[4]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -587,7 +872,7 @@ func (x *CreateJourneyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateJourneyRequest.ProtoReflect.Descriptor instead.
 func (*CreateJourneyRequest) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{4}
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *CreateJourneyRequest) GetDefinition() *JourneyDefinition {
@@ -610,7 +895,7 @@ type CreateJourneyResponse struct {
 
 func (x *CreateJourneyResponse) Reset() {
 	*x = CreateJourneyResponse{}
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[5]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -622,7 +907,7 @@ func (x *CreateJourneyResponse) String() string {
 func (*CreateJourneyResponse) ProtoMessage() {}
 
 func (x *CreateJourneyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[5]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -635,7 +920,7 @@ func (x *CreateJourneyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateJourneyResponse.ProtoReflect.Descriptor instead.
 func (*CreateJourneyResponse) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{5}
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *CreateJourneyResponse) GetJourney() *Journey {
@@ -667,7 +952,7 @@ type UpdateJourneyRequest struct {
 
 func (x *UpdateJourneyRequest) Reset() {
 	*x = UpdateJourneyRequest{}
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[6]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -679,7 +964,7 @@ func (x *UpdateJourneyRequest) String() string {
 func (*UpdateJourneyRequest) ProtoMessage() {}
 
 func (x *UpdateJourneyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[6]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -692,7 +977,7 @@ func (x *UpdateJourneyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateJourneyRequest.ProtoReflect.Descriptor instead.
 func (*UpdateJourneyRequest) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{6}
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *UpdateJourneyRequest) GetDefinition() *JourneyDefinition {
@@ -722,7 +1007,7 @@ type UpdateJourneyResponse struct {
 
 func (x *UpdateJourneyResponse) Reset() {
 	*x = UpdateJourneyResponse{}
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[7]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -734,7 +1019,7 @@ func (x *UpdateJourneyResponse) String() string {
 func (*UpdateJourneyResponse) ProtoMessage() {}
 
 func (x *UpdateJourneyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[7]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -747,7 +1032,7 @@ func (x *UpdateJourneyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateJourneyResponse.ProtoReflect.Descriptor instead.
 func (*UpdateJourneyResponse) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{7}
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *UpdateJourneyResponse) GetJourney() *Journey {
@@ -775,7 +1060,7 @@ type ValidateJourneyRequest struct {
 
 func (x *ValidateJourneyRequest) Reset() {
 	*x = ValidateJourneyRequest{}
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[8]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -787,7 +1072,7 @@ func (x *ValidateJourneyRequest) String() string {
 func (*ValidateJourneyRequest) ProtoMessage() {}
 
 func (x *ValidateJourneyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[8]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -800,7 +1085,7 @@ func (x *ValidateJourneyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ValidateJourneyRequest.ProtoReflect.Descriptor instead.
 func (*ValidateJourneyRequest) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{8}
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ValidateJourneyRequest) GetDefinition() *JourneyDefinition {
@@ -825,7 +1110,7 @@ type ValidateJourneyResponse struct {
 
 func (x *ValidateJourneyResponse) Reset() {
 	*x = ValidateJourneyResponse{}
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[9]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -837,7 +1122,7 @@ func (x *ValidateJourneyResponse) String() string {
 func (*ValidateJourneyResponse) ProtoMessage() {}
 
 func (x *ValidateJourneyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[9]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -850,7 +1135,7 @@ func (x *ValidateJourneyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ValidateJourneyResponse.ProtoReflect.Descriptor instead.
 func (*ValidateJourneyResponse) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{9}
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ValidateJourneyResponse) GetValid() bool {
@@ -893,7 +1178,7 @@ type PublishJourneyRequest struct {
 
 func (x *PublishJourneyRequest) Reset() {
 	*x = PublishJourneyRequest{}
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[10]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -905,7 +1190,7 @@ func (x *PublishJourneyRequest) String() string {
 func (*PublishJourneyRequest) ProtoMessage() {}
 
 func (x *PublishJourneyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[10]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -918,7 +1203,7 @@ func (x *PublishJourneyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PublishJourneyRequest.ProtoReflect.Descriptor instead.
 func (*PublishJourneyRequest) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{10}
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *PublishJourneyRequest) GetName() string {
@@ -964,7 +1249,7 @@ type PublishJourneyResponse struct {
 
 func (x *PublishJourneyResponse) Reset() {
 	*x = PublishJourneyResponse{}
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[11]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -976,7 +1261,7 @@ func (x *PublishJourneyResponse) String() string {
 func (*PublishJourneyResponse) ProtoMessage() {}
 
 func (x *PublishJourneyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[11]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -989,7 +1274,7 @@ func (x *PublishJourneyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PublishJourneyResponse.ProtoReflect.Descriptor instead.
 func (*PublishJourneyResponse) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{11}
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *PublishJourneyResponse) GetVersion() uint32 {
@@ -1024,7 +1309,7 @@ type PauseJourneyRequest struct {
 
 func (x *PauseJourneyRequest) Reset() {
 	*x = PauseJourneyRequest{}
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[12]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1036,7 +1321,7 @@ func (x *PauseJourneyRequest) String() string {
 func (*PauseJourneyRequest) ProtoMessage() {}
 
 func (x *PauseJourneyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[12]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1049,7 +1334,7 @@ func (x *PauseJourneyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseJourneyRequest.ProtoReflect.Descriptor instead.
 func (*PauseJourneyRequest) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{12}
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *PauseJourneyRequest) GetName() string {
@@ -1072,7 +1357,7 @@ type PauseJourneyResponse struct {
 
 func (x *PauseJourneyResponse) Reset() {
 	*x = PauseJourneyResponse{}
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[13]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1084,7 +1369,7 @@ func (x *PauseJourneyResponse) String() string {
 func (*PauseJourneyResponse) ProtoMessage() {}
 
 func (x *PauseJourneyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[13]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1097,7 +1382,7 @@ func (x *PauseJourneyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseJourneyResponse.ProtoReflect.Descriptor instead.
 func (*PauseJourneyResponse) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{13}
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *PauseJourneyResponse) GetEffectiveAt() *timestamppb.Timestamp {
@@ -1125,7 +1410,7 @@ type ResumeJourneyRequest struct {
 
 func (x *ResumeJourneyRequest) Reset() {
 	*x = ResumeJourneyRequest{}
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[14]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1137,7 +1422,7 @@ func (x *ResumeJourneyRequest) String() string {
 func (*ResumeJourneyRequest) ProtoMessage() {}
 
 func (x *ResumeJourneyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[14]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1150,7 +1435,7 @@ func (x *ResumeJourneyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeJourneyRequest.ProtoReflect.Descriptor instead.
 func (*ResumeJourneyRequest) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{14}
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ResumeJourneyRequest) GetName() string {
@@ -1173,7 +1458,7 @@ type ResumeJourneyResponse struct {
 
 func (x *ResumeJourneyResponse) Reset() {
 	*x = ResumeJourneyResponse{}
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[15]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1185,7 +1470,7 @@ func (x *ResumeJourneyResponse) String() string {
 func (*ResumeJourneyResponse) ProtoMessage() {}
 
 func (x *ResumeJourneyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[15]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1198,7 +1483,7 @@ func (x *ResumeJourneyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeJourneyResponse.ProtoReflect.Descriptor instead.
 func (*ResumeJourneyResponse) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{15}
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ResumeJourneyResponse) GetEffectiveAt() *timestamppb.Timestamp {
@@ -1232,7 +1517,7 @@ type GetJourneyRequest struct {
 
 func (x *GetJourneyRequest) Reset() {
 	*x = GetJourneyRequest{}
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[16]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1244,7 +1529,7 @@ func (x *GetJourneyRequest) String() string {
 func (*GetJourneyRequest) ProtoMessage() {}
 
 func (x *GetJourneyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[16]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1257,7 +1542,7 @@ func (x *GetJourneyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetJourneyRequest.ProtoReflect.Descriptor instead.
 func (*GetJourneyRequest) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{16}
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *GetJourneyRequest) GetName() string {
@@ -1292,7 +1577,7 @@ type GetJourneyResponse struct {
 
 func (x *GetJourneyResponse) Reset() {
 	*x = GetJourneyResponse{}
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[17]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1304,7 +1589,7 @@ func (x *GetJourneyResponse) String() string {
 func (*GetJourneyResponse) ProtoMessage() {}
 
 func (x *GetJourneyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[17]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1317,7 +1602,7 @@ func (x *GetJourneyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetJourneyResponse.ProtoReflect.Descriptor instead.
 func (*GetJourneyResponse) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{17}
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *GetJourneyResponse) GetJourney() *Journey {
@@ -1342,7 +1627,7 @@ type ListJourneysRequest struct {
 
 func (x *ListJourneysRequest) Reset() {
 	*x = ListJourneysRequest{}
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[18]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1354,7 +1639,7 @@ func (x *ListJourneysRequest) String() string {
 func (*ListJourneysRequest) ProtoMessage() {}
 
 func (x *ListJourneysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[18]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1367,7 +1652,7 @@ func (x *ListJourneysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJourneysRequest.ProtoReflect.Descriptor instead.
 func (*ListJourneysRequest) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{18}
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListJourneysRequest) GetPageSize() int32 {
@@ -1404,7 +1689,7 @@ type ListJourneysResponse struct {
 
 func (x *ListJourneysResponse) Reset() {
 	*x = ListJourneysResponse{}
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[19]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1416,7 +1701,7 @@ func (x *ListJourneysResponse) String() string {
 func (*ListJourneysResponse) ProtoMessage() {}
 
 func (x *ListJourneysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[19]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1429,7 +1714,7 @@ func (x *ListJourneysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJourneysResponse.ProtoReflect.Descriptor instead.
 func (*ListJourneysResponse) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{19}
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListJourneysResponse) GetJourneys() []*Journey {
@@ -1467,7 +1752,7 @@ type TriggerJourneyRequest struct {
 
 func (x *TriggerJourneyRequest) Reset() {
 	*x = TriggerJourneyRequest{}
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[20]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1479,7 +1764,7 @@ func (x *TriggerJourneyRequest) String() string {
 func (*TriggerJourneyRequest) ProtoMessage() {}
 
 func (x *TriggerJourneyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[20]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1492,7 +1777,7 @@ func (x *TriggerJourneyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TriggerJourneyRequest.ProtoReflect.Descriptor instead.
 func (*TriggerJourneyRequest) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{20}
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *TriggerJourneyRequest) GetName() string {
@@ -1547,7 +1832,7 @@ type TriggerJourneyResponse struct {
 
 func (x *TriggerJourneyResponse) Reset() {
 	*x = TriggerJourneyResponse{}
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[21]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1559,7 +1844,7 @@ func (x *TriggerJourneyResponse) String() string {
 func (*TriggerJourneyResponse) ProtoMessage() {}
 
 func (x *TriggerJourneyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[21]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1572,7 +1857,7 @@ func (x *TriggerJourneyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TriggerJourneyResponse.ProtoReflect.Descriptor instead.
 func (*TriggerJourneyResponse) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{21}
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *TriggerJourneyResponse) GetEnrollmentId() string {
@@ -1606,7 +1891,7 @@ const file_touchpoint_v1_journeys_proto_rawDesc = "" +
 	"\n" +
 	"structured\x18\x02 \x01(\v2\x17.google.protobuf.StructH\x00R\n" +
 	"structuredB\x06\n" +
-	"\x04form\"\x99\x03\n" +
+	"\x04form\"\xd0\x03\n" +
 	"\aJourney\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\apurpose\x18\x02 \x01(\tR\apurpose\x121\n" +
@@ -1619,7 +1904,23 @@ const file_touchpoint_v1_journeys_proto_rawDesc = "" +
 	"\n" +
 	"changed_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\tchangedAt\x124\n" +
 	"\x06counts\x18\b \x01(\v2\x1c.touchpoint.v1.JourneyCountsR\x06counts\x129\n" +
-	"\bversions\x18\t \x03(\v2\x1d.touchpoint.v1.JourneyVersionR\bversions\"i\n" +
+	"\bversions\x18\t \x03(\v2\x1d.touchpoint.v1.JourneyVersionR\bversions\x125\n" +
+	"\adry_run\x18F \x01(\v2\x1c.touchpoint.v1.JourneyDryRunR\x06dryRun\"q\n" +
+	"\rJourneyDryRun\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\x120\n" +
+	"\x05since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\"\x81\x01\n" +
+	"\x14DryRunJourneyRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\x129\n" +
+	"\bexisting\x18\x03 \x01(\x0e2\x1d.touchpoint.v1.ExistingPolicyR\bexisting\"\x85\x01\n" +
+	"\x15DryRunJourneyResponse\x125\n" +
+	"\adry_run\x18\x01 \x01(\v2\x1c.touchpoint.v1.JourneyDryRunR\x06dryRun\x125\n" +
+	"\tpositions\x18\x02 \x03(\v2\x17.touchpoint.v1.PositionR\tpositions\"'\n" +
+	"\x11StopDryRunRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\"K\n" +
+	"\x12StopDryRunResponse\x125\n" +
+	"\tpositions\x18\x01 \x03(\v2\x17.touchpoint.v1.PositionR\tpositions\"i\n" +
 	"\x0eJourneyVersion\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12=\n" +
 	"\feffective_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\veffectiveAt\"\xdd\x02\n" +
@@ -1729,12 +2030,15 @@ const file_touchpoint_v1_journeys_proto_rawDesc = "" +
 	"\x1aRUNNING_POLICY_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12RUNNING_POLICY_PIN\x10\x01\x12\x1a\n" +
 	"\x16RUNNING_POLICY_MIGRATE\x10\x02\x12\x1a\n" +
-	"\x16RUNNING_POLICY_RESTART\x10\x032\xc9\x06\n" +
+	"\x16RUNNING_POLICY_RESTART\x10\x032\xf8\a\n" +
 	"\x0eJourneyService\x12Z\n" +
 	"\rCreateJourney\x12#.touchpoint.v1.CreateJourneyRequest\x1a$.touchpoint.v1.CreateJourneyResponse\x12Z\n" +
 	"\rUpdateJourney\x12#.touchpoint.v1.UpdateJourneyRequest\x1a$.touchpoint.v1.UpdateJourneyResponse\x12`\n" +
 	"\x0fValidateJourney\x12%.touchpoint.v1.ValidateJourneyRequest\x1a&.touchpoint.v1.ValidateJourneyResponse\x12]\n" +
-	"\x0ePublishJourney\x12$.touchpoint.v1.PublishJourneyRequest\x1a%.touchpoint.v1.PublishJourneyResponse\x12W\n" +
+	"\x0ePublishJourney\x12$.touchpoint.v1.PublishJourneyRequest\x1a%.touchpoint.v1.PublishJourneyResponse\x12Z\n" +
+	"\rDryRunJourney\x12#.touchpoint.v1.DryRunJourneyRequest\x1a$.touchpoint.v1.DryRunJourneyResponse\x12Q\n" +
+	"\n" +
+	"StopDryRun\x12 .touchpoint.v1.StopDryRunRequest\x1a!.touchpoint.v1.StopDryRunResponse\x12W\n" +
 	"\fPauseJourney\x12\".touchpoint.v1.PauseJourneyRequest\x1a#.touchpoint.v1.PauseJourneyResponse\x12Z\n" +
 	"\rResumeJourney\x12#.touchpoint.v1.ResumeJourneyRequest\x1a$.touchpoint.v1.ResumeJourneyResponse\x12Q\n" +
 	"\n" +
@@ -1755,102 +2059,117 @@ func file_touchpoint_v1_journeys_proto_rawDescGZIP() []byte {
 }
 
 var file_touchpoint_v1_journeys_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_touchpoint_v1_journeys_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_touchpoint_v1_journeys_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_touchpoint_v1_journeys_proto_goTypes = []any{
 	(JourneyState)(0),               // 0: touchpoint.v1.JourneyState
 	(ExistingPolicy)(0),             // 1: touchpoint.v1.ExistingPolicy
 	(RunningPolicy)(0),              // 2: touchpoint.v1.RunningPolicy
 	(*JourneyDefinition)(nil),       // 3: touchpoint.v1.JourneyDefinition
 	(*Journey)(nil),                 // 4: touchpoint.v1.Journey
-	(*JourneyVersion)(nil),          // 5: touchpoint.v1.JourneyVersion
-	(*JourneyCounts)(nil),           // 6: touchpoint.v1.JourneyCounts
-	(*CreateJourneyRequest)(nil),    // 7: touchpoint.v1.CreateJourneyRequest
-	(*CreateJourneyResponse)(nil),   // 8: touchpoint.v1.CreateJourneyResponse
-	(*UpdateJourneyRequest)(nil),    // 9: touchpoint.v1.UpdateJourneyRequest
-	(*UpdateJourneyResponse)(nil),   // 10: touchpoint.v1.UpdateJourneyResponse
-	(*ValidateJourneyRequest)(nil),  // 11: touchpoint.v1.ValidateJourneyRequest
-	(*ValidateJourneyResponse)(nil), // 12: touchpoint.v1.ValidateJourneyResponse
-	(*PublishJourneyRequest)(nil),   // 13: touchpoint.v1.PublishJourneyRequest
-	(*PublishJourneyResponse)(nil),  // 14: touchpoint.v1.PublishJourneyResponse
-	(*PauseJourneyRequest)(nil),     // 15: touchpoint.v1.PauseJourneyRequest
-	(*PauseJourneyResponse)(nil),    // 16: touchpoint.v1.PauseJourneyResponse
-	(*ResumeJourneyRequest)(nil),    // 17: touchpoint.v1.ResumeJourneyRequest
-	(*ResumeJourneyResponse)(nil),   // 18: touchpoint.v1.ResumeJourneyResponse
-	(*GetJourneyRequest)(nil),       // 19: touchpoint.v1.GetJourneyRequest
-	(*GetJourneyResponse)(nil),      // 20: touchpoint.v1.GetJourneyResponse
-	(*ListJourneysRequest)(nil),     // 21: touchpoint.v1.ListJourneysRequest
-	(*ListJourneysResponse)(nil),    // 22: touchpoint.v1.ListJourneysResponse
-	(*TriggerJourneyRequest)(nil),   // 23: touchpoint.v1.TriggerJourneyRequest
-	(*TriggerJourneyResponse)(nil),  // 24: touchpoint.v1.TriggerJourneyResponse
-	nil,                             // 25: touchpoint.v1.JourneyCounts.MessagesEntry
-	nil,                             // 26: touchpoint.v1.JourneyCounts.StepsEntry
-	nil,                             // 27: touchpoint.v1.TriggerJourneyRequest.PropertiesEntry
-	(*structpb.Struct)(nil),         // 28: google.protobuf.Struct
-	(*timestamppb.Timestamp)(nil),   // 29: google.protobuf.Timestamp
-	(*FieldViolation)(nil),          // 30: touchpoint.v1.FieldViolation
-	(*Position)(nil),                // 31: touchpoint.v1.Position
-	(*CustomerRef)(nil),             // 32: touchpoint.v1.CustomerRef
-	(*DeviceRef)(nil),               // 33: touchpoint.v1.DeviceRef
-	(*PropertyValue)(nil),           // 34: touchpoint.v1.PropertyValue
+	(*JourneyDryRun)(nil),           // 5: touchpoint.v1.JourneyDryRun
+	(*DryRunJourneyRequest)(nil),    // 6: touchpoint.v1.DryRunJourneyRequest
+	(*DryRunJourneyResponse)(nil),   // 7: touchpoint.v1.DryRunJourneyResponse
+	(*StopDryRunRequest)(nil),       // 8: touchpoint.v1.StopDryRunRequest
+	(*StopDryRunResponse)(nil),      // 9: touchpoint.v1.StopDryRunResponse
+	(*JourneyVersion)(nil),          // 10: touchpoint.v1.JourneyVersion
+	(*JourneyCounts)(nil),           // 11: touchpoint.v1.JourneyCounts
+	(*CreateJourneyRequest)(nil),    // 12: touchpoint.v1.CreateJourneyRequest
+	(*CreateJourneyResponse)(nil),   // 13: touchpoint.v1.CreateJourneyResponse
+	(*UpdateJourneyRequest)(nil),    // 14: touchpoint.v1.UpdateJourneyRequest
+	(*UpdateJourneyResponse)(nil),   // 15: touchpoint.v1.UpdateJourneyResponse
+	(*ValidateJourneyRequest)(nil),  // 16: touchpoint.v1.ValidateJourneyRequest
+	(*ValidateJourneyResponse)(nil), // 17: touchpoint.v1.ValidateJourneyResponse
+	(*PublishJourneyRequest)(nil),   // 18: touchpoint.v1.PublishJourneyRequest
+	(*PublishJourneyResponse)(nil),  // 19: touchpoint.v1.PublishJourneyResponse
+	(*PauseJourneyRequest)(nil),     // 20: touchpoint.v1.PauseJourneyRequest
+	(*PauseJourneyResponse)(nil),    // 21: touchpoint.v1.PauseJourneyResponse
+	(*ResumeJourneyRequest)(nil),    // 22: touchpoint.v1.ResumeJourneyRequest
+	(*ResumeJourneyResponse)(nil),   // 23: touchpoint.v1.ResumeJourneyResponse
+	(*GetJourneyRequest)(nil),       // 24: touchpoint.v1.GetJourneyRequest
+	(*GetJourneyResponse)(nil),      // 25: touchpoint.v1.GetJourneyResponse
+	(*ListJourneysRequest)(nil),     // 26: touchpoint.v1.ListJourneysRequest
+	(*ListJourneysResponse)(nil),    // 27: touchpoint.v1.ListJourneysResponse
+	(*TriggerJourneyRequest)(nil),   // 28: touchpoint.v1.TriggerJourneyRequest
+	(*TriggerJourneyResponse)(nil),  // 29: touchpoint.v1.TriggerJourneyResponse
+	nil,                             // 30: touchpoint.v1.JourneyCounts.MessagesEntry
+	nil,                             // 31: touchpoint.v1.JourneyCounts.StepsEntry
+	nil,                             // 32: touchpoint.v1.TriggerJourneyRequest.PropertiesEntry
+	(*structpb.Struct)(nil),         // 33: google.protobuf.Struct
+	(*timestamppb.Timestamp)(nil),   // 34: google.protobuf.Timestamp
+	(*Position)(nil),                // 35: touchpoint.v1.Position
+	(*FieldViolation)(nil),          // 36: touchpoint.v1.FieldViolation
+	(*CustomerRef)(nil),             // 37: touchpoint.v1.CustomerRef
+	(*DeviceRef)(nil),               // 38: touchpoint.v1.DeviceRef
+	(*PropertyValue)(nil),           // 39: touchpoint.v1.PropertyValue
 }
 var file_touchpoint_v1_journeys_proto_depIdxs = []int32{
-	28, // 0: touchpoint.v1.JourneyDefinition.structured:type_name -> google.protobuf.Struct
+	33, // 0: touchpoint.v1.JourneyDefinition.structured:type_name -> google.protobuf.Struct
 	0,  // 1: touchpoint.v1.Journey.state:type_name -> touchpoint.v1.JourneyState
 	3,  // 2: touchpoint.v1.Journey.definition:type_name -> touchpoint.v1.JourneyDefinition
-	29, // 3: touchpoint.v1.Journey.changed_at:type_name -> google.protobuf.Timestamp
-	6,  // 4: touchpoint.v1.Journey.counts:type_name -> touchpoint.v1.JourneyCounts
-	5,  // 5: touchpoint.v1.Journey.versions:type_name -> touchpoint.v1.JourneyVersion
-	29, // 6: touchpoint.v1.JourneyVersion.effective_at:type_name -> google.protobuf.Timestamp
-	25, // 7: touchpoint.v1.JourneyCounts.messages:type_name -> touchpoint.v1.JourneyCounts.MessagesEntry
-	26, // 8: touchpoint.v1.JourneyCounts.steps:type_name -> touchpoint.v1.JourneyCounts.StepsEntry
-	3,  // 9: touchpoint.v1.CreateJourneyRequest.definition:type_name -> touchpoint.v1.JourneyDefinition
-	4,  // 10: touchpoint.v1.CreateJourneyResponse.journey:type_name -> touchpoint.v1.Journey
-	30, // 11: touchpoint.v1.CreateJourneyResponse.violations:type_name -> touchpoint.v1.FieldViolation
-	3,  // 12: touchpoint.v1.UpdateJourneyRequest.definition:type_name -> touchpoint.v1.JourneyDefinition
-	4,  // 13: touchpoint.v1.UpdateJourneyResponse.journey:type_name -> touchpoint.v1.Journey
-	30, // 14: touchpoint.v1.UpdateJourneyResponse.violations:type_name -> touchpoint.v1.FieldViolation
-	3,  // 15: touchpoint.v1.ValidateJourneyRequest.definition:type_name -> touchpoint.v1.JourneyDefinition
-	30, // 16: touchpoint.v1.ValidateJourneyResponse.violations:type_name -> touchpoint.v1.FieldViolation
-	1,  // 17: touchpoint.v1.PublishJourneyRequest.existing:type_name -> touchpoint.v1.ExistingPolicy
-	2,  // 18: touchpoint.v1.PublishJourneyRequest.running:type_name -> touchpoint.v1.RunningPolicy
-	29, // 19: touchpoint.v1.PublishJourneyResponse.effective_at:type_name -> google.protobuf.Timestamp
-	31, // 20: touchpoint.v1.PublishJourneyResponse.positions:type_name -> touchpoint.v1.Position
-	29, // 21: touchpoint.v1.PauseJourneyResponse.effective_at:type_name -> google.protobuf.Timestamp
-	31, // 22: touchpoint.v1.PauseJourneyResponse.positions:type_name -> touchpoint.v1.Position
-	29, // 23: touchpoint.v1.ResumeJourneyResponse.effective_at:type_name -> google.protobuf.Timestamp
-	31, // 24: touchpoint.v1.ResumeJourneyResponse.positions:type_name -> touchpoint.v1.Position
-	31, // 25: touchpoint.v1.GetJourneyRequest.at_least:type_name -> touchpoint.v1.Position
-	4,  // 26: touchpoint.v1.GetJourneyResponse.journey:type_name -> touchpoint.v1.Journey
-	31, // 27: touchpoint.v1.ListJourneysRequest.at_least:type_name -> touchpoint.v1.Position
-	4,  // 28: touchpoint.v1.ListJourneysResponse.journeys:type_name -> touchpoint.v1.Journey
-	32, // 29: touchpoint.v1.TriggerJourneyRequest.customer:type_name -> touchpoint.v1.CustomerRef
-	33, // 30: touchpoint.v1.TriggerJourneyRequest.device:type_name -> touchpoint.v1.DeviceRef
-	27, // 31: touchpoint.v1.TriggerJourneyRequest.properties:type_name -> touchpoint.v1.TriggerJourneyRequest.PropertiesEntry
-	31, // 32: touchpoint.v1.TriggerJourneyResponse.position:type_name -> touchpoint.v1.Position
-	34, // 33: touchpoint.v1.TriggerJourneyRequest.PropertiesEntry.value:type_name -> touchpoint.v1.PropertyValue
-	7,  // 34: touchpoint.v1.JourneyService.CreateJourney:input_type -> touchpoint.v1.CreateJourneyRequest
-	9,  // 35: touchpoint.v1.JourneyService.UpdateJourney:input_type -> touchpoint.v1.UpdateJourneyRequest
-	11, // 36: touchpoint.v1.JourneyService.ValidateJourney:input_type -> touchpoint.v1.ValidateJourneyRequest
-	13, // 37: touchpoint.v1.JourneyService.PublishJourney:input_type -> touchpoint.v1.PublishJourneyRequest
-	15, // 38: touchpoint.v1.JourneyService.PauseJourney:input_type -> touchpoint.v1.PauseJourneyRequest
-	17, // 39: touchpoint.v1.JourneyService.ResumeJourney:input_type -> touchpoint.v1.ResumeJourneyRequest
-	19, // 40: touchpoint.v1.JourneyService.GetJourney:input_type -> touchpoint.v1.GetJourneyRequest
-	21, // 41: touchpoint.v1.JourneyService.ListJourneys:input_type -> touchpoint.v1.ListJourneysRequest
-	23, // 42: touchpoint.v1.JourneyService.TriggerJourney:input_type -> touchpoint.v1.TriggerJourneyRequest
-	8,  // 43: touchpoint.v1.JourneyService.CreateJourney:output_type -> touchpoint.v1.CreateJourneyResponse
-	10, // 44: touchpoint.v1.JourneyService.UpdateJourney:output_type -> touchpoint.v1.UpdateJourneyResponse
-	12, // 45: touchpoint.v1.JourneyService.ValidateJourney:output_type -> touchpoint.v1.ValidateJourneyResponse
-	14, // 46: touchpoint.v1.JourneyService.PublishJourney:output_type -> touchpoint.v1.PublishJourneyResponse
-	16, // 47: touchpoint.v1.JourneyService.PauseJourney:output_type -> touchpoint.v1.PauseJourneyResponse
-	18, // 48: touchpoint.v1.JourneyService.ResumeJourney:output_type -> touchpoint.v1.ResumeJourneyResponse
-	20, // 49: touchpoint.v1.JourneyService.GetJourney:output_type -> touchpoint.v1.GetJourneyResponse
-	22, // 50: touchpoint.v1.JourneyService.ListJourneys:output_type -> touchpoint.v1.ListJourneysResponse
-	24, // 51: touchpoint.v1.JourneyService.TriggerJourney:output_type -> touchpoint.v1.TriggerJourneyResponse
-	43, // [43:52] is the sub-list for method output_type
-	34, // [34:43] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	34, // 3: touchpoint.v1.Journey.changed_at:type_name -> google.protobuf.Timestamp
+	11, // 4: touchpoint.v1.Journey.counts:type_name -> touchpoint.v1.JourneyCounts
+	10, // 5: touchpoint.v1.Journey.versions:type_name -> touchpoint.v1.JourneyVersion
+	5,  // 6: touchpoint.v1.Journey.dry_run:type_name -> touchpoint.v1.JourneyDryRun
+	34, // 7: touchpoint.v1.JourneyDryRun.since:type_name -> google.protobuf.Timestamp
+	1,  // 8: touchpoint.v1.DryRunJourneyRequest.existing:type_name -> touchpoint.v1.ExistingPolicy
+	5,  // 9: touchpoint.v1.DryRunJourneyResponse.dry_run:type_name -> touchpoint.v1.JourneyDryRun
+	35, // 10: touchpoint.v1.DryRunJourneyResponse.positions:type_name -> touchpoint.v1.Position
+	35, // 11: touchpoint.v1.StopDryRunResponse.positions:type_name -> touchpoint.v1.Position
+	34, // 12: touchpoint.v1.JourneyVersion.effective_at:type_name -> google.protobuf.Timestamp
+	30, // 13: touchpoint.v1.JourneyCounts.messages:type_name -> touchpoint.v1.JourneyCounts.MessagesEntry
+	31, // 14: touchpoint.v1.JourneyCounts.steps:type_name -> touchpoint.v1.JourneyCounts.StepsEntry
+	3,  // 15: touchpoint.v1.CreateJourneyRequest.definition:type_name -> touchpoint.v1.JourneyDefinition
+	4,  // 16: touchpoint.v1.CreateJourneyResponse.journey:type_name -> touchpoint.v1.Journey
+	36, // 17: touchpoint.v1.CreateJourneyResponse.violations:type_name -> touchpoint.v1.FieldViolation
+	3,  // 18: touchpoint.v1.UpdateJourneyRequest.definition:type_name -> touchpoint.v1.JourneyDefinition
+	4,  // 19: touchpoint.v1.UpdateJourneyResponse.journey:type_name -> touchpoint.v1.Journey
+	36, // 20: touchpoint.v1.UpdateJourneyResponse.violations:type_name -> touchpoint.v1.FieldViolation
+	3,  // 21: touchpoint.v1.ValidateJourneyRequest.definition:type_name -> touchpoint.v1.JourneyDefinition
+	36, // 22: touchpoint.v1.ValidateJourneyResponse.violations:type_name -> touchpoint.v1.FieldViolation
+	1,  // 23: touchpoint.v1.PublishJourneyRequest.existing:type_name -> touchpoint.v1.ExistingPolicy
+	2,  // 24: touchpoint.v1.PublishJourneyRequest.running:type_name -> touchpoint.v1.RunningPolicy
+	34, // 25: touchpoint.v1.PublishJourneyResponse.effective_at:type_name -> google.protobuf.Timestamp
+	35, // 26: touchpoint.v1.PublishJourneyResponse.positions:type_name -> touchpoint.v1.Position
+	34, // 27: touchpoint.v1.PauseJourneyResponse.effective_at:type_name -> google.protobuf.Timestamp
+	35, // 28: touchpoint.v1.PauseJourneyResponse.positions:type_name -> touchpoint.v1.Position
+	34, // 29: touchpoint.v1.ResumeJourneyResponse.effective_at:type_name -> google.protobuf.Timestamp
+	35, // 30: touchpoint.v1.ResumeJourneyResponse.positions:type_name -> touchpoint.v1.Position
+	35, // 31: touchpoint.v1.GetJourneyRequest.at_least:type_name -> touchpoint.v1.Position
+	4,  // 32: touchpoint.v1.GetJourneyResponse.journey:type_name -> touchpoint.v1.Journey
+	35, // 33: touchpoint.v1.ListJourneysRequest.at_least:type_name -> touchpoint.v1.Position
+	4,  // 34: touchpoint.v1.ListJourneysResponse.journeys:type_name -> touchpoint.v1.Journey
+	37, // 35: touchpoint.v1.TriggerJourneyRequest.customer:type_name -> touchpoint.v1.CustomerRef
+	38, // 36: touchpoint.v1.TriggerJourneyRequest.device:type_name -> touchpoint.v1.DeviceRef
+	32, // 37: touchpoint.v1.TriggerJourneyRequest.properties:type_name -> touchpoint.v1.TriggerJourneyRequest.PropertiesEntry
+	35, // 38: touchpoint.v1.TriggerJourneyResponse.position:type_name -> touchpoint.v1.Position
+	39, // 39: touchpoint.v1.TriggerJourneyRequest.PropertiesEntry.value:type_name -> touchpoint.v1.PropertyValue
+	12, // 40: touchpoint.v1.JourneyService.CreateJourney:input_type -> touchpoint.v1.CreateJourneyRequest
+	14, // 41: touchpoint.v1.JourneyService.UpdateJourney:input_type -> touchpoint.v1.UpdateJourneyRequest
+	16, // 42: touchpoint.v1.JourneyService.ValidateJourney:input_type -> touchpoint.v1.ValidateJourneyRequest
+	18, // 43: touchpoint.v1.JourneyService.PublishJourney:input_type -> touchpoint.v1.PublishJourneyRequest
+	6,  // 44: touchpoint.v1.JourneyService.DryRunJourney:input_type -> touchpoint.v1.DryRunJourneyRequest
+	8,  // 45: touchpoint.v1.JourneyService.StopDryRun:input_type -> touchpoint.v1.StopDryRunRequest
+	20, // 46: touchpoint.v1.JourneyService.PauseJourney:input_type -> touchpoint.v1.PauseJourneyRequest
+	22, // 47: touchpoint.v1.JourneyService.ResumeJourney:input_type -> touchpoint.v1.ResumeJourneyRequest
+	24, // 48: touchpoint.v1.JourneyService.GetJourney:input_type -> touchpoint.v1.GetJourneyRequest
+	26, // 49: touchpoint.v1.JourneyService.ListJourneys:input_type -> touchpoint.v1.ListJourneysRequest
+	28, // 50: touchpoint.v1.JourneyService.TriggerJourney:input_type -> touchpoint.v1.TriggerJourneyRequest
+	13, // 51: touchpoint.v1.JourneyService.CreateJourney:output_type -> touchpoint.v1.CreateJourneyResponse
+	15, // 52: touchpoint.v1.JourneyService.UpdateJourney:output_type -> touchpoint.v1.UpdateJourneyResponse
+	17, // 53: touchpoint.v1.JourneyService.ValidateJourney:output_type -> touchpoint.v1.ValidateJourneyResponse
+	19, // 54: touchpoint.v1.JourneyService.PublishJourney:output_type -> touchpoint.v1.PublishJourneyResponse
+	7,  // 55: touchpoint.v1.JourneyService.DryRunJourney:output_type -> touchpoint.v1.DryRunJourneyResponse
+	9,  // 56: touchpoint.v1.JourneyService.StopDryRun:output_type -> touchpoint.v1.StopDryRunResponse
+	21, // 57: touchpoint.v1.JourneyService.PauseJourney:output_type -> touchpoint.v1.PauseJourneyResponse
+	23, // 58: touchpoint.v1.JourneyService.ResumeJourney:output_type -> touchpoint.v1.ResumeJourneyResponse
+	25, // 59: touchpoint.v1.JourneyService.GetJourney:output_type -> touchpoint.v1.GetJourneyResponse
+	27, // 60: touchpoint.v1.JourneyService.ListJourneys:output_type -> touchpoint.v1.ListJourneysResponse
+	29, // 61: touchpoint.v1.JourneyService.TriggerJourney:output_type -> touchpoint.v1.TriggerJourneyResponse
+	51, // [51:62] is the sub-list for method output_type
+	40, // [40:51] is the sub-list for method input_type
+	40, // [40:40] is the sub-list for extension type_name
+	40, // [40:40] is the sub-list for extension extendee
+	0,  // [0:40] is the sub-list for field type_name
 }
 
 func init() { file_touchpoint_v1_journeys_proto_init() }
@@ -1869,7 +2188,7 @@ func file_touchpoint_v1_journeys_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_touchpoint_v1_journeys_proto_rawDesc), len(file_touchpoint_v1_journeys_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   25,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

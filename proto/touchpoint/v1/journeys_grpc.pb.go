@@ -25,6 +25,8 @@ const (
 	JourneyService_UpdateJourney_FullMethodName   = "/touchpoint.v1.JourneyService/UpdateJourney"
 	JourneyService_ValidateJourney_FullMethodName = "/touchpoint.v1.JourneyService/ValidateJourney"
 	JourneyService_PublishJourney_FullMethodName  = "/touchpoint.v1.JourneyService/PublishJourney"
+	JourneyService_DryRunJourney_FullMethodName   = "/touchpoint.v1.JourneyService/DryRunJourney"
+	JourneyService_StopDryRun_FullMethodName      = "/touchpoint.v1.JourneyService/StopDryRun"
 	JourneyService_PauseJourney_FullMethodName    = "/touchpoint.v1.JourneyService/PauseJourney"
 	JourneyService_ResumeJourney_FullMethodName   = "/touchpoint.v1.JourneyService/ResumeJourney"
 	JourneyService_GetJourney_FullMethodName      = "/touchpoint.v1.JourneyService/GetJourney"
@@ -60,6 +62,18 @@ type JourneyServiceClient interface {
 	//	{"name": "welcome", "existing": "EXISTING_POLICY_IGNORE",
 	//	  "running": "RUNNING_POLICY_PIN"}
 	PublishJourney(ctx context.Context, in *PublishJourneyRequest, opts ...grpc.CallOption) (*PublishJourneyResponse, error)
+	// DryRunJourney lets the draft run beside everything else without sending: it
+	// decides on the live events, and its decisions are recorded under a name of
+	// their own (the journey's with "~dry"), for ListDecisions. It uses up no cap,
+	// sets no attribute and takes part in no arbitration. A second call replaces
+	// the draft that runs.
+	//
+	//	{"name": "welcome"}
+	DryRunJourney(ctx context.Context, in *DryRunJourneyRequest, opts ...grpc.CallOption) (*DryRunJourneyResponse, error)
+	// StopDryRun ends the dry run of a journey.
+	//
+	//	{"name": "welcome"}
+	StopDryRun(ctx context.Context, in *StopDryRunRequest, opts ...grpc.CallOption) (*StopDryRunResponse, error)
 	// PauseJourney stops entries, steps and sends of a journey. What falls due in
 	// the pause runs when it is resumed.
 	//
@@ -127,6 +141,26 @@ func (c *journeyServiceClient) PublishJourney(ctx context.Context, in *PublishJo
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(PublishJourneyResponse)
 	err := c.cc.Invoke(ctx, JourneyService_PublishJourney_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *journeyServiceClient) DryRunJourney(ctx context.Context, in *DryRunJourneyRequest, opts ...grpc.CallOption) (*DryRunJourneyResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DryRunJourneyResponse)
+	err := c.cc.Invoke(ctx, JourneyService_DryRunJourney_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *journeyServiceClient) StopDryRun(ctx context.Context, in *StopDryRunRequest, opts ...grpc.CallOption) (*StopDryRunResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(StopDryRunResponse)
+	err := c.cc.Invoke(ctx, JourneyService_StopDryRun_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -211,6 +245,18 @@ type JourneyServiceServer interface {
 	//	{"name": "welcome", "existing": "EXISTING_POLICY_IGNORE",
 	//	  "running": "RUNNING_POLICY_PIN"}
 	PublishJourney(context.Context, *PublishJourneyRequest) (*PublishJourneyResponse, error)
+	// DryRunJourney lets the draft run beside everything else without sending: it
+	// decides on the live events, and its decisions are recorded under a name of
+	// their own (the journey's with "~dry"), for ListDecisions. It uses up no cap,
+	// sets no attribute and takes part in no arbitration. A second call replaces
+	// the draft that runs.
+	//
+	//	{"name": "welcome"}
+	DryRunJourney(context.Context, *DryRunJourneyRequest) (*DryRunJourneyResponse, error)
+	// StopDryRun ends the dry run of a journey.
+	//
+	//	{"name": "welcome"}
+	StopDryRun(context.Context, *StopDryRunRequest) (*StopDryRunResponse, error)
 	// PauseJourney stops entries, steps and sends of a journey. What falls due in
 	// the pause runs when it is resumed.
 	//
@@ -255,6 +301,12 @@ func (UnimplementedJourneyServiceServer) ValidateJourney(context.Context, *Valid
 }
 func (UnimplementedJourneyServiceServer) PublishJourney(context.Context, *PublishJourneyRequest) (*PublishJourneyResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method PublishJourney not implemented")
+}
+func (UnimplementedJourneyServiceServer) DryRunJourney(context.Context, *DryRunJourneyRequest) (*DryRunJourneyResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DryRunJourney not implemented")
+}
+func (UnimplementedJourneyServiceServer) StopDryRun(context.Context, *StopDryRunRequest) (*StopDryRunResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method StopDryRun not implemented")
 }
 func (UnimplementedJourneyServiceServer) PauseJourney(context.Context, *PauseJourneyRequest) (*PauseJourneyResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method PauseJourney not implemented")
@@ -360,6 +412,42 @@ func _JourneyService_PublishJourney_Handler(srv interface{}, ctx context.Context
 	}
 	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
 		return srv.(JourneyServiceServer).PublishJourney(ctx, req.(*PublishJourneyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _JourneyService_DryRunJourney_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DryRunJourneyRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(JourneyServiceServer).DryRunJourney(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: JourneyService_DryRunJourney_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(JourneyServiceServer).DryRunJourney(ctx, req.(*DryRunJourneyRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _JourneyService_StopDryRun_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(StopDryRunRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(JourneyServiceServer).StopDryRun(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: JourneyService_StopDryRun_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(JourneyServiceServer).StopDryRun(ctx, req.(*StopDryRunRequest))
 	}
 	return interceptor(ctx, in, info, handler)
 }
@@ -476,6 +564,14 @@ var JourneyService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "PublishJourney",
 			Handler:    _JourneyService_PublishJourney_Handler,
+		},
+		{
+			MethodName: "DryRunJourney",
+			Handler:    _JourneyService_DryRunJourney_Handler,
+		},
+		{
+			MethodName: "StopDryRun",
+			Handler:    _JourneyService_StopDryRun_Handler,
 		},
 		{
 			MethodName: "PauseJourney",
