@@ -25,7 +25,7 @@ import (
 // may notice.
 const target = "gateway/journey"
 
-var suites = []string{"gateway/journey", "gateway/journey/story", "gateway/journey/reference"}
+var suites = []string{"gateway/journey", "gateway/journey/story", "gateway/journey/author", "gateway/journey/reference"}
 
 type options struct {
 	seed   uint64
