@@ -16,7 +16,7 @@ PROTOC_GEN_GO       := v1.36.12
 PROTOC_GEN_GO_GRPC  := v1.6.2
 STATICCHECK_VERSION := v0.8.2
 
-.PHONY: help demo build test lint verify bench fuzz mutate chaos clean servers tools generate
+.PHONY: help demo build test lint verify bench fuzz mutate year chaos clean servers tools generate
 
 help: ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -67,6 +67,9 @@ fuzz: ## every fuzz target for a while; FUZZTIME=1m
 
 mutate: ## change the journey core in small ways: do the tests notice? ARGS="--max 400"
 	@go run ./tools/mutate $(ARGS)
+
+year: ## a simulated year of 10,000 customers through the journey core; ARGS="-customers 1000"
+	@go test ./gateway/journey/reference -run TestYear -v -timeout 60m -customers 10000 -days 365 $(ARGS)
 
 chaos: build servers ## kill -9 for longer; CHAOS=10m
 	@TOUCHPOINT_TEST_INFLUXD="$$(tools/servers/influxd.sh)" TOUCHPOINT_CHAOS=$${CHAOS:-10m} go test -timeout 120m -run Crash -v ./internal/crashtest
