@@ -17,14 +17,15 @@ import (
 // recording keeps the records and steps of a run in the encoding of the logs, and
 // the ledger of what was decided.
 type recording struct {
-	mu       sync.Mutex
-	events   map[int][]logged
-	steps    map[int][]logged
-	ledger   ledger
-	sent     []gateway.Message
-	journeys []string
-	erased   map[gateway.CustomerID]bool
-	parts    int
+	mu        sync.Mutex
+	events    map[int][]logged
+	steps     map[int][]logged
+	ledger    ledger
+	sent      []gateway.Message
+	journeys  []string
+	published map[string]int
+	erased    map[gateway.CustomerID]bool
+	parts     int
 }
 
 type logged struct {
@@ -33,7 +34,7 @@ type logged struct {
 }
 
 func newRecording() *recording {
-	return &recording{events: map[int][]logged{}, steps: map[int][]logged{}, erased: map[gateway.CustomerID]bool{}}
+	return &recording{events: map[int][]logged{}, steps: map[int][]logged{}, erased: map[gateway.CustomerID]bool{}, published: map[string]int{}}
 }
 
 // add takes a step and the record that it applied (the same one again when the
@@ -51,6 +52,9 @@ func (r *recording) add(b *gateway.Batch, s *gateway.Step) {
 	r.ledger.add(s)
 	r.sent = append(r.sent, s.Messages...)
 	for _, j := range s.Journeys {
+		if len(j.Definition) > 0 && s.Partition == 0 {
+			r.published[j.Journey]++
+		}
 		if !slices.Contains(r.journeys, j.Journey) {
 			r.journeys = append(r.journeys, j.Journey)
 		}

@@ -42,10 +42,22 @@ func (t *tally) step(s *gateway.Step) {
 		}
 	}
 	for i := range s.Messages {
-		if m := &s.Messages[i]; m.Journey == t.journey && !m.Holdout && t.o.covers(m.DecidedAt) {
-			t.channels[m.Channel]++
+		if m := &s.Messages[i]; m.Journey == t.journey && t.o.covers(m.DecidedAt) {
+			t.message(m)
 		}
 	}
+}
+
+func (t *tally) message(m *gateway.Message) {
+	day := t.day(m.DecidedAt)
+	if m.Holdout {
+		t.totals.HeldOut++
+		day.HeldOut++
+		return
+	}
+	t.totals.Messages++
+	day.Messages++
+	t.channels[m.Channel]++
 }
 
 func (t *tally) decision(d *gateway.Decision) {
@@ -68,12 +80,6 @@ func (t *tally) decision(d *gateway.Decision) {
 		t.entered[d.Customer] = struct{}{}
 		t.totals.Entered++
 		day.Entered++
-	case d.Kind == gateway.DecisionSend && d.Reason == gateway.ReasonSent:
-		t.totals.Messages++
-		day.Messages++
-	case d.Kind == gateway.DecisionSend && d.Reason == gateway.ReasonHoldout:
-		t.totals.HeldOut++
-		day.HeldOut++
 	case d.Reason == gateway.ReasonCapped:
 		t.totals.Capped++
 		day.Capped++
