@@ -39,6 +39,8 @@ type Step struct {
 	Ownerships []Ownership
 	// Classes are customers whose segments or stage changed.
 	Classes []CustomerClass
+	// Filtered counts what the filters of triggers turned away.
+	Filtered []FilteredCount
 	// Forwards are inputs for other partitions.
 	Forwards []Forward
 	// Routes tell intake where a device's inputs go from now on.
@@ -196,4 +198,12 @@ type CustomerClass struct {
 type StageVisit struct {
 	Stage string
 	At    Instant
+}
+
+// FilteredCount says how many events or customers the filter of a journey's
+// trigger turned away: each came to no decision.
+type FilteredCount struct {
+	Journey string
+	Version uint32
+	Count   uint64
 }

@@ -138,6 +138,7 @@ func (c *customer) sortAnew() {
 		slices.SortFunc(c.more.sequences, func(x, y *sequenceState) int {
 			return cmp.Or(cmp.Compare(x.v.journey.index, y.v.journey.index), cmp.Compare(x.device, y.device))
 		})
+		slices.SortFunc(c.more.occasions, func(x, y *occasion) int { return cmp.Compare(x.journey.index, y.journey.index) })
 	}
 }
 

@@ -49,6 +49,7 @@ const (
 	opRuleScan                  // all customers are looked at after that
 	opClass                     // what the rules say of a customer
 	opClassMissed               // a journey that he would have entered was paused
+	opOccasion                  // a customer's next time in a scheduled journey
 )
 
 // The changes of groups and of customers who move.
@@ -209,6 +210,8 @@ func (d *decoder) triggerChange(p *Partition) change {
 		return d.classRulesChange()
 	case opRuleScan:
 		return ruleScanChange{d.scan()}
+	case opOccasion:
+		return d.occasionChange(p)
 	case opClass:
 		return d.classChange()
 	case opClassMissed:

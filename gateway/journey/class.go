@@ -403,6 +403,18 @@ func (p *Partition) introduce(c *customer) {
 	if p.classRules != nil {
 		p.classify(c, classCause{all: true})
 	}
+	p.armAll(c)
+}
+
+// welcome looks at a customer who came from another partition.
+func (p *Partition) welcome(c *customer) {
+	if c == nil {
+		return
+	}
+	if p.classRules != nil && c.class(p) == nil {
+		p.classify(c, classCause{all: true, quiet: true})
+	}
+	p.armAll(c)
 }
 
 // reclassify looks at the rules whose traits an event moved; mask names them

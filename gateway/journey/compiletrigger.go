@@ -73,6 +73,8 @@ func (c *compiler) triggerOf(t *object, name string, v *node) {
 		c.segmentTrigger(c.object(v, "trigger.segment"))
 	case triggerStage:
 		c.stageTrigger(c.object(v, "trigger.stage"))
+	case triggerSchedule:
+		c.schedule(c.object(v, "trigger.schedule"))
 	}
 }
 

@@ -73,6 +73,9 @@ func merge(old, changes gateway.Properties) gateway.Properties {
 func (p *Partition) putProfile(c *customer, n *profile) {
 	old := c.profile
 	do(p, customerChange{c.id, c.since, n})
+	if old.zone != n.zone {
+		p.rezone(c)
+	}
 	if p.classRules != nil {
 		p.profileMoved(c, old)
 	}

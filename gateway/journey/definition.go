@@ -62,11 +62,12 @@ const (
 	triggerSequence
 	triggerSegment
 	triggerStage
+	triggerSchedule
 
 	triggerKinds // how many there are
 )
 
-var triggerNames = [...]string{"", "event", "threshold", "milestone", "absence", "api", "sequence", "segment", "stage"}
+var triggerNames = [...]string{"", "event", "threshold", "milestone", "absence", "api", "sequence", "segment", "stage", "schedule"}
 
 // trigger starts enrollments.
 type trigger struct {
@@ -85,6 +86,7 @@ type trigger struct {
 	within        Duration // threshold: window; absence: length of the silence; sequence: of the whole
 	sequence      *sequence
 	class         *classTrigger
+	schedule      *schedule
 }
 
 type reentryMode uint8

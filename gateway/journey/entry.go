@@ -67,6 +67,7 @@ func (p *Partition) tryTrigger(v *version, c *customer, ev *gateway.Event) {
 	switch tr := &v.def.trigger; tr.kind {
 	case triggerEvent:
 		if tr.where != nil && tr.where.eval(p.look(c, v, nil, ev)) != yes {
+			p.filteredOut(v)
 			return
 		}
 		if p.now-ev.OccurredAt > gateway.Instant(p.maxAge(v)) {

@@ -6,6 +6,7 @@ type more struct {
 	contacts   []contact        // made by others, in the order of their coming
 	complaints []complaint      // in the order in which they were heard of
 	class      *class           // what the rules say of him
+	occasions  []*occasion      // by journey
 }
 
 // grow returns the customer's further state, making it when it is not there.
@@ -38,6 +39,10 @@ func (e *encoder) more(m *more) {
 	if m.class != nil {
 		e.class(m.class)
 	}
+	e.uint(uint64(len(m.occasions)))
+	for _, o := range m.occasions {
+		e.occasion(o)
+	}
 }
 
 func (d *decoder) more(p *Partition, c *customer) {
@@ -62,11 +67,25 @@ func (d *decoder) more(p *Partition, c *customer) {
 		m.class = d.class(p, c)
 		p.schedule(m.class)
 	}
+	for range d.length(4) {
+		o := d.occasion(p, c)
+		if d.bad {
+			return
+		}
+		m.occasions = append(m.occasions, o)
+		p.schedule(o)
+	}
 }
 
 // leave takes an erased customer's timers out of reach.
 func (m *more) leave() {
-	if m != nil && m.class != nil {
+	if m == nil {
+		return
+	}
+	if m.class != nil {
 		m.class.due = 0
+	}
+	for _, o := range m.occasions {
+		o.due = 0
 	}
 }

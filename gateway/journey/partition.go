@@ -58,6 +58,8 @@ type Partition struct {
 	contest contest
 	alone   [1]*customer
 
+	until            gateway.Instant // the record at hand moves time up to here
+	filtering        []*version      // whose filter turned something away
 	ruleText         string   // segments and stages of the configuration
 	actions          []action // put off to the end of the input
 	chain            []*journey
@@ -141,6 +143,7 @@ func (p *Partition) begin(out *gateway.Step) {
 }
 
 func (p *Partition) end() {
+	p.tellFiltered()
 	p.reportSent()
 	p.out.Changes = p.enc.b
 	p.out.Now, p.out.Observed = p.now, p.observed

@@ -197,7 +197,7 @@ func (p *Partition) activate(j *journey, change *journeyChange, number uint32) {
 	if j.state == gateway.JourneyPaused {
 		change.state = gateway.JourneyPaused // a new version does not lift a pause
 	}
-	if v.existing || before != nil && (v.migrate == "migrate" || v.migrate == "restart") {
+	if v.existing || v.def.trigger.schedule != nil || before != nil && (v.migrate == "migrate" || v.migrate == "restart") {
 		kind := scanEntry
 		if before != nil && v.migrate != "" && v.migrate != "pin" {
 			kind = scanMigrate
@@ -220,7 +220,7 @@ func (p *Partition) switchState(j *journey, change *journeyChange, c *pendingCha
 	if j.active != nil {
 		change.states[change.active] = to
 	}
-	if to == gateway.JourneyPublished && from == gateway.JourneyPaused && j.active != nil {
+	if to == gateway.JourneyPublished && j.active != nil && (from == gateway.JourneyPaused || j.active.def.trigger.schedule != nil) {
 		change.scan = scan{kind: scanEntry, due: p.now} // what crossed in the pause
 	}
 	do(p, *change)

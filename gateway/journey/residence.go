@@ -113,6 +113,7 @@ func (p *Partition) admitCustomer(in *gateway.Input, c gateway.AdmitCustomer) ga
 	devices := p.install(a.devices)
 	if a.known {
 		do(p, arriveChange{c.Customer, slices.Clone(c.State)})
+		p.welcome(p.customers[c.Customer])
 		if p.brake.on { // what he brought along is held back, too
 			do(p, sweepChange{append(slices.Clone(p.brake.sweeps), sweep{journey: -1})})
 		}

@@ -23,7 +23,7 @@ func (p *Partition) scanPortion(j *journey) {
 	change.scan = scan{kind: kind, due: p.now}
 	if end == len(p.ids) {
 		change.scan = scan{}
-		if kind == scanMigrate && j.active != nil && j.active.existing {
+		if kind == scanMigrate && j.active != nil && (j.active.existing || j.scheduled()) {
 			change.scan = scan{kind: scanEntry, due: p.now}
 		}
 	} else {
@@ -89,6 +89,10 @@ func (p *Partition) enterExisting(j *journey, c *customer) bool {
 	v := j.active
 	if v.pace > 0 && j.state == gateway.JourneyPaused {
 		return true // the scan begins anew on resume
+	}
+	if v.def.trigger.schedule != nil {
+		p.armSchedule(j, c)
+		return true
 	}
 	if v.def.trigger.class != nil {
 		return p.enterClassExisting(j, c)

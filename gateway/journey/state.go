@@ -266,17 +266,19 @@ type journey struct {
 
 // version is one published definition.
 type version struct {
-	journey  *journey
-	number   uint32
-	def      *Definition
-	text     []byte
-	traits   []*trait // beside def.traits
-	running  int      // enrollments that have not ended; derived
-	state    gateway.JourneyState
-	existing bool
-	pace     int    // of existing customers a day over the installation, 0 = all at once
-	migrate  string // what happens to enrollments of the version before
-	fill     *fill  // its counters wait for history
+	journey      *journey
+	number       uint32
+	def          *Definition
+	text         []byte
+	traits       []*trait // beside def.traits
+	filtered     uint32   // turned away by the trigger's filter, in the record at hand
+	running      int      // enrollments that have not ended; derived
+	state        gateway.JourneyState
+	existing     bool
+	*occurrences        // of its schedule; derived
+	pace         int    // of existing customers a day over the installation, 0 = all at once
+	migrate      string // what happens to enrollments of the version before
+	fill         *fill  // its counters wait for history
 }
 
 // pendingChange is a command whose effective time has not come.

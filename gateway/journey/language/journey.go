@@ -72,6 +72,7 @@ var Trigger = []Key{
 	}, Doc: "Events in an order within a time."},
 	segmentTrigger,
 	stageTrigger,
+	scheduleTrigger,
 	{Name: "api", Type: Nothing, Kind: "trigger", Doc: "A call of TriggerJourney."},
 }
 

@@ -440,3 +440,13 @@ func ownQuiet(text string) ([]gateway.QuietInterval, error) {
 	}
 	return []gateway.QuietInterval{q}, nil
 }
+
+// cmdOutage lets time pass in which the gateway does not run: no timer fires.
+func (s *Session) cmdOutage(a args) error {
+	d, err := journey.ParseDuration(a.plain[0])
+	if err != nil {
+		return err
+	}
+	s.world().SetClock(s.w.Clock() + gateway.Instant(d))
+	return nil
+}

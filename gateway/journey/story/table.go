@@ -32,6 +32,7 @@ var commands = map[string]command{
 	"join":       {(*Session).cmdJoin, "join NAME GROUP [role=] [at=TIME]", 2, []string{"role", "at"}},
 	"leave":      {(*Session).cmdLeave, "leave NAME [at=TIME]", 1, []string{"at"}},
 	"restart":    {(*Session).cmdRestart, "restart [settings=FILE]", 0, []string{"settings"}},
+	"outage":     {(*Session).cmdOutage, "outage 3d", 1, none},
 	"show":       {(*Session).cmdShow, "show NAME", 1, none},
 	"explain":    {(*Session).cmdExplain, "explain NAME JOURNEY [lang=de]", 2, []string{"lang"}},
 	"forwards":   {(*Session).cmdForwards, "forwards wait|go", 1, none},
