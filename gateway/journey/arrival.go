@@ -23,8 +23,15 @@ type arrival struct {
 	translation
 	devices []*device
 	scanned []scanned
+	waiting []waitingAt // entries that ask for a place under a limit
 	body    []byte
 	known   bool // this partition has seen every definition that it speaks of
+}
+
+// waitingAt is an entry that waits for a grant.
+type waitingAt struct {
+	journey *journey
+	entry   *waiting
 }
 
 // scanned says how far the other partition's scans of a journey were.
@@ -49,7 +56,53 @@ func (p *Partition) encodeNames(e *encoder, c gateway.CustomerID) {
 	}
 	e.uint(uint64(len(p.traits)))
 	for _, t := range p.traits {
-		e.string(t.key)
+		if p.inUse(t) {
+			e.string(t.key)
+		} else {
+			e.string("")
+		}
+	}
+	p.encodeWaiting(e, c)
+}
+
+// inUse reports whether a stored definition or the rules in force have the
+// counter. Others stay behind when a customer moves.
+func (p *Partition) inUse(t *trait) bool {
+	if p.classRules != nil && slices.Contains(p.classRules.v.traits, t) {
+		return true
+	}
+	return slices.ContainsFunc(p.journeys, func(j *journey) bool {
+		return slices.ContainsFunc(j.versions, func(v *version) bool { return slices.Contains(v.traits, t) })
+	})
+}
+
+// usedCounters are the counters that move with a customer.
+func (p *Partition) usedCounters(c *customer) (list []counter) {
+	for i := range c.counters {
+		if p.inUse(c.counters[i].trait) {
+			list = append(list, c.counters[i])
+		}
+	}
+	return list
+}
+
+// encodeWaiting writes the entries of a customer that wait for a grant.
+func (p *Partition) encodeWaiting(e *encoder, c gateway.CustomerID) {
+	var list []waitingAt
+	for _, j := range p.journeys {
+		if j.limits == nil {
+			continue
+		}
+		for _, w := range j.limits.waiting {
+			if w.customer == c {
+				list = append(list, waitingAt{j, w})
+			}
+		}
+	}
+	e.uint(uint64(len(list)))
+	for _, w := range list {
+		e.uint(uint64(w.journey.index))
+		e.waiting(w.entry)
 	}
 }
 
@@ -68,12 +121,28 @@ func (d *decoder) names(p *Partition, a *arrival) {
 	}
 	for range d.length(1) {
 		key := d.string()
+		if key == "" {
+			a.traits = append(a.traits, nil)
+			continue
+		}
 		i := slices.IndexFunc(p.traits, func(t *trait) bool { return t.key == key })
 		if i < 0 {
 			a.known = false
-			return
+			a.traits = append(a.traits, nil)
+			continue
 		}
 		a.traits = append(a.traits, p.traits[i])
+	}
+	for range d.length(10) {
+		i := d.uint()
+		w := d.waiting()
+		if d.bad || i >= uint64(len(a.journeys)) {
+			d.fail()
+			return
+		}
+		if j := a.journeys[i]; j != nil {
+			a.waiting = append(a.waiting, waitingAt{j, w})
+		}
 	}
 }
 
@@ -157,6 +226,11 @@ func (c departChange) encode(e *encoder) {
 func (c departChange) apply(p *Partition) {
 	p.dropCustomer(c.customer)
 	p.left[c.customer] = c.to
+	for _, j := range p.journeys { // they wait where he goes
+		if j.limits != nil {
+			j.limits.waiting = slices.DeleteFunc(j.limits.waiting, func(w *waiting) bool { return w.customer == c.customer })
+		}
+	}
 }
 
 // dropCustomer removes a customer's state; the heaps find nothing due any more.

@@ -31,6 +31,7 @@ func (p *Partition) adoptRules() {
 		return
 	}
 	do(p, classRulesChange{text: text, set: rs})
+	p.retryArrivals()
 }
 
 // classRulesChange puts rules in force.

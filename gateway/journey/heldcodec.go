@@ -109,6 +109,13 @@ func (e *encoder) upsert(c *gateway.UpsertCustomer) {
 	e.bool(c.Test)
 	e.int(int64(c.CapCount))
 	e.int(c.CapWindow)
+	e.uint(uint64(len(c.QuietHours)))
+	for _, q := range c.QuietHours {
+		e.int(int64(q.From))
+		e.int(int64(q.To))
+		e.byte(q.Days)
+		e.strings(q.Channels)
+	}
 }
 
 func (d *decoder) upsert() gateway.UpsertCustomer {
@@ -119,6 +126,9 @@ func (d *decoder) upsert() gateway.UpsertCustomer {
 	}
 	c.Reachable = append(c.Reachable, d.strings()...)
 	c.Attributes, c.Test, c.CapCount, c.CapWindow = d.properties(), d.bool(), int(d.int()), d.int()
+	for range d.length(4) {
+		c.QuietHours = append(c.QuietHours, gateway.QuietInterval{From: int(d.int()), To: int(d.int()), Days: d.byte(), Channels: d.strings()})
+	}
 	return c
 }
 
@@ -128,6 +138,10 @@ func cloneCommand(v gateway.Command) gateway.Command {
 	case gateway.UpsertCustomer:
 		c.Mask, c.Locale, c.TimeZone, c.Country = cloneStrings(c.Mask), clone(c.Locale), clone(c.TimeZone), clone(c.Country)
 		c.Channels, c.Reachable, c.Attributes = cloneStrings(c.Channels), cloneStrings(c.Reachable), cloneProperties(c.Attributes)
+		c.QuietHours = append([]gateway.QuietInterval(nil), c.QuietHours...)
+		for i := range c.QuietHours {
+			c.QuietHours[i].Channels = cloneStrings(c.QuietHours[i].Channels)
+		}
 		return c
 	case gateway.SetConsent:
 		c.Purpose, c.Channel, c.Source = gateway.Purpose(clone(string(c.Purpose))), clone(c.Channel), clone(c.Source)

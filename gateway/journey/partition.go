@@ -56,7 +56,6 @@ type Partition struct {
 	index   uint32
 
 	contest contest
-	alone   [1]*customer
 
 	until            gateway.Instant // the record at hand moves time up to here
 	filtering        []*version      // whose filter turned something away

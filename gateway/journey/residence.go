@@ -75,13 +75,16 @@ func (p *Partition) releaseCustomer(in *gateway.Input, c gateway.ReleaseCustomer
 
 // exportCustomer sends a customer away with his devices and leaves marks.
 func (p *Partition) exportCustomer(c *customer, to int) {
+	p.settleActions() // what this input put off for him
 	e := encoder{b: []byte{formatVersion}}
 	e.uint(uint64(len(c.devices)))
 	for _, d := range c.devices {
 		e.device(p.devices.get(d), p.oldestDay())
 	}
 	p.encodeNames(&e, c.id)
-	e.customer(c, p.oldestDay())
+	moved := *c
+	moved.counters = p.usedCounters(c)
+	e.customer(&moved, p.oldestDay())
 	p.forward(to, gateway.Input{Command: gateway.AdmitCustomer{Customer: c.id, State: e.b}})
 	var versions []*version
 	for _, e := range c.enrollments {
@@ -192,6 +195,13 @@ func (p *Partition) settleIn(c *customer, a *arrival) {
 	p.ids = nil // a scan under way looks anew for who is there
 	for _, s := range a.scanned {
 		p.catchUp(s, c)
+	}
+	for _, w := range a.waiting {
+		if j := w.journey; j.active != nil && j.state != gateway.JourneyPaused {
+			p.enter(w.entry.entry(j.active, c))
+		} else {
+			do(p, waitChange{j, w.entry})
+		}
 	}
 }
 
