@@ -178,6 +178,26 @@ steps:
   - {id: say, send: {channels: [stream], texts: {en: {title: Hello}}}}
 `
 
+const rareJourney = `name: rare
+purpose: service
+trigger: {event: brew, where: event.ml > 100}
+reentry: concurrent_per_key
+key: event.ml
+entry_cap: {max: 3, per: 2d}
+steps:
+  - {id: say, send: {channels: [stream], texts: {en: {title: Rare}}}}
+`
+
+const pairJourney = `name: pair
+purpose: service
+trigger:
+  sequence: {events: [{event: brew, where: event.ml > 100}, {event: brew, where: event.ml < 100}], within: 6h}
+reentry: after_exit
+steps:
+  - {id: rest, wait: {for: 1h}}
+  - {id: say, send: {channels: [stream], texts: {en: {title: Pair}}}}
+`
+
 // publish makes the journeys known, with shuffled in another order on each
 // partition: each numbers them in its own.
 func (h *households) publish(shuffled bool) {
@@ -191,6 +211,10 @@ func (h *households) publish(shuffled bool) {
 		texts[n] = modelJourneys[n]
 	}
 	names = append(names, "api")
+	texts["pair"], names = pairJourney, append(names, "pair")
+	if shuffled {
+		texts["rare"], names = rareJourney, append(names, "rare")
+	}
 	for i := range h.w.parts {
 		for k, name := range names {
 			if shuffled {
