@@ -61,7 +61,7 @@ type traitDef struct {
 }
 
 type triggerDef struct {
-	kind      string // event threshold milestone absence api
+	kind      string // event threshold milestone absence api sequence
 	event     string
 	where     *cond
 	sum       string // property; "" counts
@@ -71,6 +71,8 @@ type triggerDef struct {
 	within    gateway.Instant
 	unless    string
 	perDevice bool
+	// A sequence: begin, then, without in between.
+	begin, then, without listener
 }
 
 type quietDef struct {
@@ -314,6 +316,19 @@ func (t *triggerDef) yaml() object {
 		}
 	case "milestone":
 		in["event"], in["nth"] = t.event, t.nth
+	case "sequence":
+		part := func(l listener) any {
+			if l.where == nil {
+				return l.event
+			}
+			o := object{}
+			l.put(o)
+			return o
+		}
+		in["events"], in["within"] = []any{part(t.begin), part(t.then)}, length(t.within)
+		if t.without.event != "" {
+			in["without"] = part(t.without)
+		}
 	case "absence":
 		in["event"], in["for"] = t.event, length(t.within)
 	}

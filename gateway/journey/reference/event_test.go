@@ -62,9 +62,13 @@ func (w *world) nobody(e *event) {
 // take applies an event: traits, then what runs, then what it may start.
 func (w *world) take(c *customer, e event) {
 	held := map[*journey]bool{}
+	ends := map[*journey]map[int]gateway.Instant{}
 	for _, j := range w.journeys {
 		if j.def.trigger.kind == "threshold" {
 			held[j] = w.reached(c, j, e.device)
+		}
+		if j.def.trigger.kind == "sequence" {
+			_, ends[j] = w.completed(j, c, e.device)
 		}
 	}
 	w.serial++
@@ -72,6 +76,9 @@ func (w *world) take(c *customer, e event) {
 	c.events = append(c.events, e)
 	for _, j := range w.journeys {
 		t := &j.def.trigger
+		if t.kind == "sequence" && j.state == "archived" {
+			j.deaf[e.serial] = true
+		}
 		if t.kind != "threshold" || j.state == "archived" {
 			continue
 		}
@@ -87,6 +94,9 @@ func (w *world) take(c *customer, e event) {
 		w.hear(r, &e)
 	}
 	for _, j := range w.journeys {
+		if j.def.trigger.kind == "sequence" && j.state != "archived" {
+			w.sequence(j, c, &e, ends[j])
+		}
 		w.trigger(j, c, &e)
 	}
 }
@@ -137,7 +147,7 @@ func (w *world) counted(c *customer, j *journey, d gateway.DeviceID) (n int) {
 // trigger asks whether an event starts the journey.
 func (w *world) trigger(j *journey, c *customer, e *event) {
 	t := &j.def.trigger
-	if t.event != e.typ || j.state == "archived" || t.kind == "api" || t.kind == "absence" {
+	if t.event != e.typ || j.state == "archived" || t.kind == "api" || t.kind == "absence" || t.kind == "sequence" {
 		return
 	}
 	if t.kind == "event" {

@@ -215,7 +215,7 @@ func (g gen) journey(name string) *journeyDef {
 	}
 	d.trigger = g.trigger()
 	d.filter = g.maybe(25, func() *cond {
-		if d.trigger.kind != "api" && d.trigger.kind != "absence" && g.chance(30) {
+		if d.trigger.kind != "api" && d.trigger.kind != "absence" && d.trigger.kind != "sequence" && g.chance(30) {
 			return g.onEvent(pick(g, []string{"event", "trigger"}))
 		}
 		return g.onState(d)
@@ -278,7 +278,7 @@ func (g gen) trait(name string) traitDef {
 }
 
 func (g gen) trigger() triggerDef {
-	t := triggerDef{kind: pick(g, []string{"event", "event", "threshold", "threshold", "milestone", "absence", "api"}), event: pick(g, eventTypes)}
+	t := triggerDef{kind: pick(g, []string{"event", "event", "threshold", "threshold", "milestone", "absence", "api", "sequence", "sequence"}), event: pick(g, eventTypes)}
 	t.where = g.maybe(35, func() *cond { return g.onEvent("event") })
 	switch t.kind {
 	case "threshold":
@@ -299,6 +299,15 @@ func (g gen) trigger() triggerDef {
 		t.within = g.duration() + 7*minute + 13 // never at the same instant as a wait
 	case "api":
 		t.event, t.where = "", nil
+	case "sequence":
+		t.event, t.where, t.within, t.perDevice = "", nil, g.duration(), g.chance(30)
+		part := func() listener {
+			return listener{event: pick(g, eventTypes), where: g.maybe(30, func() *cond { return g.onEvent("event") })}
+		}
+		t.begin, t.then = part(), part()
+		if g.chance(50) {
+			t.without = part()
+		}
 	}
 	return t
 }
@@ -386,7 +395,9 @@ func (g gen) nextVersion(d *journeyDef) *journeyDef {
 	if d.trigger.kind == "absence" || d.trigger.kind == "api" {
 		n.filter = g.maybe(25, func() *cond { return g.onState(d) })
 	}
-	n.maxAge = d.maxAge + hour
+	if d.trigger.kind != "sequence" {
+		n.maxAge = d.maxAge + hour
+	}
 	return &n
 }
 

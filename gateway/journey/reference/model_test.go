@@ -55,6 +55,9 @@ type journey struct {
 	state    string // published, paused or archived
 	since    int    // serial of its first publication: earlier events are not counted
 	scan     bool   // crossings of a pause are to be made good
+	// Of a sequence: the events that came while it was archived, and those that
+	// were decided about.
+	deaf, fired map[int]bool
 }
 
 // customer is one person with everything that ever happened.

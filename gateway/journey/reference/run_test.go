@@ -185,7 +185,8 @@ func (w *world) exitsByCondition(c *customer, walking *run) {
 func (w *world) publish(d *journeyDef, running string) {
 	j := w.journey(d.name)
 	if j == nil {
-		w.journeys = append(w.journeys, &journey{def: d, versions: []*journeyDef{d}, state: "published", since: w.serial})
+		w.journeys = append(w.journeys, &journey{def: d, versions: []*journeyDef{d}, state: "published", since: w.serial,
+			deaf: map[int]bool{}, fired: map[int]bool{}})
 		return
 	}
 	j.def = d
