@@ -342,3 +342,11 @@ func (*fixed) GetStatus(context.Context, *pb.GetStatusRequest) (*pb.GetStatusRes
 		Partitions: []*pb.PartitionStatus{{Partition: 0, LastEvent: 1042, AppliedEvent: 1042, LastStep: 977, Now: noon, Observed: noon,
 			Followers: map[string]uint64{"directory": 1042, "history": 1040}}}}, nil
 }
+
+func (*fixed) Explain(_ context.Context, req *pb.ExplainRequest) (*pb.ExplainResponse, error) {
+	text := "welcome: not inside, and would not be let in now: the consent is missing."
+	if req.Language == "de" {
+		text = "welcome: nicht darin und käme jetzt auch nicht hinein: die Einwilligung fehlt."
+	}
+	return &pb.ExplainResponse{Verdict: "no_consent", At: req.At, Lines: []*pb.ExplainLine{{Mark: "→", Text: text}, {Mark: "✓", Text: "Version 2 is live."}}}, nil
+}

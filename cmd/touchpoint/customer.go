@@ -2,12 +2,15 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	pb "touchpoint/proto/touchpoint/v1"
 )
@@ -309,16 +312,55 @@ func (c *client) confirm(question string) bool {
 
 func customerExplain(c *client) *cobra.Command {
 	var f decisionFlags
+	var at string
+	req := &pb.ExplainRequest{}
 	cmd := &cobra.Command{
 		Use: "explain CUSTOMER", Short: "Tell why a customer got, or did not get, a message", Args: exactArgs(1),
-		Example: "  touchpoint customer explain K-100042 --journey welcome",
+		Long: "With --journey: how each check of the journey stands, also when nothing triggered, now or at a time\n" +
+			"(--at), and below it what was decided so far. Without: what was decided, by all journeys.",
+		Example: "  touchpoint customer explain K-100042 --journey welcome\n" +
+			"  touchpoint customer explain K-100042 --journey welcome --lang de --zone Europe/Berlin --at 2026-05-01T08:00:00Z",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.customer = args[0]
+			if f.journey == "" {
+				return c.listDecisions(cmd.Context(), &f, c.explain)
+			}
+			if at != "" {
+				t, err := time.Parse(time.RFC3339, at)
+				if err != nil {
+					return usageError{cmd, fmt.Sprintf("--at %q: write a time such as 2026-05-01T08:00:00Z", at)}
+				}
+				req.At = timestamppb.New(t)
+			}
+			req.Customer, req.Journey = customerArg(args[0]), f.journey
+			if err := c.explainChecks(cmd.Context(), req); err != nil || c.asJSON || at != "" {
+				return err
+			}
+			c.say("")
 			return c.listDecisions(cmd.Context(), &f, c.explain)
 		},
 	}
 	f.add(cmd)
+	cmd.Flags().StringVar(&at, "at", "", "as of this time, from the recorded history")
+	cmd.Flags().StringVar(&req.Language, "lang", "en", "language of the sentences: en or de")
+	cmd.Flags().StringVar(&req.TimeZone, "zone", "", "time zone of the times; empty is UTC")
 	return cmd
+}
+
+// explainChecks tells how the checks of a journey stand.
+func (c *client) explainChecks(ctx context.Context, req *pb.ExplainRequest) error {
+	api, err := c.customers()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := c.within(ctx)
+	defer cancel()
+	resp, err := api.Explain(ctx, req)
+	return show(c, resp, err, func(r *pb.ExplainResponse) {
+		for _, l := range r.Lines {
+			c.say("%s %s", l.Mark, l.Text)
+		}
+	})
 }
 
 // explain tells decisions in sentences, oldest first.

@@ -30,6 +30,9 @@ func (r *runner) live(ctx context.Context) error {
 			r.ticked(err)
 		case req := <-r.snapshot:
 			req.reply <- r.encodeSnapshot(req.buf)
+		case q := <-r.queries:
+			q.look(r.core)
+			close(q.done)
 		case err := <-r.pump.fail:
 			return err
 		case <-r.claim.Lost():

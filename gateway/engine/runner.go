@@ -42,6 +42,7 @@ type runner struct {
 
 	nudge    chan struct{}        // time or watermark moved
 	snapshot chan snapshotRequest // from housekeeping
+	queries  chan query           // see Engine.Query
 
 	// What others may read.
 	state  atomic.Int32
@@ -67,6 +68,7 @@ func newRunner(e *Engine, partition int) *runner {
 		log:      e.o.Logger.With("partition", partition),
 		nudge:    make(chan struct{}, 1),
 		snapshot: make(chan snapshotRequest),
+		queries:  make(chan query),
 	}
 }
 

@@ -88,6 +88,7 @@ var methodRoles = map[string][]Role{
 	"CustomerService/UnbindDevice":   {RoleCRM, RoleDeviceService},
 	"CustomerService/ListDevices":    {RoleReader, RolePublisher, RoleCRM},
 	"CustomerService/ListDecisions":  {RoleReader, RolePublisher, RoleCRM},
+	"CustomerService/Explain":        {RoleReader, RolePublisher, RoleCRM},
 
 	"GroupService/JoinGroup":  {RoleCRM},
 	"GroupService/LeaveGroup": {RoleCRM},

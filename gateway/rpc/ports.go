@@ -57,6 +57,12 @@ type Follower interface {
 	Await(ctx context.Context, at []gateway.Position) error
 }
 
+// Explainer tells how each check of a journey stands for a customer: now, when
+// at is 0, else as it stood then.
+type Explainer interface {
+	Explain(ctx context.Context, c gateway.CustomerID, journey string, at gateway.Instant) (gateway.Explanation, error)
+}
+
 // Customers reads the customers of the read model.
 type Customers interface {
 	Customer(ctx context.Context, c gateway.CustomerID) (gateway.CustomerProfile, error)

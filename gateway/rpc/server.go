@@ -42,6 +42,7 @@ type Options struct {
 	Status      Status
 	Audit       AuditLog
 	Backtests   Backtests
+	Explainer   Explainer
 	// Advance moves the virtual clock to t and returns when all that fell due is
 	// decided and handed over; nil on the wall clock.
 	Advance func(ctx context.Context, t gateway.Instant) error

@@ -140,7 +140,7 @@ func TestRoles(t *testing.T) {
 		"ListMessages": "rpc", "WatchMessages": "rpc", "SubscribeMessages": "d", "ReportReceipt": "cd",
 		"UpsertCustomer": "c", "GetCustomer": "rpc", "SetConsent": "c", "EraseCustomer": "c", "BindDevice": "cd",
 		"JoinGroup": "c", "LeaveGroup": "c", "GetGroup": "rpc",
-		"UnbindDevice": "cd", "ListDevices": "rpc", "ListDecisions": "rpc",
+		"UnbindDevice": "cd", "ListDevices": "rpc", "ListDecisions": "rpc", "Explain": "rpc",
 		"ListDeadLetters": "", "ReplayDeadLetters": "", "GetClock": "rpcd", "AdvanceClock": "", "GetStatus": "rp",
 		"ReadArrivals": "", "ReadSteps": "", "ReadHistory": "",
 	}

@@ -37,7 +37,7 @@ var allowed = map[string][]string{
 	"gateway/directory":       {"gateway", "internal/sqlite"},
 	"internal/sqlite":         {"gateway"},
 	"gateway/vault":           {"gateway"},
-	"gateway/rpc":             {"gateway", "proto/touchpoint/v1"},
+	"gateway/rpc":             {"gateway", "gateway/explain", "proto/touchpoint/v1"},
 	"gateway/console":         {"gateway"},
 	"gateway/app":             {"*"},
 	"cmd/touchpoint":          {"*"},

@@ -2174,6 +2174,356 @@ func (x *ListDecisionsResponse) GetNextPageToken() string {
 	return ""
 }
 
+// ExplainRequest asks about one customer and one journey.
+type ExplainRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whom it is about.
+	Customer *CustomerRef `protobuf:"bytes,1,opt,name=customer,proto3" json:"customer,omitempty"`
+	// The journey. Example: "welcome".
+	Journey string `protobuf:"bytes,2,opt,name=journey,proto3" json:"journey,omitempty"`
+	// As of then, from the recorded history; absent for now.
+	At *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=at,proto3" json:"at,omitempty"`
+	// Language of the text: "en" or "de"; empty is "en". Example: "de".
+	Language string `protobuf:"bytes,4,opt,name=language,proto3" json:"language,omitempty"`
+	// Time zone of the text's times, IANA name; empty is UTC.
+	// Example: "Europe/Berlin".
+	TimeZone      string `protobuf:"bytes,5,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainRequest) Reset() {
+	*x = ExplainRequest{}
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainRequest) ProtoMessage() {}
+
+func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
+func (*ExplainRequest) Descriptor() ([]byte, []int) {
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *ExplainRequest) GetCustomer() *CustomerRef {
+	if x != nil {
+		return x.Customer
+	}
+	return nil
+}
+
+func (x *ExplainRequest) GetJourney() string {
+	if x != nil {
+		return x.Journey
+	}
+	return ""
+}
+
+func (x *ExplainRequest) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *ExplainRequest) GetLanguage() string {
+	if x != nil {
+		return x.Language
+	}
+	return ""
+}
+
+func (x *ExplainRequest) GetTimeZone() string {
+	if x != nil {
+		return x.TimeZone
+	}
+	return ""
+}
+
+// ExplainResponse tells what each check says.
+type ExplainResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The sentences, the answer first.
+	Lines []*ExplainLine `protobuf:"bytes,1,rep,name=lines,proto3" json:"lines,omitempty"`
+	// The checks behind them.
+	Checks []*ExplainCheck `protobuf:"bytes,2,rep,name=checks,proto3" json:"checks,omitempty"`
+	// What an entry would end with, were the trigger met: a reason code.
+	// Example: "no_consent".
+	Verdict string `protobuf:"bytes,3,opt,name=verdict,proto3" json:"verdict,omitempty"`
+	// The version that is live; 0 when there is none. Example: 2.
+	Version uint32 `protobuf:"varint,4,opt,name=version,proto3" json:"version,omitempty"`
+	// The journey core's time. Example: "2026-05-01T08:00:00Z".
+	At *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=at,proto3" json:"at,omitempty"`
+	// Whether anything is stored about the customer.
+	Known         bool `protobuf:"varint,6,opt,name=known,proto3" json:"known,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainResponse) Reset() {
+	*x = ExplainResponse{}
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainResponse) ProtoMessage() {}
+
+func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
+func (*ExplainResponse) Descriptor() ([]byte, []int) {
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *ExplainResponse) GetLines() []*ExplainLine {
+	if x != nil {
+		return x.Lines
+	}
+	return nil
+}
+
+func (x *ExplainResponse) GetChecks() []*ExplainCheck {
+	if x != nil {
+		return x.Checks
+	}
+	return nil
+}
+
+func (x *ExplainResponse) GetVerdict() string {
+	if x != nil {
+		return x.Verdict
+	}
+	return ""
+}
+
+func (x *ExplainResponse) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *ExplainResponse) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
+func (x *ExplainResponse) GetKnown() bool {
+	if x != nil {
+		return x.Known
+	}
+	return false
+}
+
+// ExplainLine is one sentence.
+type ExplainLine struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "→" the answer, "✓" nothing against it, "✗" against it, "?" open, "·" how
+	// things stand. Example: "✗".
+	Mark string `protobuf:"bytes,1,opt,name=mark,proto3" json:"mark,omitempty"`
+	// The sentence. Example: "Purpose marketing: the customer objected.".
+	Text          string `protobuf:"bytes,2,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainLine) Reset() {
+	*x = ExplainLine{}
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainLine) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainLine) ProtoMessage() {}
+
+func (x *ExplainLine) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainLine.ProtoReflect.Descriptor instead.
+func (*ExplainLine) Descriptor() ([]byte, []int) {
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *ExplainLine) GetMark() string {
+	if x != nil {
+		return x.Mark
+	}
+	return ""
+}
+
+func (x *ExplainLine) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+// ExplainCheck is one check with what it sees.
+type ExplainCheck struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// customer, journey, trigger, consent, filter, reentry, entry, arm,
+	// enrollment, send, channel, cap or message. Example: "cap".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// "holds", "fails", "unknown" or "info". Example: "fails".
+	Result string `protobuf:"bytes,2,opt,name=result,proto3" json:"result,omitempty"`
+	// The code that a decision would carry. Example: "capped".
+	Reason string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	// What decides. Example: "weekly".
+	Rule string `protobuf:"bytes,4,opt,name=rule,proto3" json:"rule,omitempty"`
+	// The step, for checks of a step. Example: "tell".
+	Step string `protobuf:"bytes,5,opt,name=step,proto3" json:"step,omitempty"`
+	// The channel, for checks of a channel. Example: "product".
+	Channel string `protobuf:"bytes,6,opt,name=channel,proto3" json:"channel,omitempty"`
+	// What the check sees.
+	Values map[string]*PropertyValue `protobuf:"bytes,7,rep,name=values,proto3" json:"values,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Since when, where that is known.
+	Since *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=since,proto3" json:"since,omitempty"`
+	// Until when, where that is known.
+	Until         *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=until,proto3" json:"until,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExplainCheck) Reset() {
+	*x = ExplainCheck{}
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExplainCheck) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExplainCheck) ProtoMessage() {}
+
+func (x *ExplainCheck) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExplainCheck.ProtoReflect.Descriptor instead.
+func (*ExplainCheck) Descriptor() ([]byte, []int) {
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *ExplainCheck) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *ExplainCheck) GetResult() string {
+	if x != nil {
+		return x.Result
+	}
+	return ""
+}
+
+func (x *ExplainCheck) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *ExplainCheck) GetRule() string {
+	if x != nil {
+		return x.Rule
+	}
+	return ""
+}
+
+func (x *ExplainCheck) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *ExplainCheck) GetChannel() string {
+	if x != nil {
+		return x.Channel
+	}
+	return ""
+}
+
+func (x *ExplainCheck) GetValues() map[string]*PropertyValue {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
+func (x *ExplainCheck) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *ExplainCheck) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
 var File_touchpoint_v1_customers_proto protoreflect.FileDescriptor
 
 const file_touchpoint_v1_customers_proto_rawDesc = "" +
@@ -2365,7 +2715,36 @@ const file_touchpoint_v1_customers_proto_rawDesc = "" +
 	"\bat_least\x18\t \x03(\v2\x17.touchpoint.v1.PositionR\aatLeast\"v\n" +
 	"\x15ListDecisionsResponse\x125\n" +
 	"\tdecisions\x18\x01 \x03(\v2\x17.touchpoint.v1.DecisionR\tdecisions\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken*\xc7\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xc7\x01\n" +
+	"\x0eExplainRequest\x126\n" +
+	"\bcustomer\x18\x01 \x01(\v2\x1a.touchpoint.v1.CustomerRefR\bcustomer\x12\x18\n" +
+	"\ajourney\x18\x02 \x01(\tR\ajourney\x12*\n" +
+	"\x02at\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x1a\n" +
+	"\blanguage\x18\x04 \x01(\tR\blanguage\x12\x1b\n" +
+	"\ttime_zone\x18\x05 \x01(\tR\btimeZone\"\xee\x01\n" +
+	"\x0fExplainResponse\x120\n" +
+	"\x05lines\x18\x01 \x03(\v2\x1a.touchpoint.v1.ExplainLineR\x05lines\x123\n" +
+	"\x06checks\x18\x02 \x03(\v2\x1b.touchpoint.v1.ExplainCheckR\x06checks\x12\x18\n" +
+	"\averdict\x18\x03 \x01(\tR\averdict\x12\x18\n" +
+	"\aversion\x18\x04 \x01(\rR\aversion\x12*\n" +
+	"\x02at\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x14\n" +
+	"\x05known\x18\x06 \x01(\bR\x05known\"5\n" +
+	"\vExplainLine\x12\x12\n" +
+	"\x04mark\x18\x01 \x01(\tR\x04mark\x12\x12\n" +
+	"\x04text\x18\x02 \x01(\tR\x04text\"\x92\x03\n" +
+	"\fExplainCheck\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06result\x18\x02 \x01(\tR\x06result\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\x12\x12\n" +
+	"\x04rule\x18\x04 \x01(\tR\x04rule\x12\x12\n" +
+	"\x04step\x18\x05 \x01(\tR\x04step\x12\x18\n" +
+	"\achannel\x18\x06 \x01(\tR\achannel\x12?\n" +
+	"\x06values\x18\a \x03(\v2'.touchpoint.v1.ExplainCheck.ValuesEntryR\x06values\x120\n" +
+	"\x05since\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +
+	"\x05until\x18\t \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x1aW\n" +
+	"\vValuesEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x122\n" +
+	"\x05value\x18\x02 \x01(\v2\x1c.touchpoint.v1.PropertyValueR\x05value:\x028\x01*\xc7\x01\n" +
 	"\fDecisionKind\x12\x1d\n" +
 	"\x19DECISION_KIND_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13DECISION_KIND_ENTRY\x10\x01\x12\x16\n" +
@@ -2381,7 +2760,7 @@ const file_touchpoint_v1_customers_proto_rawDesc = "" +
 	"\x10DEVICE_ROLE_USER\x10\x02\x12\x15\n" +
 	"\x11DEVICE_ROLE_PAYER\x10\x03\x12\x16\n" +
 	"\x12DEVICE_ROLE_DEALER\x10(\x12\x15\n" +
-	"\x11DEVICE_ROLE_STAFF\x10)2\xd3\x05\n" +
+	"\x11DEVICE_ROLE_STAFF\x10)2\x9d\x06\n" +
 	"\x0fCustomerService\x12]\n" +
 	"\x0eUpsertCustomer\x12$.touchpoint.v1.UpsertCustomerRequest\x1a%.touchpoint.v1.UpsertCustomerResponse\x12T\n" +
 	"\vGetCustomer\x12!.touchpoint.v1.GetCustomerRequest\x1a\".touchpoint.v1.GetCustomerResponse\x12Q\n" +
@@ -2392,7 +2771,8 @@ const file_touchpoint_v1_customers_proto_rawDesc = "" +
 	"BindDevice\x12 .touchpoint.v1.BindDeviceRequest\x1a!.touchpoint.v1.BindDeviceResponse\x12W\n" +
 	"\fUnbindDevice\x12\".touchpoint.v1.UnbindDeviceRequest\x1a#.touchpoint.v1.UnbindDeviceResponse\x12T\n" +
 	"\vListDevices\x12!.touchpoint.v1.ListDevicesRequest\x1a\".touchpoint.v1.ListDevicesResponse\x12Z\n" +
-	"\rListDecisions\x12#.touchpoint.v1.ListDecisionsRequest\x1a$.touchpoint.v1.ListDecisionsResponseB-Z+touchpoint/proto/touchpoint/v1;touchpointv1b\x06proto3"
+	"\rListDecisions\x12#.touchpoint.v1.ListDecisionsRequest\x1a$.touchpoint.v1.ListDecisionsResponse\x12H\n" +
+	"\aExplain\x12\x1d.touchpoint.v1.ExplainRequest\x1a\x1e.touchpoint.v1.ExplainResponseB-Z+touchpoint/proto/touchpoint/v1;touchpointv1b\x06proto3"
 
 var (
 	file_touchpoint_v1_customers_proto_rawDescOnce sync.Once
@@ -2407,7 +2787,7 @@ func file_touchpoint_v1_customers_proto_rawDescGZIP() []byte {
 }
 
 var file_touchpoint_v1_customers_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_touchpoint_v1_customers_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
+var file_touchpoint_v1_customers_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
 var file_touchpoint_v1_customers_proto_goTypes = []any{
 	(DecisionKind)(0),              // 0: touchpoint.v1.DecisionKind
 	(DeviceRole)(0),                // 1: touchpoint.v1.DeviceRole
@@ -2435,98 +2815,114 @@ var file_touchpoint_v1_customers_proto_goTypes = []any{
 	(*ListDevicesResponse)(nil),    // 23: touchpoint.v1.ListDevicesResponse
 	(*ListDecisionsRequest)(nil),   // 24: touchpoint.v1.ListDecisionsRequest
 	(*ListDecisionsResponse)(nil),  // 25: touchpoint.v1.ListDecisionsResponse
-	nil,                            // 26: touchpoint.v1.Customer.AttributesEntry
-	nil,                            // 27: touchpoint.v1.Profile.ExtraEntry
-	nil,                            // 28: touchpoint.v1.Decision.ValuesEntry
-	(*timestamppb.Timestamp)(nil),  // 29: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),    // 30: google.protobuf.Duration
-	(*fieldmaskpb.FieldMask)(nil),  // 31: google.protobuf.FieldMask
-	(*Position)(nil),               // 32: touchpoint.v1.Position
-	(*CustomerRef)(nil),            // 33: touchpoint.v1.CustomerRef
-	(*Membership)(nil),             // 34: touchpoint.v1.Membership
-	(*DeviceRef)(nil),              // 35: touchpoint.v1.DeviceRef
-	(*PropertyValue)(nil),          // 36: touchpoint.v1.PropertyValue
+	(*ExplainRequest)(nil),         // 26: touchpoint.v1.ExplainRequest
+	(*ExplainResponse)(nil),        // 27: touchpoint.v1.ExplainResponse
+	(*ExplainLine)(nil),            // 28: touchpoint.v1.ExplainLine
+	(*ExplainCheck)(nil),           // 29: touchpoint.v1.ExplainCheck
+	nil,                            // 30: touchpoint.v1.Customer.AttributesEntry
+	nil,                            // 31: touchpoint.v1.Profile.ExtraEntry
+	nil,                            // 32: touchpoint.v1.Decision.ValuesEntry
+	nil,                            // 33: touchpoint.v1.ExplainCheck.ValuesEntry
+	(*timestamppb.Timestamp)(nil),  // 34: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),    // 35: google.protobuf.Duration
+	(*fieldmaskpb.FieldMask)(nil),  // 36: google.protobuf.FieldMask
+	(*Position)(nil),               // 37: touchpoint.v1.Position
+	(*CustomerRef)(nil),            // 38: touchpoint.v1.CustomerRef
+	(*Membership)(nil),             // 39: touchpoint.v1.Membership
+	(*DeviceRef)(nil),              // 40: touchpoint.v1.DeviceRef
+	(*PropertyValue)(nil),          // 41: touchpoint.v1.PropertyValue
 }
 var file_touchpoint_v1_customers_proto_depIdxs = []int32{
 	4,  // 0: touchpoint.v1.Customer.profile:type_name -> touchpoint.v1.Profile
-	26, // 1: touchpoint.v1.Customer.attributes:type_name -> touchpoint.v1.Customer.AttributesEntry
+	30, // 1: touchpoint.v1.Customer.attributes:type_name -> touchpoint.v1.Customer.AttributesEntry
 	5,  // 2: touchpoint.v1.Customer.consents:type_name -> touchpoint.v1.Consent
 	6,  // 3: touchpoint.v1.Customer.cap:type_name -> touchpoint.v1.CustomerCap
-	29, // 4: touchpoint.v1.Customer.changed_at:type_name -> google.protobuf.Timestamp
+	34, // 4: touchpoint.v1.Customer.changed_at:type_name -> google.protobuf.Timestamp
 	3,  // 5: touchpoint.v1.Customer.quiet_hours:type_name -> touchpoint.v1.QuietHours
-	27, // 6: touchpoint.v1.Profile.extra:type_name -> touchpoint.v1.Profile.ExtraEntry
-	29, // 7: touchpoint.v1.Consent.at:type_name -> google.protobuf.Timestamp
-	30, // 8: touchpoint.v1.CustomerCap.window:type_name -> google.protobuf.Duration
+	31, // 6: touchpoint.v1.Profile.extra:type_name -> touchpoint.v1.Profile.ExtraEntry
+	34, // 7: touchpoint.v1.Consent.at:type_name -> google.protobuf.Timestamp
+	35, // 8: touchpoint.v1.CustomerCap.window:type_name -> google.protobuf.Duration
 	2,  // 9: touchpoint.v1.UpsertCustomerRequest.customer:type_name -> touchpoint.v1.Customer
-	31, // 10: touchpoint.v1.UpsertCustomerRequest.update_mask:type_name -> google.protobuf.FieldMask
-	32, // 11: touchpoint.v1.UpsertCustomerResponse.positions:type_name -> touchpoint.v1.Position
-	33, // 12: touchpoint.v1.GetCustomerRequest.customer:type_name -> touchpoint.v1.CustomerRef
-	32, // 13: touchpoint.v1.GetCustomerRequest.at_least:type_name -> touchpoint.v1.Position
+	36, // 10: touchpoint.v1.UpsertCustomerRequest.update_mask:type_name -> google.protobuf.FieldMask
+	37, // 11: touchpoint.v1.UpsertCustomerResponse.positions:type_name -> touchpoint.v1.Position
+	38, // 12: touchpoint.v1.GetCustomerRequest.customer:type_name -> touchpoint.v1.CustomerRef
+	37, // 13: touchpoint.v1.GetCustomerRequest.at_least:type_name -> touchpoint.v1.Position
 	2,  // 14: touchpoint.v1.GetCustomerResponse.customer:type_name -> touchpoint.v1.Customer
 	17, // 15: touchpoint.v1.GetCustomerResponse.devices:type_name -> touchpoint.v1.Device
 	11, // 16: touchpoint.v1.GetCustomerResponse.enrollments:type_name -> touchpoint.v1.Enrollment
 	12, // 17: touchpoint.v1.GetCustomerResponse.decisions:type_name -> touchpoint.v1.Decision
-	34, // 18: touchpoint.v1.GetCustomerResponse.memberships:type_name -> touchpoint.v1.Membership
-	35, // 19: touchpoint.v1.Enrollment.device:type_name -> touchpoint.v1.DeviceRef
-	29, // 20: touchpoint.v1.Enrollment.entered_at:type_name -> google.protobuf.Timestamp
-	29, // 21: touchpoint.v1.Enrollment.changed_at:type_name -> google.protobuf.Timestamp
-	29, // 22: touchpoint.v1.Enrollment.ended_at:type_name -> google.protobuf.Timestamp
-	29, // 23: touchpoint.v1.Enrollment.waits_until:type_name -> google.protobuf.Timestamp
-	29, // 24: touchpoint.v1.Decision.at:type_name -> google.protobuf.Timestamp
+	39, // 18: touchpoint.v1.GetCustomerResponse.memberships:type_name -> touchpoint.v1.Membership
+	40, // 19: touchpoint.v1.Enrollment.device:type_name -> touchpoint.v1.DeviceRef
+	34, // 20: touchpoint.v1.Enrollment.entered_at:type_name -> google.protobuf.Timestamp
+	34, // 21: touchpoint.v1.Enrollment.changed_at:type_name -> google.protobuf.Timestamp
+	34, // 22: touchpoint.v1.Enrollment.ended_at:type_name -> google.protobuf.Timestamp
+	34, // 23: touchpoint.v1.Enrollment.waits_until:type_name -> google.protobuf.Timestamp
+	34, // 24: touchpoint.v1.Decision.at:type_name -> google.protobuf.Timestamp
 	0,  // 25: touchpoint.v1.Decision.kind:type_name -> touchpoint.v1.DecisionKind
-	35, // 26: touchpoint.v1.Decision.device:type_name -> touchpoint.v1.DeviceRef
-	28, // 27: touchpoint.v1.Decision.values:type_name -> touchpoint.v1.Decision.ValuesEntry
-	33, // 28: touchpoint.v1.SetConsentRequest.customer:type_name -> touchpoint.v1.CustomerRef
-	29, // 29: touchpoint.v1.SetConsentRequest.at:type_name -> google.protobuf.Timestamp
-	32, // 30: touchpoint.v1.SetConsentResponse.position:type_name -> touchpoint.v1.Position
-	33, // 31: touchpoint.v1.EraseCustomerRequest.customer:type_name -> touchpoint.v1.CustomerRef
-	32, // 32: touchpoint.v1.EraseCustomerResponse.position:type_name -> touchpoint.v1.Position
-	35, // 33: touchpoint.v1.Device.device:type_name -> touchpoint.v1.DeviceRef
+	40, // 26: touchpoint.v1.Decision.device:type_name -> touchpoint.v1.DeviceRef
+	32, // 27: touchpoint.v1.Decision.values:type_name -> touchpoint.v1.Decision.ValuesEntry
+	38, // 28: touchpoint.v1.SetConsentRequest.customer:type_name -> touchpoint.v1.CustomerRef
+	34, // 29: touchpoint.v1.SetConsentRequest.at:type_name -> google.protobuf.Timestamp
+	37, // 30: touchpoint.v1.SetConsentResponse.position:type_name -> touchpoint.v1.Position
+	38, // 31: touchpoint.v1.EraseCustomerRequest.customer:type_name -> touchpoint.v1.CustomerRef
+	37, // 32: touchpoint.v1.EraseCustomerResponse.position:type_name -> touchpoint.v1.Position
+	40, // 33: touchpoint.v1.Device.device:type_name -> touchpoint.v1.DeviceRef
 	1,  // 34: touchpoint.v1.Device.role:type_name -> touchpoint.v1.DeviceRole
-	29, // 35: touchpoint.v1.Device.from:type_name -> google.protobuf.Timestamp
-	29, // 36: touchpoint.v1.Device.to:type_name -> google.protobuf.Timestamp
-	35, // 37: touchpoint.v1.BindDeviceRequest.device:type_name -> touchpoint.v1.DeviceRef
-	33, // 38: touchpoint.v1.BindDeviceRequest.customer:type_name -> touchpoint.v1.CustomerRef
+	34, // 35: touchpoint.v1.Device.from:type_name -> google.protobuf.Timestamp
+	34, // 36: touchpoint.v1.Device.to:type_name -> google.protobuf.Timestamp
+	40, // 37: touchpoint.v1.BindDeviceRequest.device:type_name -> touchpoint.v1.DeviceRef
+	38, // 38: touchpoint.v1.BindDeviceRequest.customer:type_name -> touchpoint.v1.CustomerRef
 	1,  // 39: touchpoint.v1.BindDeviceRequest.role:type_name -> touchpoint.v1.DeviceRole
-	29, // 40: touchpoint.v1.BindDeviceRequest.at:type_name -> google.protobuf.Timestamp
-	32, // 41: touchpoint.v1.BindDeviceResponse.position:type_name -> touchpoint.v1.Position
-	35, // 42: touchpoint.v1.UnbindDeviceRequest.device:type_name -> touchpoint.v1.DeviceRef
-	33, // 43: touchpoint.v1.UnbindDeviceRequest.customer:type_name -> touchpoint.v1.CustomerRef
-	29, // 44: touchpoint.v1.UnbindDeviceRequest.at:type_name -> google.protobuf.Timestamp
-	32, // 45: touchpoint.v1.UnbindDeviceResponse.position:type_name -> touchpoint.v1.Position
-	33, // 46: touchpoint.v1.ListDevicesRequest.customer:type_name -> touchpoint.v1.CustomerRef
-	35, // 47: touchpoint.v1.ListDevicesRequest.device:type_name -> touchpoint.v1.DeviceRef
-	32, // 48: touchpoint.v1.ListDevicesRequest.at_least:type_name -> touchpoint.v1.Position
+	34, // 40: touchpoint.v1.BindDeviceRequest.at:type_name -> google.protobuf.Timestamp
+	37, // 41: touchpoint.v1.BindDeviceResponse.position:type_name -> touchpoint.v1.Position
+	40, // 42: touchpoint.v1.UnbindDeviceRequest.device:type_name -> touchpoint.v1.DeviceRef
+	38, // 43: touchpoint.v1.UnbindDeviceRequest.customer:type_name -> touchpoint.v1.CustomerRef
+	34, // 44: touchpoint.v1.UnbindDeviceRequest.at:type_name -> google.protobuf.Timestamp
+	37, // 45: touchpoint.v1.UnbindDeviceResponse.position:type_name -> touchpoint.v1.Position
+	38, // 46: touchpoint.v1.ListDevicesRequest.customer:type_name -> touchpoint.v1.CustomerRef
+	40, // 47: touchpoint.v1.ListDevicesRequest.device:type_name -> touchpoint.v1.DeviceRef
+	37, // 48: touchpoint.v1.ListDevicesRequest.at_least:type_name -> touchpoint.v1.Position
 	17, // 49: touchpoint.v1.ListDevicesResponse.devices:type_name -> touchpoint.v1.Device
-	33, // 50: touchpoint.v1.ListDecisionsRequest.customer:type_name -> touchpoint.v1.CustomerRef
+	38, // 50: touchpoint.v1.ListDecisionsRequest.customer:type_name -> touchpoint.v1.CustomerRef
 	0,  // 51: touchpoint.v1.ListDecisionsRequest.kinds:type_name -> touchpoint.v1.DecisionKind
-	29, // 52: touchpoint.v1.ListDecisionsRequest.from:type_name -> google.protobuf.Timestamp
-	29, // 53: touchpoint.v1.ListDecisionsRequest.to:type_name -> google.protobuf.Timestamp
-	32, // 54: touchpoint.v1.ListDecisionsRequest.at_least:type_name -> touchpoint.v1.Position
+	34, // 52: touchpoint.v1.ListDecisionsRequest.from:type_name -> google.protobuf.Timestamp
+	34, // 53: touchpoint.v1.ListDecisionsRequest.to:type_name -> google.protobuf.Timestamp
+	37, // 54: touchpoint.v1.ListDecisionsRequest.at_least:type_name -> touchpoint.v1.Position
 	12, // 55: touchpoint.v1.ListDecisionsResponse.decisions:type_name -> touchpoint.v1.Decision
-	36, // 56: touchpoint.v1.Customer.AttributesEntry.value:type_name -> touchpoint.v1.PropertyValue
-	36, // 57: touchpoint.v1.Decision.ValuesEntry.value:type_name -> touchpoint.v1.PropertyValue
-	7,  // 58: touchpoint.v1.CustomerService.UpsertCustomer:input_type -> touchpoint.v1.UpsertCustomerRequest
-	9,  // 59: touchpoint.v1.CustomerService.GetCustomer:input_type -> touchpoint.v1.GetCustomerRequest
-	13, // 60: touchpoint.v1.CustomerService.SetConsent:input_type -> touchpoint.v1.SetConsentRequest
-	15, // 61: touchpoint.v1.CustomerService.EraseCustomer:input_type -> touchpoint.v1.EraseCustomerRequest
-	18, // 62: touchpoint.v1.CustomerService.BindDevice:input_type -> touchpoint.v1.BindDeviceRequest
-	20, // 63: touchpoint.v1.CustomerService.UnbindDevice:input_type -> touchpoint.v1.UnbindDeviceRequest
-	22, // 64: touchpoint.v1.CustomerService.ListDevices:input_type -> touchpoint.v1.ListDevicesRequest
-	24, // 65: touchpoint.v1.CustomerService.ListDecisions:input_type -> touchpoint.v1.ListDecisionsRequest
-	8,  // 66: touchpoint.v1.CustomerService.UpsertCustomer:output_type -> touchpoint.v1.UpsertCustomerResponse
-	10, // 67: touchpoint.v1.CustomerService.GetCustomer:output_type -> touchpoint.v1.GetCustomerResponse
-	14, // 68: touchpoint.v1.CustomerService.SetConsent:output_type -> touchpoint.v1.SetConsentResponse
-	16, // 69: touchpoint.v1.CustomerService.EraseCustomer:output_type -> touchpoint.v1.EraseCustomerResponse
-	19, // 70: touchpoint.v1.CustomerService.BindDevice:output_type -> touchpoint.v1.BindDeviceResponse
-	21, // 71: touchpoint.v1.CustomerService.UnbindDevice:output_type -> touchpoint.v1.UnbindDeviceResponse
-	23, // 72: touchpoint.v1.CustomerService.ListDevices:output_type -> touchpoint.v1.ListDevicesResponse
-	25, // 73: touchpoint.v1.CustomerService.ListDecisions:output_type -> touchpoint.v1.ListDecisionsResponse
-	66, // [66:74] is the sub-list for method output_type
-	58, // [58:66] is the sub-list for method input_type
-	58, // [58:58] is the sub-list for extension type_name
-	58, // [58:58] is the sub-list for extension extendee
-	0,  // [0:58] is the sub-list for field type_name
+	38, // 56: touchpoint.v1.ExplainRequest.customer:type_name -> touchpoint.v1.CustomerRef
+	34, // 57: touchpoint.v1.ExplainRequest.at:type_name -> google.protobuf.Timestamp
+	28, // 58: touchpoint.v1.ExplainResponse.lines:type_name -> touchpoint.v1.ExplainLine
+	29, // 59: touchpoint.v1.ExplainResponse.checks:type_name -> touchpoint.v1.ExplainCheck
+	34, // 60: touchpoint.v1.ExplainResponse.at:type_name -> google.protobuf.Timestamp
+	33, // 61: touchpoint.v1.ExplainCheck.values:type_name -> touchpoint.v1.ExplainCheck.ValuesEntry
+	34, // 62: touchpoint.v1.ExplainCheck.since:type_name -> google.protobuf.Timestamp
+	34, // 63: touchpoint.v1.ExplainCheck.until:type_name -> google.protobuf.Timestamp
+	41, // 64: touchpoint.v1.Customer.AttributesEntry.value:type_name -> touchpoint.v1.PropertyValue
+	41, // 65: touchpoint.v1.Decision.ValuesEntry.value:type_name -> touchpoint.v1.PropertyValue
+	41, // 66: touchpoint.v1.ExplainCheck.ValuesEntry.value:type_name -> touchpoint.v1.PropertyValue
+	7,  // 67: touchpoint.v1.CustomerService.UpsertCustomer:input_type -> touchpoint.v1.UpsertCustomerRequest
+	9,  // 68: touchpoint.v1.CustomerService.GetCustomer:input_type -> touchpoint.v1.GetCustomerRequest
+	13, // 69: touchpoint.v1.CustomerService.SetConsent:input_type -> touchpoint.v1.SetConsentRequest
+	15, // 70: touchpoint.v1.CustomerService.EraseCustomer:input_type -> touchpoint.v1.EraseCustomerRequest
+	18, // 71: touchpoint.v1.CustomerService.BindDevice:input_type -> touchpoint.v1.BindDeviceRequest
+	20, // 72: touchpoint.v1.CustomerService.UnbindDevice:input_type -> touchpoint.v1.UnbindDeviceRequest
+	22, // 73: touchpoint.v1.CustomerService.ListDevices:input_type -> touchpoint.v1.ListDevicesRequest
+	24, // 74: touchpoint.v1.CustomerService.ListDecisions:input_type -> touchpoint.v1.ListDecisionsRequest
+	26, // 75: touchpoint.v1.CustomerService.Explain:input_type -> touchpoint.v1.ExplainRequest
+	8,  // 76: touchpoint.v1.CustomerService.UpsertCustomer:output_type -> touchpoint.v1.UpsertCustomerResponse
+	10, // 77: touchpoint.v1.CustomerService.GetCustomer:output_type -> touchpoint.v1.GetCustomerResponse
+	14, // 78: touchpoint.v1.CustomerService.SetConsent:output_type -> touchpoint.v1.SetConsentResponse
+	16, // 79: touchpoint.v1.CustomerService.EraseCustomer:output_type -> touchpoint.v1.EraseCustomerResponse
+	19, // 80: touchpoint.v1.CustomerService.BindDevice:output_type -> touchpoint.v1.BindDeviceResponse
+	21, // 81: touchpoint.v1.CustomerService.UnbindDevice:output_type -> touchpoint.v1.UnbindDeviceResponse
+	23, // 82: touchpoint.v1.CustomerService.ListDevices:output_type -> touchpoint.v1.ListDevicesResponse
+	25, // 83: touchpoint.v1.CustomerService.ListDecisions:output_type -> touchpoint.v1.ListDecisionsResponse
+	27, // 84: touchpoint.v1.CustomerService.Explain:output_type -> touchpoint.v1.ExplainResponse
+	76, // [76:85] is the sub-list for method output_type
+	67, // [67:76] is the sub-list for method input_type
+	67, // [67:67] is the sub-list for extension type_name
+	67, // [67:67] is the sub-list for extension extendee
+	0,  // [0:67] is the sub-list for field type_name
 }
 
 func init() { file_touchpoint_v1_customers_proto_init() }
@@ -2543,7 +2939,7 @@ func file_touchpoint_v1_customers_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_touchpoint_v1_customers_proto_rawDesc), len(file_touchpoint_v1_customers_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   27,
+			NumMessages:   32,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -29,6 +29,7 @@ const (
 	CustomerService_UnbindDevice_FullMethodName   = "/touchpoint.v1.CustomerService/UnbindDevice"
 	CustomerService_ListDevices_FullMethodName    = "/touchpoint.v1.CustomerService/ListDevices"
 	CustomerService_ListDecisions_FullMethodName  = "/touchpoint.v1.CustomerService/ListDecisions"
+	CustomerService_Explain_FullMethodName        = "/touchpoint.v1.CustomerService/Explain"
 )
 
 // CustomerServiceClient is the client API for CustomerService service.
@@ -76,6 +77,11 @@ type CustomerServiceClient interface {
 	//
 	//	{"customer": {"external_id": "K-100042"}, "journey": "welcome"}
 	ListDecisions(ctx context.Context, in *ListDecisionsRequest, opts ...grpc.CallOption) (*ListDecisionsResponse, error)
+	// Explain tells why a customer got, or did not get, a message of a journey,
+	// also when nothing triggered: each check as it stands now or stood at a time.
+	//
+	//	{"customer": {"external_id": "K-100042"}, "journey": "welcome", "language": "de"}
+	Explain(ctx context.Context, in *ExplainRequest, opts ...grpc.CallOption) (*ExplainResponse, error)
 }
 
 type customerServiceClient struct {
@@ -166,6 +172,16 @@ func (c *customerServiceClient) ListDecisions(ctx context.Context, in *ListDecis
 	return out, nil
 }
 
+func (c *customerServiceClient) Explain(ctx context.Context, in *ExplainRequest, opts ...grpc.CallOption) (*ExplainResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ExplainResponse)
+	err := c.cc.Invoke(ctx, CustomerService_Explain_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // CustomerServiceServer is the server API for CustomerService service.
 // All implementations must embed UnimplementedCustomerServiceServer
 // for forward compatibility.
@@ -211,6 +227,11 @@ type CustomerServiceServer interface {
 	//
 	//	{"customer": {"external_id": "K-100042"}, "journey": "welcome"}
 	ListDecisions(context.Context, *ListDecisionsRequest) (*ListDecisionsResponse, error)
+	// Explain tells why a customer got, or did not get, a message of a journey,
+	// also when nothing triggered: each check as it stands now or stood at a time.
+	//
+	//	{"customer": {"external_id": "K-100042"}, "journey": "welcome", "language": "de"}
+	Explain(context.Context, *ExplainRequest) (*ExplainResponse, error)
 	mustEmbedUnimplementedCustomerServiceServer()
 }
 
@@ -244,6 +265,9 @@ func (UnimplementedCustomerServiceServer) ListDevices(context.Context, *ListDevi
 }
 func (UnimplementedCustomerServiceServer) ListDecisions(context.Context, *ListDecisionsRequest) (*ListDecisionsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListDecisions not implemented")
+}
+func (UnimplementedCustomerServiceServer) Explain(context.Context, *ExplainRequest) (*ExplainResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Explain not implemented")
 }
 func (UnimplementedCustomerServiceServer) mustEmbedUnimplementedCustomerServiceServer() {}
 func (UnimplementedCustomerServiceServer) testEmbeddedByValue()                         {}
@@ -410,6 +434,24 @@ func _CustomerService_ListDecisions_Handler(srv interface{}, ctx context.Context
 	return interceptor(ctx, in, info, handler)
 }
 
+func _CustomerService_Explain_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ExplainRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(CustomerServiceServer).Explain(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: CustomerService_Explain_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(CustomerServiceServer).Explain(ctx, req.(*ExplainRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // CustomerService_ServiceDesc is the grpc.ServiceDesc for CustomerService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -448,6 +490,10 @@ var CustomerService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListDecisions",
 			Handler:    _CustomerService_ListDecisions_Handler,
+		},
+		{
+			MethodName: "Explain",
+			Handler:    _CustomerService_Explain_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
