@@ -225,6 +225,8 @@ func TestBadRegistries(t *testing.T) {
 		{"products: {a: {personal: ['']}}", `products.a.personal: "" is no field: use a name such as "position" or "trip.start"`},
 		{"products: {a: {strict: true}}", "products.a.strict: is set but no events are declared: every event would be refused"},
 		{"products: {a: {events: {x: {f: number}}}}", `products.a.events.x.f: "number" is no type: use int, float, string or bool`},
+		{"products: {a: {events: {x: {f: int}}, categories: {y.f: usage}}}", `products.a.categories: "y.f" names no declared event type`},
+		{"products: {a: {categories: {x: customer}}}", "products.a.categories.x: is for what is known of the customer: take another word, such as usage"},
 		{"products: {a: {display: {buttons: -1}}}", "products.a.display: must not hold negative numbers"},
 	} {
 		if _, err := devices.LoadRegistry([]byte(c.text)); err == nil || err.Error() != c.want {

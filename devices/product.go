@@ -26,6 +26,10 @@ type Product struct {
 	OfflineBuffer time.Duration
 	// Events declares event types; others are taken as they come unless Strict.
 	Events map[string]EventType
+	// Categories maps an event type or a field of it ("brew_finished" or
+	// "brew_finished.water_ml") to the category of data that it is, such as usage
+	// or location: journeys that join it with data of the customer need consent.
+	Categories map[string]string
 	// Strict refuses event types and fields that are not declared.
 	Strict bool
 }

@@ -72,6 +72,19 @@ func (p *Product) validate() error {
 			return gateway.InvalidField(at+".personal", "%q is no field: use a name such as \"position\" or \"trip.start\"", name)
 		}
 	}
+	for _, key := range slices.Sorted(maps.Keys(p.Categories)) {
+		category := p.Categories[key]
+		if err := checkIdentifier(at+".categories."+key, category, 64); err != nil {
+			return err
+		}
+		event, _, _ := strings.Cut(key, ".")
+		if _, ok := p.Events[event]; !ok && p.Events != nil {
+			return gateway.InvalidField(at+".categories", "%q names no declared event type", key)
+		}
+		if category == "customer" {
+			return gateway.InvalidField(at+".categories."+key, "is for what is known of the customer: take another word, such as usage")
+		}
+	}
 	if p.Strict && len(p.Events) == 0 {
 		return gateway.InvalidField(at+".strict", "is set but no events are declared: every event would be refused")
 	}
@@ -106,6 +119,7 @@ type productFile struct {
 	OfflineBuffer  string                          `yaml:"offline_buffer"`
 	Strict         bool                            `yaml:"strict"`
 	Events         map[string]map[string]FieldType `yaml:"events"`
+	Categories     map[string]string               `yaml:"categories"`
 }
 
 // LoadRegistry reads a registry from YAML; an unknown key is an error.
@@ -119,6 +133,7 @@ type productFile struct {
 //	    offline_buffer: 192h
 //	    events:
 //	      brew_finished: {water_ml: int, temp_c: float, program: string}
+//	    categories: {brew_finished: usage, brew_finished.program: preference}
 func LoadRegistry(text []byte) (*Registry, error) {
 	var f registryFile
 	dec := yaml.NewDecoder(bytes.NewReader(text), yaml.Strict())
@@ -137,7 +152,7 @@ func LoadRegistry(text []byte) (*Registry, error) {
 }
 
 func (f productFile) product(model string) (Product, error) {
-	p := Product{Model: model, Personal: f.Personal, Strict: f.Strict, Display: Display(f.Display)}
+	p := Product{Model: model, Personal: f.Personal, Strict: f.Strict, Display: Display(f.Display), Categories: f.Categories}
 	for _, d := range []struct {
 		key, text string
 		to        *time.Duration

@@ -1,10 +1,13 @@
 package app
 
 import (
+	"maps"
 	"os"
+	"slices"
 
 	"touchpoint/devices"
 	"touchpoint/gateway"
+	"touchpoint/gateway/journey"
 )
 
 // loadProducts reads the product profiles; without a file every model is
@@ -18,4 +21,21 @@ func loadProducts(file string) (*devices.Registry, error) {
 		return nil, gateway.Errorf(gateway.Invalid, "products: %w", err)
 	}
 	return devices.LoadRegistry(text)
+}
+
+// definitionEnv is what a definition may refer to: the channels, the categories
+// of data that the models send, and what their displays can show.
+func definitionEnv(channels []string, products *devices.Registry) journey.Env {
+	env := journey.Env{Channels: channels, Categories: map[string]string{}}
+	for _, model := range products.Models() {
+		p := products.Lookup(model)
+		maps.Copy(env.Categories, p.Categories)
+		d := journey.Display{Product: model, Characters: p.Display.Characters, Buttons: p.Display.Buttons,
+			Languages: p.Display.Languages, Shared: p.Display.Shared}
+		if p.Events != nil {
+			d.Events = slices.Sorted(maps.Keys(p.Events))
+		}
+		env.Displays = append(env.Displays, d)
+	}
+	return env
 }

@@ -68,7 +68,7 @@ func tokens(list []TokenConfig) []rpc.Token {
 
 // compile checks a definition for publishing, its templates included.
 func (g *Gateway) compile(text []byte) (rpc.JourneyInfo, error) {
-	def, err := journey.Compile(text, journey.Env{Channels: g.channels()})
+	def, err := journey.Compile(text, definitionEnv(g.channels(), g.registry))
 	if def == nil {
 		return rpc.JourneyInfo{}, err
 	}

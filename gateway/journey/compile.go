@@ -20,6 +20,11 @@ type Env struct {
 	// CheckTemplate checks the text of a template (its syntax and that it uses
 	// the named values only); nil means no check.
 	CheckTemplate func(text string, values []string) error
+	// Categories maps an event type, or a property of it ("brew_finished" or
+	// "brew_finished.water_ml"), to its data category.
+	Categories map[string]string
+	// Displays are what the models can show.
+	Displays []Display
 	// Trace hears which keys exist in each map of the definition, for tools that
 	// compare a description of the language with it; nil means nobody listens.
 	Trace func(path string, keys []string)
@@ -38,6 +43,8 @@ type compiler struct {
 	def *Definition
 	// targets remembers the places that name a step, resolved at the end.
 	targets []target
+	// read are the fields with a data category that conditions and texts use.
+	read []fieldUse
 }
 
 type target struct {
@@ -97,6 +104,8 @@ func (c *compiler) definition(o *object) {
 	c.resolve()
 	c.flow()
 	c.texts()
+	c.joins()
+	c.displays()
 	c.sequenceProperties()
 }
 
@@ -124,6 +133,7 @@ func (c *compiler) condition(o *object, key string, at eventAtHand) *condition {
 	if problem := cond.unknownClass(c.env.Segments, c.env.Stages); problem != "" {
 		o.fault(key, "%q %s", text, problem)
 	}
+	c.uses(o, key, cond.refs, at)
 	for _, ref := range cond.refs {
 		if ref.root == "trigger" {
 			c.keepProperty(ref.key)

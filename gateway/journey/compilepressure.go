@@ -15,6 +15,7 @@ type pressure struct {
 	context  *gate    // the device's state in which messages may be shown
 	// legalBasis is why a safety journey may pass consent, caps and quiet hours.
 	legalBasis string
+	data       []string // categories of data that it joins
 }
 
 // pressure reads the keys priority, decision_window and tags.
@@ -32,6 +33,7 @@ func (c *compiler) pressure(o *object) {
 	d.tags = c.tags(o)
 	d.context = c.gate(o)
 	c.legalBasis(o)
+	c.data(o)
 }
 
 // legalBasis is what a safety journey must state: it is in every decision.

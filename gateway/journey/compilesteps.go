@@ -350,9 +350,18 @@ func (c *compiler) template(line int, field, text string) {
 				c.keepProperty(key)
 				root = "trigger"
 			}
+			c.use(fieldRef{root, key}, "", line, field)
+			if n := len(c.read); n > 0 { // named as the author wrote it
+				c.read[n-1].name = strings.Replace(c.read[n-1].name, "trigger.", m[1]+".", 1)
+			}
 			if problem := c.undeclared(fieldRef{root, key}, eventAtHand{}); problem != "" {
 				c.fault(line, field, "%s", strings.ReplaceAll(problem, root+".", m[1]+"."))
 			}
+		}
+	}
+	for _, part := range liquidParts(text) {
+		for _, m := range customerPattern.FindAllStringSubmatch(part, -1) {
+			c.use(fieldRef{"customer", m[1]}, "", line, field)
 		}
 	}
 	if c.env.CheckTemplate == nil {

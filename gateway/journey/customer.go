@@ -123,6 +123,7 @@ func (p *Partition) setConsent(in *gateway.Input, s gateway.SetConsent) gateway.
 	p.withdraw(c, string(gateway.ReasonNoConsent), func(m *message) bool {
 		return m.purpose == s.Purpose && consentFor(c, m.purpose, m.channel) != ""
 	})
+	p.withdrawData(c, s.Purpose)
 	return gateway.Outcome{Customer: s.Customer}
 }
 

@@ -159,6 +159,9 @@ func (p *Partition) channelChecks(e *enrollment, s *step, channel string, d gate
 	if reason := consentFor(e.c, def.Purpose, channel); reason != "" {
 		return check{reason: reason, rule: string(def.Purpose) + " on " + channel}
 	}
+	if rule, missing := dataConsent(e.c, def); missing {
+		return check{reason: gateway.ReasonNoConsent, rule: rule}
+	}
 	switch channel {
 	case productChannel:
 		if d == 0 {
@@ -225,6 +228,9 @@ func (p *Partition) entryConsent(def *Definition, c *customer) (gateway.Reason, 
 	reason := gateway.Reason("")
 	for _, ch := range channels {
 		if reason = consentFor(c, def.Purpose, ch); reason == "" {
+			if rule, missing := dataConsent(c, def); missing {
+				return gateway.ReasonNoConsent, rule
+			}
 			return "", ""
 		}
 	}

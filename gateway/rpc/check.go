@@ -204,6 +204,10 @@ func (c *checker) customer(field string, ref *pb.CustomerRef, required bool) {
 	}
 }
 
+// dataPurpose is the consent to use a category of data together with what is
+// known of the customer.
+var dataPurpose = regexp.MustCompile(`^data:[a-z][a-z0-9_-]{0,62}$`)
+
 // purpose reads a purpose.
 func (c *checker) purpose(field, value string) gateway.Purpose {
 	p := gateway.Purpose(value)
@@ -212,7 +216,9 @@ func (c *checker) purpose(field, value string) gateway.Purpose {
 	case "":
 		c.fail(field, "is required: service, marketing or safety")
 	default:
-		c.fail(field, "must be service, marketing or safety")
+		if !dataPurpose.MatchString(value) {
+			c.fail(field, "must be service, marketing, safety, or data: and a category of data, such as data:usage")
+		}
 	}
 	return p
 }

@@ -125,7 +125,7 @@ func TestRefused(t *testing.T) {
 		{"upsert e-mail", upsert(&pb.Customer{Profile: &pb.Profile{Email: "Mara <mara@example.com>"}}), codes.InvalidArgument, "customer.profile.email", "without a name"},
 		{"upsert phone", upsert(&pb.Customer{Profile: &pb.Profile{Phone: "030 123"}}), codes.InvalidArgument, "customer.profile.phone", "E.164"},
 		{"upsert extra", upsert(&pb.Customer{Profile: &pb.Profile{Extra: map[string]string{"Nick Name": "x"}}}), codes.InvalidArgument, "customer.profile.extra", "has a name that is not"},
-		{"upsert consent", upsert(&pb.Customer{Consents: []*pb.Consent{{Purpose: "spam"}}}), codes.InvalidArgument, "customer.consents[0].purpose", "must be service, marketing or safety"},
+		{"upsert consent", upsert(&pb.Customer{Consents: []*pb.Consent{{Purpose: "spam"}}}), codes.InvalidArgument, "customer.consents[0].purpose", "must be service, marketing, safety, or data:"},
 		{"consent nothing", call(customers.SetConsent, &pb.SetConsentRequest{}), codes.InvalidArgument, "purpose", "is required: service"},
 		{"consent future", call(customers.SetConsent, &pb.SetConsentRequest{Customer: k1, Purpose: "marketing", At: day(9)}), codes.InvalidArgument, "at", "is in the future"},
 		{"consent source", call(customers.SetConsent, &pb.SetConsentRequest{Customer: k1, Purpose: "marketing", Source: long}), codes.InvalidArgument, "source", "at most 128"},

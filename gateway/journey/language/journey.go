@@ -38,6 +38,7 @@ var Journey = []Key{
 	{Name: "tags", Type: Name, List: true, Doc: "Words for its messages that cap rules may name.", Example: "[tip]"},
 	{Name: "context", Type: Object, Keys: gate, Doc: "The state of the device in which its messages may be shown; until then they wait, or expire."},
 	{Name: "legal_basis", Type: Text, Doc: "For safety, where it is required: what allows it to pass consent, caps and quiet hours. It stands in every decision.", Example: "recall under GPSR, art. 35"},
+	{Name: "data", Type: Name, List: true, Doc: "Categories of data that it joins, as the products declare them, and customer for fields of the customer. Who did not consent to data:CATEGORY is left out.", Example: "[usage, customer]"},
 	{Name: "max_event_age", Type: Duration, Doc: "An older event triggers nothing; it still counts.", Example: "4h"},
 	{Name: "steps", Type: Object, List: true, Required: true, Keys: Steps, Doc: "What happens, in order."},
 }

@@ -508,7 +508,9 @@ func (x *Profile) GetExtra() map[string]string {
 // Consent is one purpose on one channel.
 type Consent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// "service", "marketing" or "safety". Example: "marketing".
+	// "service", "marketing" or "safety"; or "data:" and a category of data, such
+	// as "data:usage", which journeys need that join it with data of the customer.
+	// Example: "marketing".
 	Purpose string `protobuf:"bytes,1,opt,name=purpose,proto3" json:"purpose,omitempty"`
 	// The channel; empty means every channel. Example: "product".
 	Channel string `protobuf:"bytes,2,opt,name=channel,proto3" json:"channel,omitempty"`
