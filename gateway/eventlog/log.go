@@ -145,6 +145,10 @@ func (l *Log) retry(ctx context.Context, f func() error) error {
 			return err
 		}
 		var api *jetstream.APIError
+		if errors.As(err, &api) && api.ErrorCode == codeStorageFull {
+			return gateway.InvalidField("log.max_bytes", "the server has no room for events and steps of up to %d bytes each: lower it, "+
+				"or raise max_file_store of the server: %v", l.o.MaxBytes, err)
+		}
 		if errors.As(err, &api) && api.Code < 500 && api.ErrorCode != jetstream.JSErrCodeStreamNotFound {
 			return gateway.Errorf(gateway.Invalid, "the log refuses: %w", err)
 		}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"touchpoint/gateway"
+	"touchpoint/internal/testservers"
 )
 
 func TestOptionsAreChecked(t *testing.T) {
@@ -163,6 +164,16 @@ func TestNotReadyWhileAppendsFail(t *testing.T) {
 	}
 	if err := l.Ready(); err != nil {
 		t.Error(err)
+	}
+}
+
+// Streams reserve their room when they are made: a server that has less says so
+// at the start, with the key that is wrong.
+func TestServerWithTooLittleRoom(t *testing.T) {
+	server := testservers.NATS(t, testservers.NATSOptions{MaxFileStore: "1GB"})
+	_, err := Open(within(t, 10*time.Second), Options{Name: "test", URLs: []string{server.URL}, Partitions: 1, MaxBytes: 16 << 30})
+	if err == nil || !strings.Contains(err.Error(), "log.max_bytes") || gateway.KindOf(err) != gateway.Invalid {
+		t.Errorf("opened on a server with 1 GB: %v", err)
 	}
 }
 

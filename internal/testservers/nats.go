@@ -1,6 +1,7 @@
 package testservers
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -15,6 +16,9 @@ type NATSOptions struct {
 	Nodes int
 	// SyncAlways has every write of JetStream reach the disk before its ack.
 	SyncAlways bool
+	// MaxFileStore is what streams may reserve, however full the disk is; 1TB
+	// when empty.
+	MaxFileStore string
 	// Extra is further text of the configuration file of each node.
 	Extra string
 }
@@ -75,7 +79,7 @@ func NATSCluster(t testing.TB, o NATSOptions) []*NATSServer {
 func (o NATSOptions) text(s *NATSServer, routes []string, i int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "server_name: %s\nlisten: %q\n", s.Name, s.Addr)
-	fmt.Fprintf(&b, "jetstream { store_dir: %q", filepath.Join(s.Dir, "jetstream"))
+	fmt.Fprintf(&b, "jetstream { store_dir: %q, max_file_store: %s", filepath.Join(s.Dir, "jetstream"), cmp.Or(o.MaxFileStore, "1TB"))
 	if o.SyncAlways {
 		b.WriteString(", sync_interval: always")
 	}
