@@ -9,6 +9,7 @@ import (
 	"golang.org/x/term"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"touchpoint/gateway"
 	pb "touchpoint/proto/touchpoint/v1"
 )
 
@@ -121,12 +122,20 @@ func (v *backtestView) decisions() {
 			group = name
 			v.line("  %s", name)
 		}
-		detail := c.Rule
-		if example := customerText(c.Example); example != "" {
-			detail = strings.TrimPrefix(detail+dim(", such as "+example), dim(", "))
-		}
-		v.line("    %-22s %10s  %s  %s", c.Reason, grouped(c.Count), meter(float64(c.Count)/float64(most), 20), clip(detail, 60))
+		v.line("    %-16s %9s  %s  %s", c.Reason, grouped(c.Count), meter(float64(c.Count)/float64(most), 12), dim(clip(detail(c), 84)))
 	}
+}
+
+// detail says what a reason means, which rule it was, and names a customer.
+func detail(c *pb.BacktestCount) string {
+	text := reasonWords[gateway.Reason(c.Reason)]
+	if c.Rule != "" {
+		text += " (" + clip(c.Rule, 30) + ")"
+	}
+	if example := customerText(c.Example); example != "" {
+		text += ", such as " + example
+	}
+	return text
 }
 
 func customerText(c *pb.CustomerRef) string {

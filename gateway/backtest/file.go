@@ -20,6 +20,7 @@ const (
 	magic       = "touchpoint recording 1\n"
 	frameRecord = 'R' // sequence, then an EventBatch record
 	frameRules  = 'S' // partition, then the settings as JSON; before the record that they are of
+	frameCheck  = 'C' // check of the record that follows
 	frameEnd    = 'E' // number of records
 	maxFrame    = 64 << 20
 )
@@ -36,6 +37,7 @@ func Write(ctx context.Context, w io.Writer, src Source) (records int64, err err
 		if r.Rules != nil {
 			out.frame(frameRules, uint64(r.Batch.Partition), r.Rules)
 		}
+		out.frame(frameCheck, r.Check, nil)
 		out.body = wire.AppendBatch(out.body[:0], &r.Batch)
 		out.frame(frameRecord, r.Batch.Seq, out.body)
 		records++
@@ -141,6 +143,8 @@ func (d *fileReader) next(fn func(*Record) error) (end bool, err error) {
 		return true, nil
 	case frameRules:
 		d.rules[int(number)] = slices.Clone(body)
+	case frameCheck:
+		d.record.Check = number
 	case frameRecord:
 		d.records++
 		return false, d.give(number, body, fn)
@@ -159,5 +163,7 @@ func (d *fileReader) give(seq uint64, body []byte, fn func(*Record) error) error
 	}
 	d.record.Rules = d.rules[b.Partition]
 	delete(d.rules, b.Partition)
-	return fn(&d.record)
+	err := fn(&d.record)
+	d.record.Check = 0
+	return err
 }

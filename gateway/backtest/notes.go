@@ -34,6 +34,7 @@ const (
 	NoteRecordedChange NoteCode = "recorded_change_ignored"
 	NoteReaction       NoteCode = "reactions_as_recorded"
 	NoteRefused        NoteCode = "draft_refused"
+	NoteOtherwise      NoteCode = "recorded_otherwise" // by another release
 )
 
 // Exact reports whether the note leaves a result exact.
@@ -48,6 +49,9 @@ type notes struct {
 	changed  map[gateway.Instant]bool
 	erased   map[gateway.CustomerID]bool
 	more     []Note
+	// Records that the run credits otherwise than recorded.
+	otherwise   int64
+	otherwiseAt gateway.Instant
 }
 
 // begin notes where a partition begins and follows the rules that it ran with.
@@ -105,6 +109,11 @@ func (n *notes) list() (list []Note) {
 	if len(n.erased) > 0 {
 		list = append(list, Note{Code: NoteErased, Count: int64(len(n.erased)),
 			Text: fmt.Sprintf("%s erased since: what they did is missing", count(len(n.erased), "customer was", "customers were"))})
+	}
+	if n.otherwise > 0 {
+		list = append(list, Note{Code: NoteOtherwise, Count: n.otherwise, At: n.otherwiseAt,
+			Text: fmt.Sprintf("from %s on, %s not as recorded: another release of the gateway decided them",
+				clockText(n.otherwiseAt), count(int(n.otherwise), "record was credited", "records were credited"))})
 	}
 	list = append(list, n.more...)
 	changes := make([]gateway.Instant, 0, len(n.changed))

@@ -86,6 +86,7 @@ func (r *replay) lane(partition int) *lane {
 
 func (r *replay) apply(l *lane, rec *Record) {
 	l.apply(&rec.Batch, func(s *gateway.Step) {
+		r.notes.compare(rec, s)
 		if r.visit != nil {
 			r.visit(rec, s)
 		}

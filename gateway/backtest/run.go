@@ -141,7 +141,10 @@ func (r *run) record(rec *Record) error {
 		r.decide(b.RecordTime)
 	}
 	r.note(b)
-	l.apply(b, r.sawRecorded)
+	l.apply(b, func(s *gateway.Step) {
+		r.notes.compare(rec, s)
+		r.sawRecorded(s)
+	})
 	if r.draft != nil {
 		if err := r.draft.record(r, rec, l); err != nil {
 			return err

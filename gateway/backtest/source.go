@@ -15,6 +15,9 @@ type Record struct {
 	Batch gateway.Batch
 	// Rules are the settings noted before it, see journey.Rules; mostly nil.
 	Rules []byte
+	// Check is a hash over whom its events were credited to, 0 when that is not
+	// known.
+	Check uint64
 }
 
 // Range chooses what is read. No Partitions means all.
@@ -62,6 +65,7 @@ type assembler struct {
 	slab   gateway.Properties
 	rules  map[int][]byte // noted, for the partition's next record
 	points int
+	check  checkSum
 }
 
 func (a *assembler) add(p *history.Point) error {
@@ -76,7 +80,7 @@ func (a *assembler) add(p *history.Point) error {
 		}
 		a.open = true
 		*b = gateway.Batch{Partition: p.Place.Partition, Seq: p.Place.Seq, RecordTime: p.AppliedAt, Observed: p.Observed, Inputs: b.Inputs[:0]}
-		a.slab = a.slab[:0]
+		a.slab, a.check = a.slab[:0], checkStart
 		if text := a.rules[b.Partition]; text != nil {
 			a.record.Rules = text
 			delete(a.rules, b.Partition)
@@ -87,6 +91,7 @@ func (a *assembler) add(p *history.Point) error {
 		if p.Place.Late != 0 {
 			return nil // it stands where it came in, too, as KindHeld
 		}
+		a.check = a.check.add(p.Customer)
 		a.event(p)
 	case history.KindHeld:
 		a.event(p)
@@ -120,7 +125,7 @@ func (a *assembler) flush() error {
 	if !a.open {
 		return nil
 	}
-	a.open = false
+	a.open, a.record.Check = false, a.check.sum()
 	err := a.fn(&a.record)
 	a.record.Rules = nil
 	return err
