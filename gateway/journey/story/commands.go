@@ -241,6 +241,7 @@ func (s *Session) cmdBind(a args) error {
 	if product == "" {
 		product = "brewer"
 	}
+	s.products[d] = product
 	holder := gateway.DeviceSubject(d).Partition(s.partitions)
 	if holder, err = a.int("holder", holder); err != nil {
 		return err
@@ -310,6 +311,7 @@ func (s *Session) oneEvent(a args) error {
 		switch k {
 		case "device":
 			ev.Device = gateway.DeviceID(s.id(v))
+			ev.Product = cmp.Or(s.products[ev.Device], ev.Product)
 			part = s.holder(ev.Device, a)
 		case "customer":
 			ev.Customer, ev.Product = gateway.CustomerID(s.id(v)), ""

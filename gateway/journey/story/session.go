@@ -31,6 +31,7 @@ type Options struct {
 type Session struct {
 	o          Options
 	names      map[string]uint64
+	products   map[gateway.DeviceID]string // as bound
 	partitions int
 	w          *journey.World
 	out        []string
@@ -43,7 +44,7 @@ type Session struct {
 
 // NewSession is a world in which nothing happened yet.
 func NewSession(o Options) *Session {
-	return &Session{o: o, names: map[string]uint64{}, partitions: 1, version: map[string]uint32{}}
+	return &Session{o: o, names: map[string]uint64{}, products: map[gateway.DeviceID]string{}, partitions: 1, version: map[string]uint32{}}
 }
 
 // Do runs one command and returns what came of it, a line each.
