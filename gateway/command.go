@@ -125,27 +125,6 @@ type SetJourneyState struct {
 	Rule   string
 }
 
-// SendTo asks the home of a customer, who has to do with another one's device,
-// to decide about his own message of a send step. The enrollment stays the
-// owner's.
-type SendTo struct {
-	Customer   CustomerID
-	Role       string // what he is to the device
-	Journey    string
-	Version    uint32
-	Step       string
-	Enrollment EnrollmentID // the owner's
-	Visit      uint32
-	Device     DeviceID
-	Product    string
-	// Values are the open values of the message as the owner's partition sees them.
-	Values Properties
-	// The event that led here, "" for a timer.
-	Cause           string
-	CauseAt         Instant
-	CauseReceivedAt Instant
-}
-
 // TriggerJourney enrolls a customer by API. The same Key gives the same
 // enrollment; the second call is answered with ReasonReplayed.
 type TriggerJourney struct {
@@ -179,7 +158,6 @@ func (CustomerEvent) command()   {}
 func (EraseCustomer) command()   {}
 func (PublishJourney) command()  {}
 func (SetJourneyState) command() {}
-func (SendTo) command()          {}
 func (TriggerJourney) command()  {}
 func (Receipt) command()         {}
 

@@ -124,7 +124,7 @@ func (p *Partition) bindDevice(in *gateway.Input, c gateway.BindDevice) gateway.
 	if o, done := p.routeCustomer(c.Customer, &gateway.Input{Command: c}); done {
 		return o
 	}
-	if c.Role == "payer" { // pays, but uses nothing: no event is his
+	if bystander(c.Role) { // no event is his
 		p.out.Ownerships = append(p.out.Ownerships, gateway.Ownership{Device: c.Device, Product: c.Product,
 			Customer: c.Customer, Role: c.Role, From: c.At})
 		return gateway.Outcome{Customer: c.Customer}
@@ -333,3 +333,7 @@ func (p *Partition) deviceLeft(c *customer, d gateway.DeviceID) {
 	}
 	p.withdraw(c, string(gateway.ReasonUnbound), func(m *message) bool { return m.device == d && m.channel == productChannel })
 }
+
+// bystander reports whether a role is one beside the owner's: who pays for a
+// device, sold it or looks after it does not take it over.
+func bystander(role string) bool { return role == "payer" || role == "dealer" || role == "staff" }

@@ -23,8 +23,6 @@ func appendCommand(b []byte, c gateway.Command) []byte {
 		b = putFixed64(b, 1, uint64(c.Customer))
 	case gateway.Receipt:
 		b = appendReceipt(b, &c)
-	case gateway.SendTo:
-		b = appendSendTo(b, &c)
 	case gateway.PublishJourney, gateway.SetJourneyState, gateway.TriggerJourney:
 		b = appendJourneyCommand(b, c)
 	case gateway.RequestGrant, gateway.Grant, gateway.ReportMessages, gateway.SetBrake, gateway.FillTraits, gateway.FinishFill:
@@ -119,8 +117,6 @@ func commandField(c gateway.Command) int {
 		return 13
 	case gateway.Receipt:
 		return 14
-	case gateway.SendTo:
-		return fieldSendTo
 	}
 	if f := groupField(c); f != 0 {
 		return f
@@ -133,8 +129,6 @@ func (d *batchDecoder) command(field int, m *reader) gateway.Command {
 	switch field {
 	case 3:
 		return m.upsert()
-	case fieldSendTo:
-		return m.sendTo()
 	case 4:
 		return m.setConsent()
 	case 5:

@@ -95,7 +95,7 @@ func filled[T any](start uint64) T {
 // commands is one of each kind, every field set.
 func commands() []gateway.Command {
 	return []gateway.Command{
-		gateway.Tick{}, filled[gateway.UpsertCustomer](1), filled[gateway.SendTo](40), filled[gateway.SetConsent](2), filled[gateway.BindDevice](3),
+		gateway.Tick{}, filled[gateway.UpsertCustomer](1), filled[gateway.SetConsent](2), filled[gateway.BindDevice](3),
 		filled[gateway.UnbindDevice](4), filled[gateway.ReleaseDevice](5), filled[gateway.AdmitDevice](6),
 		filled[gateway.CustomerEvent](7), filled[gateway.EraseCustomer](8), filled[gateway.PublishJourney](9),
 		filled[gateway.SetJourneyState](10), filled[gateway.TriggerJourney](11), filled[gateway.Receipt](12),

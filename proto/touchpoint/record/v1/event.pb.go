@@ -332,7 +332,6 @@ type Input struct {
 	//	*Input_SetJourneyState
 	//	*Input_TriggerJourney
 	//	*Input_Receipt
-	//	*Input_SendTo
 	//	*Input_JoinGroup
 	//	*Input_LeaveGroup
 	//	*Input_ReleaseCustomer
@@ -513,15 +512,6 @@ func (x *Input) GetReceipt() *Receipt {
 	return nil
 }
 
-func (x *Input) GetSendTo() *SendTo {
-	if x != nil {
-		if x, ok := x.Body.(*Input_SendTo); ok {
-			return x.SendTo
-		}
-	}
-	return nil
-}
-
 func (x *Input) GetJoinGroup() *JoinGroup {
 	if x != nil {
 		if x, ok := x.Body.(*Input_JoinGroup); ok {
@@ -679,10 +669,6 @@ type Input_Receipt struct {
 	Receipt *Receipt `protobuf:"bytes,14,opt,name=receipt,proto3,oneof"`
 }
 
-type Input_SendTo struct {
-	SendTo *SendTo `protobuf:"bytes,40,opt,name=send_to,json=sendTo,proto3,oneof"`
-}
-
 type Input_JoinGroup struct {
 	JoinGroup *JoinGroup `protobuf:"bytes,50,opt,name=join_group,json=joinGroup,proto3,oneof"`
 }
@@ -750,8 +736,6 @@ func (*Input_SetJourneyState) isInput_Body() {}
 func (*Input_TriggerJourney) isInput_Body() {}
 
 func (*Input_Receipt) isInput_Body() {}
-
-func (*Input_SendTo) isInput_Body() {}
 
 func (*Input_JoinGroup) isInput_Body() {}
 
@@ -1594,147 +1578,6 @@ func (x *QuietInterval) GetChannels() []string {
 	return nil
 }
 
-// SendTo asks for a message to somebody else who has to do with the device.
-type SendTo struct {
-	state           protoimpl.MessageState `protogen:"open.v1"`
-	Customer        uint64                 `protobuf:"fixed64,1,opt,name=customer,proto3" json:"customer,omitempty"`
-	Role            string                 `protobuf:"bytes,2,opt,name=role,proto3" json:"role,omitempty"`
-	Journey         string                 `protobuf:"bytes,3,opt,name=journey,proto3" json:"journey,omitempty"`
-	Version         uint32                 `protobuf:"varint,4,opt,name=version,proto3" json:"version,omitempty"`
-	Step            string                 `protobuf:"bytes,5,opt,name=step,proto3" json:"step,omitempty"`
-	Enrollment      []byte                 `protobuf:"bytes,6,opt,name=enrollment,proto3" json:"enrollment,omitempty"`
-	Visit           uint32                 `protobuf:"varint,7,opt,name=visit,proto3" json:"visit,omitempty"`
-	Device          uint64                 `protobuf:"fixed64,8,opt,name=device,proto3" json:"device,omitempty"`
-	Product         string                 `protobuf:"bytes,9,opt,name=product,proto3" json:"product,omitempty"`
-	Values          []*Property            `protobuf:"bytes,10,rep,name=values,proto3" json:"values,omitempty"`
-	Cause           string                 `protobuf:"bytes,11,opt,name=cause,proto3" json:"cause,omitempty"`
-	CauseAt         int64                  `protobuf:"varint,12,opt,name=cause_at,json=causeAt,proto3" json:"cause_at,omitempty"`
-	CauseReceivedAt int64                  `protobuf:"varint,13,opt,name=cause_received_at,json=causeReceivedAt,proto3" json:"cause_received_at,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
-}
-
-func (x *SendTo) Reset() {
-	*x = SendTo{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[12]
-	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-	ms.StoreMessageInfo(mi)
-}
-
-func (x *SendTo) String() string {
-	return protoimpl.X.MessageStringOf(x)
-}
-
-func (*SendTo) ProtoMessage() {}
-
-func (x *SendTo) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[12]
-	if x != nil {
-		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
-		if ms.LoadMessageInfo() == nil {
-			ms.StoreMessageInfo(mi)
-		}
-		return ms
-	}
-	return mi.MessageOf(x)
-}
-
-// Deprecated: Use SendTo.ProtoReflect.Descriptor instead.
-func (*SendTo) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{12}
-}
-
-func (x *SendTo) GetCustomer() uint64 {
-	if x != nil {
-		return x.Customer
-	}
-	return 0
-}
-
-func (x *SendTo) GetRole() string {
-	if x != nil {
-		return x.Role
-	}
-	return ""
-}
-
-func (x *SendTo) GetJourney() string {
-	if x != nil {
-		return x.Journey
-	}
-	return ""
-}
-
-func (x *SendTo) GetVersion() uint32 {
-	if x != nil {
-		return x.Version
-	}
-	return 0
-}
-
-func (x *SendTo) GetStep() string {
-	if x != nil {
-		return x.Step
-	}
-	return ""
-}
-
-func (x *SendTo) GetEnrollment() []byte {
-	if x != nil {
-		return x.Enrollment
-	}
-	return nil
-}
-
-func (x *SendTo) GetVisit() uint32 {
-	if x != nil {
-		return x.Visit
-	}
-	return 0
-}
-
-func (x *SendTo) GetDevice() uint64 {
-	if x != nil {
-		return x.Device
-	}
-	return 0
-}
-
-func (x *SendTo) GetProduct() string {
-	if x != nil {
-		return x.Product
-	}
-	return ""
-}
-
-func (x *SendTo) GetValues() []*Property {
-	if x != nil {
-		return x.Values
-	}
-	return nil
-}
-
-func (x *SendTo) GetCause() string {
-	if x != nil {
-		return x.Cause
-	}
-	return ""
-}
-
-func (x *SendTo) GetCauseAt() int64 {
-	if x != nil {
-		return x.CauseAt
-	}
-	return 0
-}
-
-func (x *SendTo) GetCauseReceivedAt() int64 {
-	if x != nil {
-		return x.CauseReceivedAt
-	}
-	return 0
-}
-
 // SetConsent grants or revokes a purpose on a channel.
 type SetConsent struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1750,7 +1593,7 @@ type SetConsent struct {
 
 func (x *SetConsent) Reset() {
 	*x = SetConsent{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[13]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1762,7 +1605,7 @@ func (x *SetConsent) String() string {
 func (*SetConsent) ProtoMessage() {}
 
 func (x *SetConsent) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[13]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1775,7 +1618,7 @@ func (x *SetConsent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetConsent.ProtoReflect.Descriptor instead.
 func (*SetConsent) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{13}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *SetConsent) GetCustomer() uint64 {
@@ -1836,7 +1679,7 @@ type BindDevice struct {
 
 func (x *BindDevice) Reset() {
 	*x = BindDevice{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[14]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1848,7 +1691,7 @@ func (x *BindDevice) String() string {
 func (*BindDevice) ProtoMessage() {}
 
 func (x *BindDevice) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[14]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1861,7 +1704,7 @@ func (x *BindDevice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BindDevice.ProtoReflect.Descriptor instead.
 func (*BindDevice) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{14}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *BindDevice) GetDevice() uint64 {
@@ -1925,7 +1768,7 @@ type UnbindDevice struct {
 
 func (x *UnbindDevice) Reset() {
 	*x = UnbindDevice{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[15]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1937,7 +1780,7 @@ func (x *UnbindDevice) String() string {
 func (*UnbindDevice) ProtoMessage() {}
 
 func (x *UnbindDevice) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[15]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1950,7 +1793,7 @@ func (x *UnbindDevice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnbindDevice.ProtoReflect.Descriptor instead.
 func (*UnbindDevice) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{15}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *UnbindDevice) GetDevice() uint64 {
@@ -1986,7 +1829,7 @@ type ReleaseDevice struct {
 
 func (x *ReleaseDevice) Reset() {
 	*x = ReleaseDevice{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[16]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1998,7 +1841,7 @@ func (x *ReleaseDevice) String() string {
 func (*ReleaseDevice) ProtoMessage() {}
 
 func (x *ReleaseDevice) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[16]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2011,7 +1854,7 @@ func (x *ReleaseDevice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseDevice.ProtoReflect.Descriptor instead.
 func (*ReleaseDevice) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{16}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ReleaseDevice) GetDevice() uint64 {
@@ -2046,7 +1889,7 @@ type AdmitDevice struct {
 
 func (x *AdmitDevice) Reset() {
 	*x = AdmitDevice{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[17]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2058,7 +1901,7 @@ func (x *AdmitDevice) String() string {
 func (*AdmitDevice) ProtoMessage() {}
 
 func (x *AdmitDevice) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[17]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2071,7 +1914,7 @@ func (x *AdmitDevice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdmitDevice.ProtoReflect.Descriptor instead.
 func (*AdmitDevice) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{17}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *AdmitDevice) GetDevice() uint64 {
@@ -2099,7 +1942,7 @@ type CustomerEvent struct {
 
 func (x *CustomerEvent) Reset() {
 	*x = CustomerEvent{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[18]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2111,7 +1954,7 @@ func (x *CustomerEvent) String() string {
 func (*CustomerEvent) ProtoMessage() {}
 
 func (x *CustomerEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[18]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2124,7 +1967,7 @@ func (x *CustomerEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CustomerEvent.ProtoReflect.Descriptor instead.
 func (*CustomerEvent) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{18}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *CustomerEvent) GetCustomer() uint64 {
@@ -2151,7 +1994,7 @@ type EraseCustomer struct {
 
 func (x *EraseCustomer) Reset() {
 	*x = EraseCustomer{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[19]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2163,7 +2006,7 @@ func (x *EraseCustomer) String() string {
 func (*EraseCustomer) ProtoMessage() {}
 
 func (x *EraseCustomer) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[19]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2176,7 +2019,7 @@ func (x *EraseCustomer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EraseCustomer.ProtoReflect.Descriptor instead.
 func (*EraseCustomer) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{19}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *EraseCustomer) GetCustomer() uint64 {
@@ -2202,7 +2045,7 @@ type PublishJourney struct {
 
 func (x *PublishJourney) Reset() {
 	*x = PublishJourney{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[20]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2214,7 +2057,7 @@ func (x *PublishJourney) String() string {
 func (*PublishJourney) ProtoMessage() {}
 
 func (x *PublishJourney) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[20]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2227,7 +2070,7 @@ func (x *PublishJourney) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PublishJourney.ProtoReflect.Descriptor instead.
 func (*PublishJourney) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{20}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *PublishJourney) GetJourney() string {
@@ -2294,7 +2137,7 @@ type SetJourneyState struct {
 
 func (x *SetJourneyState) Reset() {
 	*x = SetJourneyState{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[21]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2306,7 +2149,7 @@ func (x *SetJourneyState) String() string {
 func (*SetJourneyState) ProtoMessage() {}
 
 func (x *SetJourneyState) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[21]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2319,7 +2162,7 @@ func (x *SetJourneyState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetJourneyState.ProtoReflect.Descriptor instead.
 func (*SetJourneyState) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{21}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *SetJourneyState) GetJourney() string {
@@ -2378,7 +2221,7 @@ type TriggerJourney struct {
 
 func (x *TriggerJourney) Reset() {
 	*x = TriggerJourney{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[22]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2390,7 +2233,7 @@ func (x *TriggerJourney) String() string {
 func (*TriggerJourney) ProtoMessage() {}
 
 func (x *TriggerJourney) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[22]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2403,7 +2246,7 @@ func (x *TriggerJourney) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TriggerJourney.ProtoReflect.Descriptor instead.
 func (*TriggerJourney) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{22}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *TriggerJourney) GetJourney() string {
@@ -2457,7 +2300,7 @@ type Receipt struct {
 
 func (x *Receipt) Reset() {
 	*x = Receipt{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[23]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2469,7 +2312,7 @@ func (x *Receipt) String() string {
 func (*Receipt) ProtoMessage() {}
 
 func (x *Receipt) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[23]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2482,7 +2325,7 @@ func (x *Receipt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Receipt.ProtoReflect.Descriptor instead.
 func (*Receipt) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{23}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Receipt) GetMessage() []byte {
@@ -2552,7 +2395,7 @@ type RequestGrant struct {
 
 func (x *RequestGrant) Reset() {
 	*x = RequestGrant{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[24]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2564,7 +2407,7 @@ func (x *RequestGrant) String() string {
 func (*RequestGrant) ProtoMessage() {}
 
 func (x *RequestGrant) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[24]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2577,7 +2420,7 @@ func (x *RequestGrant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RequestGrant.ProtoReflect.Descriptor instead.
 func (*RequestGrant) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{24}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *RequestGrant) GetJourney() string {
@@ -2650,7 +2493,7 @@ type Grant struct {
 
 func (x *Grant) Reset() {
 	*x = Grant{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[25]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2662,7 +2505,7 @@ func (x *Grant) String() string {
 func (*Grant) ProtoMessage() {}
 
 func (x *Grant) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[25]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2675,7 +2518,7 @@ func (x *Grant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Grant.ProtoReflect.Descriptor instead.
 func (*Grant) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{25}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Grant) GetJourney() string {
@@ -2726,7 +2569,7 @@ type ReportMessages struct {
 
 func (x *ReportMessages) Reset() {
 	*x = ReportMessages{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[26]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2738,7 +2581,7 @@ func (x *ReportMessages) String() string {
 func (*ReportMessages) ProtoMessage() {}
 
 func (x *ReportMessages) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[26]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2751,7 +2594,7 @@ func (x *ReportMessages) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportMessages.ProtoReflect.Descriptor instead.
 func (*ReportMessages) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{26}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ReportMessages) GetJourney() string {
@@ -2793,7 +2636,7 @@ type SetBrake struct {
 
 func (x *SetBrake) Reset() {
 	*x = SetBrake{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[27]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2805,7 +2648,7 @@ func (x *SetBrake) String() string {
 func (*SetBrake) ProtoMessage() {}
 
 func (x *SetBrake) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[27]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2818,7 +2661,7 @@ func (x *SetBrake) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrake.ProtoReflect.Descriptor instead.
 func (*SetBrake) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{27}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *SetBrake) GetOn() bool {
@@ -2851,7 +2694,7 @@ type FillTraits struct {
 
 func (x *FillTraits) Reset() {
 	*x = FillTraits{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[28]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2863,7 +2706,7 @@ func (x *FillTraits) String() string {
 func (*FillTraits) ProtoMessage() {}
 
 func (x *FillTraits) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[28]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2876,7 +2719,7 @@ func (x *FillTraits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FillTraits.ProtoReflect.Descriptor instead.
 func (*FillTraits) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{28}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *FillTraits) GetJourney() string {
@@ -2940,7 +2783,7 @@ type FinishFill struct {
 
 func (x *FinishFill) Reset() {
 	*x = FinishFill{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[29]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2952,7 +2795,7 @@ func (x *FinishFill) String() string {
 func (*FinishFill) ProtoMessage() {}
 
 func (x *FinishFill) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[29]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2965,7 +2808,7 @@ func (x *FinishFill) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FinishFill.ProtoReflect.Descriptor instead.
 func (*FinishFill) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{29}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *FinishFill) GetJourney() string {
@@ -3004,7 +2847,7 @@ const file_touchpoint_record_v1_event_proto_rawDesc = "" +
 	"inputCount\x12%\n" +
 	"\x0eproperty_count\x18\x05 \x01(\rR\rpropertyCount\x123\n" +
 	"\x06inputs\x18\x06 \x03(\v2\x1b.touchpoint.record.v1.InputR\x06inputs\x12\x10\n" +
-	"\x03crc\x18\x0f \x01(\aR\x03crc\"\xb1\x0e\n" +
+	"\x03crc\x18\x0f \x01(\aR\x03crc\"\xf8\r\n" +
 	"\x05Input\x123\n" +
 	"\x05event\x18\x01 \x01(\v2\x1b.touchpoint.record.v1.EventH\x00R\x05event\x120\n" +
 	"\x04tick\x18\x02 \x01(\v2\x1a.touchpoint.record.v1.TickH\x00R\x04tick\x12O\n" +
@@ -3022,8 +2865,7 @@ const file_touchpoint_record_v1_event_proto_rawDesc = "" +
 	"\x0fpublish_journey\x18\v \x01(\v2$.touchpoint.record.v1.PublishJourneyH\x00R\x0epublishJourney\x12S\n" +
 	"\x11set_journey_state\x18\f \x01(\v2%.touchpoint.record.v1.SetJourneyStateH\x00R\x0fsetJourneyState\x12O\n" +
 	"\x0ftrigger_journey\x18\r \x01(\v2$.touchpoint.record.v1.TriggerJourneyH\x00R\x0etriggerJourney\x129\n" +
-	"\areceipt\x18\x0e \x01(\v2\x1d.touchpoint.record.v1.ReceiptH\x00R\areceipt\x127\n" +
-	"\asend_to\x18( \x01(\v2\x1c.touchpoint.record.v1.SendToH\x00R\x06sendTo\x12@\n" +
+	"\areceipt\x18\x0e \x01(\v2\x1d.touchpoint.record.v1.ReceiptH\x00R\areceipt\x12@\n" +
 	"\n" +
 	"join_group\x182 \x01(\v2\x1f.touchpoint.record.v1.JoinGroupH\x00R\tjoinGroup\x12C\n" +
 	"\vleave_group\x183 \x01(\v2 .touchpoint.record.v1.LeaveGroupH\x00R\n" +
@@ -3114,24 +2956,7 @@ const file_touchpoint_record_v1_event_proto_rawDesc = "" +
 	"\x04from\x18\x01 \x01(\x05R\x04from\x12\x0e\n" +
 	"\x02to\x18\x02 \x01(\x05R\x02to\x12\x12\n" +
 	"\x04days\x18\x03 \x01(\rR\x04days\x12\x1a\n" +
-	"\bchannels\x18\x04 \x03(\tR\bchannels\"\xfd\x02\n" +
-	"\x06SendTo\x12\x1a\n" +
-	"\bcustomer\x18\x01 \x01(\x06R\bcustomer\x12\x12\n" +
-	"\x04role\x18\x02 \x01(\tR\x04role\x12\x18\n" +
-	"\ajourney\x18\x03 \x01(\tR\ajourney\x12\x18\n" +
-	"\aversion\x18\x04 \x01(\rR\aversion\x12\x12\n" +
-	"\x04step\x18\x05 \x01(\tR\x04step\x12\x1e\n" +
-	"\n" +
-	"enrollment\x18\x06 \x01(\fR\n" +
-	"enrollment\x12\x14\n" +
-	"\x05visit\x18\a \x01(\rR\x05visit\x12\x16\n" +
-	"\x06device\x18\b \x01(\x06R\x06device\x12\x18\n" +
-	"\aproduct\x18\t \x01(\tR\aproduct\x126\n" +
-	"\x06values\x18\n" +
-	" \x03(\v2\x1e.touchpoint.record.v1.PropertyR\x06values\x12\x14\n" +
-	"\x05cause\x18\v \x01(\tR\x05cause\x12\x19\n" +
-	"\bcause_at\x18\f \x01(\x03R\acauseAt\x12*\n" +
-	"\x11cause_received_at\x18\r \x01(\x03R\x0fcauseReceivedAt\"\x9e\x01\n" +
+	"\bchannels\x18\x04 \x03(\tR\bchannels\"\x9e\x01\n" +
 	"\n" +
 	"SetConsent\x12\x1a\n" +
 	"\bcustomer\x18\x01 \x01(\x06R\bcustomer\x12\x18\n" +
@@ -3276,7 +3101,7 @@ func file_touchpoint_record_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_touchpoint_record_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_touchpoint_record_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_touchpoint_record_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
 var file_touchpoint_record_v1_event_proto_goTypes = []any{
 	(Source)(0),             // 0: touchpoint.record.v1.Source
 	(MessageState)(0),       // 1: touchpoint.record.v1.MessageState
@@ -3293,69 +3118,66 @@ var file_touchpoint_record_v1_event_proto_goTypes = []any{
 	(*Tick)(nil),            // 12: touchpoint.record.v1.Tick
 	(*UpsertCustomer)(nil),  // 13: touchpoint.record.v1.UpsertCustomer
 	(*QuietInterval)(nil),   // 14: touchpoint.record.v1.QuietInterval
-	(*SendTo)(nil),          // 15: touchpoint.record.v1.SendTo
-	(*SetConsent)(nil),      // 16: touchpoint.record.v1.SetConsent
-	(*BindDevice)(nil),      // 17: touchpoint.record.v1.BindDevice
-	(*UnbindDevice)(nil),    // 18: touchpoint.record.v1.UnbindDevice
-	(*ReleaseDevice)(nil),   // 19: touchpoint.record.v1.ReleaseDevice
-	(*AdmitDevice)(nil),     // 20: touchpoint.record.v1.AdmitDevice
-	(*CustomerEvent)(nil),   // 21: touchpoint.record.v1.CustomerEvent
-	(*EraseCustomer)(nil),   // 22: touchpoint.record.v1.EraseCustomer
-	(*PublishJourney)(nil),  // 23: touchpoint.record.v1.PublishJourney
-	(*SetJourneyState)(nil), // 24: touchpoint.record.v1.SetJourneyState
-	(*TriggerJourney)(nil),  // 25: touchpoint.record.v1.TriggerJourney
-	(*Receipt)(nil),         // 26: touchpoint.record.v1.Receipt
-	(*RequestGrant)(nil),    // 27: touchpoint.record.v1.RequestGrant
-	(*Grant)(nil),           // 28: touchpoint.record.v1.Grant
-	(*ReportMessages)(nil),  // 29: touchpoint.record.v1.ReportMessages
-	(*SetBrake)(nil),        // 30: touchpoint.record.v1.SetBrake
-	(*FillTraits)(nil),      // 31: touchpoint.record.v1.FillTraits
-	(*FinishFill)(nil),      // 32: touchpoint.record.v1.FinishFill
+	(*SetConsent)(nil),      // 15: touchpoint.record.v1.SetConsent
+	(*BindDevice)(nil),      // 16: touchpoint.record.v1.BindDevice
+	(*UnbindDevice)(nil),    // 17: touchpoint.record.v1.UnbindDevice
+	(*ReleaseDevice)(nil),   // 18: touchpoint.record.v1.ReleaseDevice
+	(*AdmitDevice)(nil),     // 19: touchpoint.record.v1.AdmitDevice
+	(*CustomerEvent)(nil),   // 20: touchpoint.record.v1.CustomerEvent
+	(*EraseCustomer)(nil),   // 21: touchpoint.record.v1.EraseCustomer
+	(*PublishJourney)(nil),  // 22: touchpoint.record.v1.PublishJourney
+	(*SetJourneyState)(nil), // 23: touchpoint.record.v1.SetJourneyState
+	(*TriggerJourney)(nil),  // 24: touchpoint.record.v1.TriggerJourney
+	(*Receipt)(nil),         // 25: touchpoint.record.v1.Receipt
+	(*RequestGrant)(nil),    // 26: touchpoint.record.v1.RequestGrant
+	(*Grant)(nil),           // 27: touchpoint.record.v1.Grant
+	(*ReportMessages)(nil),  // 28: touchpoint.record.v1.ReportMessages
+	(*SetBrake)(nil),        // 29: touchpoint.record.v1.SetBrake
+	(*FillTraits)(nil),      // 30: touchpoint.record.v1.FillTraits
+	(*FinishFill)(nil),      // 31: touchpoint.record.v1.FinishFill
 }
 var file_touchpoint_record_v1_event_proto_depIdxs = []int32{
 	4,  // 0: touchpoint.record.v1.EventBatch.inputs:type_name -> touchpoint.record.v1.Input
 	10, // 1: touchpoint.record.v1.Input.event:type_name -> touchpoint.record.v1.Event
 	12, // 2: touchpoint.record.v1.Input.tick:type_name -> touchpoint.record.v1.Tick
 	13, // 3: touchpoint.record.v1.Input.upsert_customer:type_name -> touchpoint.record.v1.UpsertCustomer
-	16, // 4: touchpoint.record.v1.Input.set_consent:type_name -> touchpoint.record.v1.SetConsent
-	17, // 5: touchpoint.record.v1.Input.bind_device:type_name -> touchpoint.record.v1.BindDevice
-	18, // 6: touchpoint.record.v1.Input.unbind_device:type_name -> touchpoint.record.v1.UnbindDevice
-	19, // 7: touchpoint.record.v1.Input.release_device:type_name -> touchpoint.record.v1.ReleaseDevice
-	20, // 8: touchpoint.record.v1.Input.admit_device:type_name -> touchpoint.record.v1.AdmitDevice
-	21, // 9: touchpoint.record.v1.Input.customer_event:type_name -> touchpoint.record.v1.CustomerEvent
-	22, // 10: touchpoint.record.v1.Input.erase_customer:type_name -> touchpoint.record.v1.EraseCustomer
-	23, // 11: touchpoint.record.v1.Input.publish_journey:type_name -> touchpoint.record.v1.PublishJourney
-	24, // 12: touchpoint.record.v1.Input.set_journey_state:type_name -> touchpoint.record.v1.SetJourneyState
-	25, // 13: touchpoint.record.v1.Input.trigger_journey:type_name -> touchpoint.record.v1.TriggerJourney
-	26, // 14: touchpoint.record.v1.Input.receipt:type_name -> touchpoint.record.v1.Receipt
-	15, // 15: touchpoint.record.v1.Input.send_to:type_name -> touchpoint.record.v1.SendTo
-	5,  // 16: touchpoint.record.v1.Input.join_group:type_name -> touchpoint.record.v1.JoinGroup
-	6,  // 17: touchpoint.record.v1.Input.leave_group:type_name -> touchpoint.record.v1.LeaveGroup
-	7,  // 18: touchpoint.record.v1.Input.release_customer:type_name -> touchpoint.record.v1.ReleaseCustomer
-	8,  // 19: touchpoint.record.v1.Input.admit_customer:type_name -> touchpoint.record.v1.AdmitCustomer
-	27, // 20: touchpoint.record.v1.Input.request_grant:type_name -> touchpoint.record.v1.RequestGrant
-	28, // 21: touchpoint.record.v1.Input.grant:type_name -> touchpoint.record.v1.Grant
-	29, // 22: touchpoint.record.v1.Input.report_messages:type_name -> touchpoint.record.v1.ReportMessages
-	30, // 23: touchpoint.record.v1.Input.set_brake:type_name -> touchpoint.record.v1.SetBrake
-	31, // 24: touchpoint.record.v1.Input.fill_traits:type_name -> touchpoint.record.v1.FillTraits
-	32, // 25: touchpoint.record.v1.Input.finish_fill:type_name -> touchpoint.record.v1.FinishFill
-	9,  // 26: touchpoint.record.v1.Input.from:type_name -> touchpoint.record.v1.Forwarded
-	0,  // 27: touchpoint.record.v1.Event.source:type_name -> touchpoint.record.v1.Source
-	11, // 28: touchpoint.record.v1.Event.properties:type_name -> touchpoint.record.v1.Property
-	11, // 29: touchpoint.record.v1.UpsertCustomer.attributes:type_name -> touchpoint.record.v1.Property
-	14, // 30: touchpoint.record.v1.UpsertCustomer.quiet_hours:type_name -> touchpoint.record.v1.QuietInterval
-	11, // 31: touchpoint.record.v1.SendTo.values:type_name -> touchpoint.record.v1.Property
-	10, // 32: touchpoint.record.v1.CustomerEvent.event:type_name -> touchpoint.record.v1.Event
-	11, // 33: touchpoint.record.v1.TriggerJourney.properties:type_name -> touchpoint.record.v1.Property
-	1,  // 34: touchpoint.record.v1.Receipt.state:type_name -> touchpoint.record.v1.MessageState
-	2,  // 35: touchpoint.record.v1.RequestGrant.limit:type_name -> touchpoint.record.v1.Limit
-	2,  // 36: touchpoint.record.v1.Grant.limit:type_name -> touchpoint.record.v1.Limit
-	21, // 37: touchpoint.record.v1.FillTraits.events:type_name -> touchpoint.record.v1.CustomerEvent
-	38, // [38:38] is the sub-list for method output_type
-	38, // [38:38] is the sub-list for method input_type
-	38, // [38:38] is the sub-list for extension type_name
-	38, // [38:38] is the sub-list for extension extendee
-	0,  // [0:38] is the sub-list for field type_name
+	15, // 4: touchpoint.record.v1.Input.set_consent:type_name -> touchpoint.record.v1.SetConsent
+	16, // 5: touchpoint.record.v1.Input.bind_device:type_name -> touchpoint.record.v1.BindDevice
+	17, // 6: touchpoint.record.v1.Input.unbind_device:type_name -> touchpoint.record.v1.UnbindDevice
+	18, // 7: touchpoint.record.v1.Input.release_device:type_name -> touchpoint.record.v1.ReleaseDevice
+	19, // 8: touchpoint.record.v1.Input.admit_device:type_name -> touchpoint.record.v1.AdmitDevice
+	20, // 9: touchpoint.record.v1.Input.customer_event:type_name -> touchpoint.record.v1.CustomerEvent
+	21, // 10: touchpoint.record.v1.Input.erase_customer:type_name -> touchpoint.record.v1.EraseCustomer
+	22, // 11: touchpoint.record.v1.Input.publish_journey:type_name -> touchpoint.record.v1.PublishJourney
+	23, // 12: touchpoint.record.v1.Input.set_journey_state:type_name -> touchpoint.record.v1.SetJourneyState
+	24, // 13: touchpoint.record.v1.Input.trigger_journey:type_name -> touchpoint.record.v1.TriggerJourney
+	25, // 14: touchpoint.record.v1.Input.receipt:type_name -> touchpoint.record.v1.Receipt
+	5,  // 15: touchpoint.record.v1.Input.join_group:type_name -> touchpoint.record.v1.JoinGroup
+	6,  // 16: touchpoint.record.v1.Input.leave_group:type_name -> touchpoint.record.v1.LeaveGroup
+	7,  // 17: touchpoint.record.v1.Input.release_customer:type_name -> touchpoint.record.v1.ReleaseCustomer
+	8,  // 18: touchpoint.record.v1.Input.admit_customer:type_name -> touchpoint.record.v1.AdmitCustomer
+	26, // 19: touchpoint.record.v1.Input.request_grant:type_name -> touchpoint.record.v1.RequestGrant
+	27, // 20: touchpoint.record.v1.Input.grant:type_name -> touchpoint.record.v1.Grant
+	28, // 21: touchpoint.record.v1.Input.report_messages:type_name -> touchpoint.record.v1.ReportMessages
+	29, // 22: touchpoint.record.v1.Input.set_brake:type_name -> touchpoint.record.v1.SetBrake
+	30, // 23: touchpoint.record.v1.Input.fill_traits:type_name -> touchpoint.record.v1.FillTraits
+	31, // 24: touchpoint.record.v1.Input.finish_fill:type_name -> touchpoint.record.v1.FinishFill
+	9,  // 25: touchpoint.record.v1.Input.from:type_name -> touchpoint.record.v1.Forwarded
+	0,  // 26: touchpoint.record.v1.Event.source:type_name -> touchpoint.record.v1.Source
+	11, // 27: touchpoint.record.v1.Event.properties:type_name -> touchpoint.record.v1.Property
+	11, // 28: touchpoint.record.v1.UpsertCustomer.attributes:type_name -> touchpoint.record.v1.Property
+	14, // 29: touchpoint.record.v1.UpsertCustomer.quiet_hours:type_name -> touchpoint.record.v1.QuietInterval
+	10, // 30: touchpoint.record.v1.CustomerEvent.event:type_name -> touchpoint.record.v1.Event
+	11, // 31: touchpoint.record.v1.TriggerJourney.properties:type_name -> touchpoint.record.v1.Property
+	1,  // 32: touchpoint.record.v1.Receipt.state:type_name -> touchpoint.record.v1.MessageState
+	2,  // 33: touchpoint.record.v1.RequestGrant.limit:type_name -> touchpoint.record.v1.Limit
+	2,  // 34: touchpoint.record.v1.Grant.limit:type_name -> touchpoint.record.v1.Limit
+	20, // 35: touchpoint.record.v1.FillTraits.events:type_name -> touchpoint.record.v1.CustomerEvent
+	36, // [36:36] is the sub-list for method output_type
+	36, // [36:36] is the sub-list for method input_type
+	36, // [36:36] is the sub-list for extension type_name
+	36, // [36:36] is the sub-list for extension extendee
+	0,  // [0:36] is the sub-list for field type_name
 }
 
 func init() { file_touchpoint_record_v1_event_proto_init() }
@@ -3378,7 +3200,6 @@ func file_touchpoint_record_v1_event_proto_init() {
 		(*Input_SetJourneyState)(nil),
 		(*Input_TriggerJourney)(nil),
 		(*Input_Receipt)(nil),
-		(*Input_SendTo)(nil),
 		(*Input_JoinGroup)(nil),
 		(*Input_LeaveGroup)(nil),
 		(*Input_ReleaseCustomer)(nil),
@@ -3404,7 +3225,7 @@ func file_touchpoint_record_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_touchpoint_record_v1_event_proto_rawDesc), len(file_touchpoint_record_v1_event_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   30,
+			NumMessages:   29,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
