@@ -3,7 +3,9 @@ package main
 import (
 	"bufio"
 	"context"
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -214,7 +216,7 @@ func (c *client) customer(r *pb.GetCustomerResponse) {
 	}
 	c.facts("customer", p.Id, "number", p.ExternalId, "name", p.GetProfile().GetFullName(), "e-mail", p.GetProfile().GetEmail(),
 		"phone", p.GetProfile().GetPhone(), "address", p.GetProfile().GetAddress(), "locale", p.Locale, "time zone", p.TimeZone,
-		"country", p.Country, "channels", strings.Join(p.Channels, ", "), "attributes", properties(p.Attributes),
+		"country", p.Country, "stage", stageText(p.Stages), "segments", strings.Join(p.Segments, ", "), "channels", strings.Join(p.Channels, ", "), "attributes", properties(p.Attributes),
 		"consents", strings.Join(consents, ", "), "own cap", limit, "quiet hours", quietText(p.QuietHours), "test", test, "changed", when(p.ChangedAt))
 	c.say("")
 	c.devices("no devices", r.Devices)
@@ -232,6 +234,15 @@ func (c *client) customer(r *pb.GetCustomerResponse) {
 		c.say("")
 		c.decisions(r.Decisions)
 	}
+}
+
+// stageText shows the present stage and the ones before it.
+func stageText(list []*pb.StageVisit) string {
+	var out []string
+	for _, v := range slices.Backward(list) {
+		out = append(out, fmt.Sprintf("%s since %s", cmp.Or(v.Stage, "none"), when(v.At)))
+	}
+	return strings.Join(out, ", before that ")
 }
 
 func quietText(list []*pb.QuietHours) string {

@@ -274,7 +274,7 @@ func (c *client) journey(j *pb.Journey) {
 	c.facts("journey", j.Name, "purpose", j.Purpose, "state", word(j.State, "JOURNEY_STATE_"),
 		"version", nonZero(j.Version), "draft", draft, "changed", when(j.ChangedAt),
 		"entered", fmt.Sprint(n.GetEntered()), "inside now", fmt.Sprint(n.GetActive()),
-		"reached goal", fmt.Sprint(n.GetConverted()), "messages", counts(n.GetMessages()))
+		"reached goal", fmt.Sprint(n.GetConverted()), "filtered out", fmt.Sprint(n.GetFiltered()), "messages", counts(n.GetMessages()))
 	if len(n.GetSteps()) > 0 {
 		c.say("")
 		t := c.table("", "STEP", "INSIDE")

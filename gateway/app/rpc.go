@@ -68,7 +68,9 @@ func tokens(list []TokenConfig) []rpc.Token {
 
 // compile checks a definition for publishing, its templates included.
 func (g *Gateway) compile(text []byte) (rpc.JourneyInfo, error) {
-	def, err := journey.Compile(text, definitionEnv(g.channels(), g.registry))
+	env := definitionEnv(g.channels(), g.registry)
+	env.Segments, env.Stages = g.cfg.Rules.RuleNames()
+	def, err := journey.Compile(text, env)
 	if def == nil {
 		return rpc.JourneyInfo{}, err
 	}

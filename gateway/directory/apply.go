@@ -152,6 +152,13 @@ func (a *applier) step(s *gateway.Step) {
 	for i := range s.Profiles {
 		a.profile(s.Partition, &s.Profiles[i])
 	}
+	for i := range s.Classes {
+		a.class(&s.Classes[i])
+	}
+	for i := range s.Filtered {
+		f := &s.Filtered[i]
+		a.count(f.Journey, f.Version, "filtered", "", int64(f.Count))
+	}
 	for i := range s.Ownerships {
 		a.ownership(s.Partition, &s.Ownerships[i])
 	}
@@ -341,6 +348,7 @@ func (a *applier) erase(partition int, c gateway.CustomerID) {
 		`DELETE FROM message WHERE customer = ?`,
 		`DELETE FROM enrollment WHERE customer = ?`,
 		`DELETE FROM decision WHERE customer = ?`,
+		`DELETE FROM class WHERE customer = ?`,
 		`DELETE FROM ownership WHERE customer = ?`,
 		`DELETE FROM membership WHERE customer = ?`,
 		`DELETE FROM customer WHERE id = ?`,

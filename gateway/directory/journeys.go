@@ -66,6 +66,7 @@ func (d *Directory) Definitions(ctx context.Context, fn func(journey string, ver
 // Ended those that left, by reason; an erased customer stays counted in both.
 type JourneyCounts struct {
 	Entered, Active, Converted int64
+	Filtered                   int64            // turned away by the trigger's filter, before any decision
 	Messages                   map[string]int64 // by state
 	Steps                      map[string]int64 // active, by step
 	Ended                      map[string]int64 // by reason
@@ -85,6 +86,8 @@ func (d *Directory) Counts(ctx context.Context, journey string, version uint32) 
 		switch kind {
 		case "entered":
 			c.Entered = n
+		case "filtered":
+			c.Filtered = n
 		case "converted":
 			c.Converted = n
 		case "active":

@@ -29,6 +29,10 @@ CREATE TABLE customer (
 	cap_count  INTEGER NOT NULL,
 	cap_window INTEGER NOT NULL
 );
+CREATE TABLE class ( -- segments and stages
+	customer INTEGER PRIMARY KEY,
+	text     TEXT NOT NULL
+);
 CREATE TABLE ownership (
 	id        INTEGER PRIMARY KEY,
 	device    INTEGER NOT NULL,

@@ -288,3 +288,15 @@ func (c *condition) unknownClass(segments, stages []string) string {
 	}
 	return ""
 }
+
+// RuleNames lists the declared segments and stages; Env takes them.
+func (c Config) RuleNames() (segments, stages []string) {
+	segments, stages = []string{}, []string{}
+	for _, r := range c.Segments {
+		segments = append(segments, r.Name)
+	}
+	for _, r := range c.Stages {
+		stages = append(stages, r.Name)
+	}
+	return segments, stages
+}

@@ -59,8 +59,8 @@ type Partition struct {
 
 	until            gateway.Instant // the record at hand moves time up to here
 	filtering        []*version      // whose filter turned something away
-	ruleText         string   // segments and stages of the configuration
-	actions          []action // put off to the end of the input
+	ruleText         string          // segments and stages of the configuration
+	actions          []action        // put off to the end of the input
 	chain            []*journey
 	classing         *customer // whose stages are looked at, with his segments as they will be
 	classingSegments uint64

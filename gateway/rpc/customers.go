@@ -74,6 +74,14 @@ func (s *customerService) customerMessage(ctx context.Context, id gateway.Custom
 	if p.CapCount > 0 {
 		m.Cap = &pb.CustomerCap{Count: int32(p.CapCount), Window: durationpb.New(time.Duration(p.CapWindow) * time.Millisecond)}
 	}
+	class, err := s.Customers.Class(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	m.Segments = class.Segments
+	for _, v := range class.Stages {
+		m.Stages = append(m.Stages, &pb.StageVisit{Stage: v.Stage, At: stamp(v.At)})
+	}
 	for _, consent := range p.Consents {
 		m.Consents = append(m.Consents, consentMessage(consent))
 	}

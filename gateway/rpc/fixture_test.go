@@ -353,6 +353,10 @@ func (w *world) Await(_ context.Context, at []gateway.Position) error {
 	return nil
 }
 
+func (w *world) Class(context.Context, gateway.CustomerID) (gateway.CustomerClass, error) {
+	return gateway.CustomerClass{Segments: []string{"heavy"}, Stages: []gateway.StageVisit{{Stage: "active", At: 1}}}, nil
+}
+
 func (w *world) Enrollments(context.Context, gateway.CustomerID, int) ([]gateway.Enrollment, error) {
 	return nil, nil
 }

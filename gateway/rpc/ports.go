@@ -66,6 +66,7 @@ type Explainer interface {
 // Customers reads the customers of the read model.
 type Customers interface {
 	Customer(ctx context.Context, c gateway.CustomerID) (gateway.CustomerProfile, error)
+	Class(ctx context.Context, c gateway.CustomerID) (gateway.CustomerClass, error)
 	Enrollments(ctx context.Context, c gateway.CustomerID, limit int) ([]gateway.Enrollment, error)
 	Ownerships(ctx context.Context, q OwnershipQuery) (Page[gateway.Ownership], error)
 }
@@ -134,6 +135,7 @@ type JourneyReports interface {
 // JourneyCounts says how many are where.
 type JourneyCounts struct {
 	Entered, Active, Converted int64
+	Filtered                   int64            // turned away by the trigger's filter
 	Messages                   map[string]int64 // by state
 	Steps                      map[string]int64 // active, by step
 }

@@ -193,7 +193,13 @@ type Customer struct {
 	ChangedAt *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=changed_at,json=changedAt,proto3" json:"changed_at,omitempty"`
 	// The customer's own quiet hours, beside those of the project and of journeys;
 	// the strictest wins. At most 14.
-	QuietHours    []*QuietHours `protobuf:"bytes,40,rep,name=quiet_hours,json=quietHours,proto3" json:"quiet_hours,omitempty"`
+	QuietHours []*QuietHours `protobuf:"bytes,40,rep,name=quiet_hours,json=quietHours,proto3" json:"quiet_hours,omitempty"`
+	// Segments of the installation's rules that he is in; on a read only.
+	// Example: ["heavy_users"].
+	Segments []string `protobuf:"bytes,20,rep,name=segments,proto3" json:"segments,omitempty"`
+	// Stages that he came through, oldest first, at most 32; the last is the
+	// present one. On a read only.
+	Stages        []*StageVisit `protobuf:"bytes,21,rep,name=stages,proto3" json:"stages,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -319,6 +325,76 @@ func (x *Customer) GetQuietHours() []*QuietHours {
 	return nil
 }
 
+func (x *Customer) GetSegments() []string {
+	if x != nil {
+		return x.Segments
+	}
+	return nil
+}
+
+func (x *Customer) GetStages() []*StageVisit {
+	if x != nil {
+		return x.Stages
+	}
+	return nil
+}
+
+// StageVisit is the entry into a stage of the customer journey.
+type StageVisit struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its name in the rules; empty when they have no stages any more.
+	// Example: "dormant".
+	Stage string `protobuf:"bytes,1,opt,name=stage,proto3" json:"stage,omitempty"`
+	// Since when. Example: "2026-05-01T08:00:00Z".
+	At            *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=at,proto3" json:"at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StageVisit) Reset() {
+	*x = StageVisit{}
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StageVisit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StageVisit) ProtoMessage() {}
+
+func (x *StageVisit) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StageVisit.ProtoReflect.Descriptor instead.
+func (*StageVisit) Descriptor() ([]byte, []int) {
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *StageVisit) GetStage() string {
+	if x != nil {
+		return x.Stage
+	}
+	return ""
+}
+
+func (x *StageVisit) GetAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.At
+	}
+	return nil
+}
+
 // QuietHours is a local interval in which a customer wants no message; it may
 // cross midnight and then belongs to the day on which it starts.
 type QuietHours struct {
@@ -338,7 +414,7 @@ type QuietHours struct {
 
 func (x *QuietHours) Reset() {
 	*x = QuietHours{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[1]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -350,7 +426,7 @@ func (x *QuietHours) String() string {
 func (*QuietHours) ProtoMessage() {}
 
 func (x *QuietHours) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[1]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -363,7 +439,7 @@ func (x *QuietHours) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QuietHours.ProtoReflect.Descriptor instead.
 func (*QuietHours) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{1}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *QuietHours) GetFrom() string {
@@ -421,7 +497,7 @@ type Profile struct {
 
 func (x *Profile) Reset() {
 	*x = Profile{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[2]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -433,7 +509,7 @@ func (x *Profile) String() string {
 func (*Profile) ProtoMessage() {}
 
 func (x *Profile) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[2]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -446,7 +522,7 @@ func (x *Profile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Profile.ProtoReflect.Descriptor instead.
 func (*Profile) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{2}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Profile) GetFullName() string {
@@ -526,7 +602,7 @@ type Consent struct {
 
 func (x *Consent) Reset() {
 	*x = Consent{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[3]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -538,7 +614,7 @@ func (x *Consent) String() string {
 func (*Consent) ProtoMessage() {}
 
 func (x *Consent) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[3]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -551,7 +627,7 @@ func (x *Consent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Consent.ProtoReflect.Descriptor instead.
 func (*Consent) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{3}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Consent) GetPurpose() string {
@@ -602,7 +678,7 @@ type CustomerCap struct {
 
 func (x *CustomerCap) Reset() {
 	*x = CustomerCap{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[4]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -614,7 +690,7 @@ func (x *CustomerCap) String() string {
 func (*CustomerCap) ProtoMessage() {}
 
 func (x *CustomerCap) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[4]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -627,7 +703,7 @@ func (x *CustomerCap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CustomerCap.ProtoReflect.Descriptor instead.
 func (*CustomerCap) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{4}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *CustomerCap) GetCount() int32 {
@@ -660,7 +736,7 @@ type UpsertCustomerRequest struct {
 
 func (x *UpsertCustomerRequest) Reset() {
 	*x = UpsertCustomerRequest{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[5]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -672,7 +748,7 @@ func (x *UpsertCustomerRequest) String() string {
 func (*UpsertCustomerRequest) ProtoMessage() {}
 
 func (x *UpsertCustomerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[5]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -685,7 +761,7 @@ func (x *UpsertCustomerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpsertCustomerRequest.ProtoReflect.Descriptor instead.
 func (*UpsertCustomerRequest) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{5}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *UpsertCustomerRequest) GetCustomer() *Customer {
@@ -717,7 +793,7 @@ type UpsertCustomerResponse struct {
 
 func (x *UpsertCustomerResponse) Reset() {
 	*x = UpsertCustomerResponse{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[6]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -729,7 +805,7 @@ func (x *UpsertCustomerResponse) String() string {
 func (*UpsertCustomerResponse) ProtoMessage() {}
 
 func (x *UpsertCustomerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[6]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -742,7 +818,7 @@ func (x *UpsertCustomerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpsertCustomerResponse.ProtoReflect.Descriptor instead.
 func (*UpsertCustomerResponse) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{6}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *UpsertCustomerResponse) GetCustomerId() string {
@@ -784,7 +860,7 @@ type GetCustomerRequest struct {
 
 func (x *GetCustomerRequest) Reset() {
 	*x = GetCustomerRequest{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[7]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -796,7 +872,7 @@ func (x *GetCustomerRequest) String() string {
 func (*GetCustomerRequest) ProtoMessage() {}
 
 func (x *GetCustomerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[7]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -809,7 +885,7 @@ func (x *GetCustomerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCustomerRequest.ProtoReflect.Descriptor instead.
 func (*GetCustomerRequest) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{7}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *GetCustomerRequest) GetCustomer() *CustomerRef {
@@ -859,7 +935,7 @@ type GetCustomerResponse struct {
 
 func (x *GetCustomerResponse) Reset() {
 	*x = GetCustomerResponse{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[8]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -871,7 +947,7 @@ func (x *GetCustomerResponse) String() string {
 func (*GetCustomerResponse) ProtoMessage() {}
 
 func (x *GetCustomerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[8]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -884,7 +960,7 @@ func (x *GetCustomerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetCustomerResponse.ProtoReflect.Descriptor instead.
 func (*GetCustomerResponse) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{8}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GetCustomerResponse) GetCustomer() *Customer {
@@ -959,7 +1035,7 @@ type Enrollment struct {
 
 func (x *Enrollment) Reset() {
 	*x = Enrollment{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[9]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -971,7 +1047,7 @@ func (x *Enrollment) String() string {
 func (*Enrollment) ProtoMessage() {}
 
 func (x *Enrollment) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[9]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -984,7 +1060,7 @@ func (x *Enrollment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Enrollment.ProtoReflect.Descriptor instead.
 func (*Enrollment) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{9}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Enrollment) GetId() string {
@@ -1132,7 +1208,7 @@ type Decision struct {
 
 func (x *Decision) Reset() {
 	*x = Decision{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[10]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1144,7 +1220,7 @@ func (x *Decision) String() string {
 func (*Decision) ProtoMessage() {}
 
 func (x *Decision) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[10]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1157,7 +1233,7 @@ func (x *Decision) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Decision.ProtoReflect.Descriptor instead.
 func (*Decision) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{10}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Decision) GetAt() *timestamppb.Timestamp {
@@ -1308,7 +1384,7 @@ type SetConsentRequest struct {
 
 func (x *SetConsentRequest) Reset() {
 	*x = SetConsentRequest{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[11]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1320,7 +1396,7 @@ func (x *SetConsentRequest) String() string {
 func (*SetConsentRequest) ProtoMessage() {}
 
 func (x *SetConsentRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[11]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1333,7 +1409,7 @@ func (x *SetConsentRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetConsentRequest.ProtoReflect.Descriptor instead.
 func (*SetConsentRequest) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{11}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *SetConsentRequest) GetCustomer() *CustomerRef {
@@ -1389,7 +1465,7 @@ type SetConsentResponse struct {
 
 func (x *SetConsentResponse) Reset() {
 	*x = SetConsentResponse{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[12]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1401,7 +1477,7 @@ func (x *SetConsentResponse) String() string {
 func (*SetConsentResponse) ProtoMessage() {}
 
 func (x *SetConsentResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[12]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1414,7 +1490,7 @@ func (x *SetConsentResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetConsentResponse.ProtoReflect.Descriptor instead.
 func (*SetConsentResponse) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{12}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *SetConsentResponse) GetPosition() *Position {
@@ -1435,7 +1511,7 @@ type EraseCustomerRequest struct {
 
 func (x *EraseCustomerRequest) Reset() {
 	*x = EraseCustomerRequest{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[13]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1447,7 +1523,7 @@ func (x *EraseCustomerRequest) String() string {
 func (*EraseCustomerRequest) ProtoMessage() {}
 
 func (x *EraseCustomerRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[13]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1460,7 +1536,7 @@ func (x *EraseCustomerRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EraseCustomerRequest.ProtoReflect.Descriptor instead.
 func (*EraseCustomerRequest) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{13}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *EraseCustomerRequest) GetCustomer() *CustomerRef {
@@ -1481,7 +1557,7 @@ type EraseCustomerResponse struct {
 
 func (x *EraseCustomerResponse) Reset() {
 	*x = EraseCustomerResponse{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[14]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1493,7 +1569,7 @@ func (x *EraseCustomerResponse) String() string {
 func (*EraseCustomerResponse) ProtoMessage() {}
 
 func (x *EraseCustomerResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[14]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1506,7 +1582,7 @@ func (x *EraseCustomerResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EraseCustomerResponse.ProtoReflect.Descriptor instead.
 func (*EraseCustomerResponse) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{14}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *EraseCustomerResponse) GetPosition() *Position {
@@ -1535,7 +1611,7 @@ type Device struct {
 
 func (x *Device) Reset() {
 	*x = Device{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[15]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1547,7 +1623,7 @@ func (x *Device) String() string {
 func (*Device) ProtoMessage() {}
 
 func (x *Device) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[15]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1560,7 +1636,7 @@ func (x *Device) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Device.ProtoReflect.Descriptor instead.
 func (*Device) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{15}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Device) GetDevice() *DeviceRef {
@@ -1618,7 +1694,7 @@ type BindDeviceRequest struct {
 
 func (x *BindDeviceRequest) Reset() {
 	*x = BindDeviceRequest{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[16]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1630,7 +1706,7 @@ func (x *BindDeviceRequest) String() string {
 func (*BindDeviceRequest) ProtoMessage() {}
 
 func (x *BindDeviceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[16]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1643,7 +1719,7 @@ func (x *BindDeviceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BindDeviceRequest.ProtoReflect.Descriptor instead.
 func (*BindDeviceRequest) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{16}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *BindDeviceRequest) GetDevice() *DeviceRef {
@@ -1696,7 +1772,7 @@ type BindDeviceResponse struct {
 
 func (x *BindDeviceResponse) Reset() {
 	*x = BindDeviceResponse{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[17]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1708,7 +1784,7 @@ func (x *BindDeviceResponse) String() string {
 func (*BindDeviceResponse) ProtoMessage() {}
 
 func (x *BindDeviceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[17]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1721,7 +1797,7 @@ func (x *BindDeviceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BindDeviceResponse.ProtoReflect.Descriptor instead.
 func (*BindDeviceResponse) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{17}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *BindDeviceResponse) GetDeviceId() string {
@@ -1760,7 +1836,7 @@ type UnbindDeviceRequest struct {
 
 func (x *UnbindDeviceRequest) Reset() {
 	*x = UnbindDeviceRequest{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[18]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1772,7 +1848,7 @@ func (x *UnbindDeviceRequest) String() string {
 func (*UnbindDeviceRequest) ProtoMessage() {}
 
 func (x *UnbindDeviceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[18]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1785,7 +1861,7 @@ func (x *UnbindDeviceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnbindDeviceRequest.ProtoReflect.Descriptor instead.
 func (*UnbindDeviceRequest) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{18}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *UnbindDeviceRequest) GetDevice() *DeviceRef {
@@ -1820,7 +1896,7 @@ type UnbindDeviceResponse struct {
 
 func (x *UnbindDeviceResponse) Reset() {
 	*x = UnbindDeviceResponse{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[19]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1832,7 +1908,7 @@ func (x *UnbindDeviceResponse) String() string {
 func (*UnbindDeviceResponse) ProtoMessage() {}
 
 func (x *UnbindDeviceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[19]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1845,7 +1921,7 @@ func (x *UnbindDeviceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnbindDeviceResponse.ProtoReflect.Descriptor instead.
 func (*UnbindDeviceResponse) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{19}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *UnbindDeviceResponse) GetPosition() *Position {
@@ -1876,7 +1952,7 @@ type ListDevicesRequest struct {
 
 func (x *ListDevicesRequest) Reset() {
 	*x = ListDevicesRequest{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[20]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1888,7 +1964,7 @@ func (x *ListDevicesRequest) String() string {
 func (*ListDevicesRequest) ProtoMessage() {}
 
 func (x *ListDevicesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[20]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1901,7 +1977,7 @@ func (x *ListDevicesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDevicesRequest.ProtoReflect.Descriptor instead.
 func (*ListDevicesRequest) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{20}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ListDevicesRequest) GetCustomer() *CustomerRef {
@@ -1959,7 +2035,7 @@ type ListDevicesResponse struct {
 
 func (x *ListDevicesResponse) Reset() {
 	*x = ListDevicesResponse{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[21]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1971,7 +2047,7 @@ func (x *ListDevicesResponse) String() string {
 func (*ListDevicesResponse) ProtoMessage() {}
 
 func (x *ListDevicesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[21]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1984,7 +2060,7 @@ func (x *ListDevicesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDevicesResponse.ProtoReflect.Descriptor instead.
 func (*ListDevicesResponse) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{21}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ListDevicesResponse) GetDevices() []*Device {
@@ -2030,7 +2106,7 @@ type ListDecisionsRequest struct {
 
 func (x *ListDecisionsRequest) Reset() {
 	*x = ListDecisionsRequest{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[22]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2042,7 +2118,7 @@ func (x *ListDecisionsRequest) String() string {
 func (*ListDecisionsRequest) ProtoMessage() {}
 
 func (x *ListDecisionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[22]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2055,7 +2131,7 @@ func (x *ListDecisionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDecisionsRequest.ProtoReflect.Descriptor instead.
 func (*ListDecisionsRequest) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{22}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ListDecisionsRequest) GetCustomer() *CustomerRef {
@@ -2134,7 +2210,7 @@ type ListDecisionsResponse struct {
 
 func (x *ListDecisionsResponse) Reset() {
 	*x = ListDecisionsResponse{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[23]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2146,7 +2222,7 @@ func (x *ListDecisionsResponse) String() string {
 func (*ListDecisionsResponse) ProtoMessage() {}
 
 func (x *ListDecisionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[23]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2159,7 +2235,7 @@ func (x *ListDecisionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListDecisionsResponse.ProtoReflect.Descriptor instead.
 func (*ListDecisionsResponse) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{23}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ListDecisionsResponse) GetDecisions() []*Decision {
@@ -2196,7 +2272,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[24]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2208,7 +2284,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[24]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2221,7 +2297,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{24}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ExplainRequest) GetCustomer() *CustomerRef {
@@ -2281,7 +2357,7 @@ type ExplainResponse struct {
 
 func (x *ExplainResponse) Reset() {
 	*x = ExplainResponse{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[25]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2293,7 +2369,7 @@ func (x *ExplainResponse) String() string {
 func (*ExplainResponse) ProtoMessage() {}
 
 func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[25]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2306,7 +2382,7 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
 func (*ExplainResponse) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{25}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ExplainResponse) GetLines() []*ExplainLine {
@@ -2365,7 +2441,7 @@ type ExplainLine struct {
 
 func (x *ExplainLine) Reset() {
 	*x = ExplainLine{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[26]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2377,7 +2453,7 @@ func (x *ExplainLine) String() string {
 func (*ExplainLine) ProtoMessage() {}
 
 func (x *ExplainLine) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[26]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2390,7 +2466,7 @@ func (x *ExplainLine) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainLine.ProtoReflect.Descriptor instead.
 func (*ExplainLine) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{26}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ExplainLine) GetMark() string {
@@ -2435,7 +2511,7 @@ type ExplainCheck struct {
 
 func (x *ExplainCheck) Reset() {
 	*x = ExplainCheck{}
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[27]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2447,7 +2523,7 @@ func (x *ExplainCheck) String() string {
 func (*ExplainCheck) ProtoMessage() {}
 
 func (x *ExplainCheck) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_customers_proto_msgTypes[27]
+	mi := &file_touchpoint_v1_customers_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2460,7 +2536,7 @@ func (x *ExplainCheck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainCheck.ProtoReflect.Descriptor instead.
 func (*ExplainCheck) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{27}
+	return file_touchpoint_v1_customers_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ExplainCheck) GetName() string {
@@ -2530,7 +2606,7 @@ var File_touchpoint_v1_customers_proto protoreflect.FileDescriptor
 
 const file_touchpoint_v1_customers_proto_rawDesc = "" +
 	"\n" +
-	"\x1dtouchpoint/v1/customers.proto\x12\rtouchpoint.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1atouchpoint/v1/common.proto\x1a\x1atouchpoint/v1/groups.proto\"\xeb\x04\n" +
+	"\x1dtouchpoint/v1/customers.proto\x12\rtouchpoint.v1\x1a\x1egoogle/protobuf/duration.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1atouchpoint/v1/common.proto\x1a\x1atouchpoint/v1/groups.proto\"\xba\x05\n" +
 	"\bCustomer\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1f\n" +
 	"\vexternal_id\x18\x02 \x01(\tR\n" +
@@ -2550,10 +2626,16 @@ const file_touchpoint_v1_customers_proto_rawDesc = "" +
 	"\n" +
 	"changed_at\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\tchangedAt\x12:\n" +
 	"\vquiet_hours\x18( \x03(\v2\x19.touchpoint.v1.QuietHoursR\n" +
-	"quietHours\x1a[\n" +
+	"quietHours\x12\x1a\n" +
+	"\bsegments\x18\x14 \x03(\tR\bsegments\x121\n" +
+	"\x06stages\x18\x15 \x03(\v2\x19.touchpoint.v1.StageVisitR\x06stages\x1a[\n" +
 	"\x0fAttributesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x122\n" +
-	"\x05value\x18\x02 \x01(\v2\x1c.touchpoint.v1.PropertyValueR\x05value:\x028\x01\"`\n" +
+	"\x05value\x18\x02 \x01(\v2\x1c.touchpoint.v1.PropertyValueR\x05value:\x028\x01\"N\n" +
+	"\n" +
+	"StageVisit\x12\x14\n" +
+	"\x05stage\x18\x01 \x01(\tR\x05stage\x12*\n" +
+	"\x02at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\"`\n" +
 	"\n" +
 	"QuietHours\x12\x12\n" +
 	"\x04from\x18\x01 \x01(\tR\x04from\x12\x0e\n" +
@@ -2789,142 +2871,145 @@ func file_touchpoint_v1_customers_proto_rawDescGZIP() []byte {
 }
 
 var file_touchpoint_v1_customers_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_touchpoint_v1_customers_proto_msgTypes = make([]protoimpl.MessageInfo, 32)
+var file_touchpoint_v1_customers_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
 var file_touchpoint_v1_customers_proto_goTypes = []any{
 	(DecisionKind)(0),              // 0: touchpoint.v1.DecisionKind
 	(DeviceRole)(0),                // 1: touchpoint.v1.DeviceRole
 	(*Customer)(nil),               // 2: touchpoint.v1.Customer
-	(*QuietHours)(nil),             // 3: touchpoint.v1.QuietHours
-	(*Profile)(nil),                // 4: touchpoint.v1.Profile
-	(*Consent)(nil),                // 5: touchpoint.v1.Consent
-	(*CustomerCap)(nil),            // 6: touchpoint.v1.CustomerCap
-	(*UpsertCustomerRequest)(nil),  // 7: touchpoint.v1.UpsertCustomerRequest
-	(*UpsertCustomerResponse)(nil), // 8: touchpoint.v1.UpsertCustomerResponse
-	(*GetCustomerRequest)(nil),     // 9: touchpoint.v1.GetCustomerRequest
-	(*GetCustomerResponse)(nil),    // 10: touchpoint.v1.GetCustomerResponse
-	(*Enrollment)(nil),             // 11: touchpoint.v1.Enrollment
-	(*Decision)(nil),               // 12: touchpoint.v1.Decision
-	(*SetConsentRequest)(nil),      // 13: touchpoint.v1.SetConsentRequest
-	(*SetConsentResponse)(nil),     // 14: touchpoint.v1.SetConsentResponse
-	(*EraseCustomerRequest)(nil),   // 15: touchpoint.v1.EraseCustomerRequest
-	(*EraseCustomerResponse)(nil),  // 16: touchpoint.v1.EraseCustomerResponse
-	(*Device)(nil),                 // 17: touchpoint.v1.Device
-	(*BindDeviceRequest)(nil),      // 18: touchpoint.v1.BindDeviceRequest
-	(*BindDeviceResponse)(nil),     // 19: touchpoint.v1.BindDeviceResponse
-	(*UnbindDeviceRequest)(nil),    // 20: touchpoint.v1.UnbindDeviceRequest
-	(*UnbindDeviceResponse)(nil),   // 21: touchpoint.v1.UnbindDeviceResponse
-	(*ListDevicesRequest)(nil),     // 22: touchpoint.v1.ListDevicesRequest
-	(*ListDevicesResponse)(nil),    // 23: touchpoint.v1.ListDevicesResponse
-	(*ListDecisionsRequest)(nil),   // 24: touchpoint.v1.ListDecisionsRequest
-	(*ListDecisionsResponse)(nil),  // 25: touchpoint.v1.ListDecisionsResponse
-	(*ExplainRequest)(nil),         // 26: touchpoint.v1.ExplainRequest
-	(*ExplainResponse)(nil),        // 27: touchpoint.v1.ExplainResponse
-	(*ExplainLine)(nil),            // 28: touchpoint.v1.ExplainLine
-	(*ExplainCheck)(nil),           // 29: touchpoint.v1.ExplainCheck
-	nil,                            // 30: touchpoint.v1.Customer.AttributesEntry
-	nil,                            // 31: touchpoint.v1.Profile.ExtraEntry
-	nil,                            // 32: touchpoint.v1.Decision.ValuesEntry
-	nil,                            // 33: touchpoint.v1.ExplainCheck.ValuesEntry
-	(*timestamppb.Timestamp)(nil),  // 34: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),    // 35: google.protobuf.Duration
-	(*fieldmaskpb.FieldMask)(nil),  // 36: google.protobuf.FieldMask
-	(*Position)(nil),               // 37: touchpoint.v1.Position
-	(*CustomerRef)(nil),            // 38: touchpoint.v1.CustomerRef
-	(*Membership)(nil),             // 39: touchpoint.v1.Membership
-	(*DeviceRef)(nil),              // 40: touchpoint.v1.DeviceRef
-	(*PropertyValue)(nil),          // 41: touchpoint.v1.PropertyValue
+	(*StageVisit)(nil),             // 3: touchpoint.v1.StageVisit
+	(*QuietHours)(nil),             // 4: touchpoint.v1.QuietHours
+	(*Profile)(nil),                // 5: touchpoint.v1.Profile
+	(*Consent)(nil),                // 6: touchpoint.v1.Consent
+	(*CustomerCap)(nil),            // 7: touchpoint.v1.CustomerCap
+	(*UpsertCustomerRequest)(nil),  // 8: touchpoint.v1.UpsertCustomerRequest
+	(*UpsertCustomerResponse)(nil), // 9: touchpoint.v1.UpsertCustomerResponse
+	(*GetCustomerRequest)(nil),     // 10: touchpoint.v1.GetCustomerRequest
+	(*GetCustomerResponse)(nil),    // 11: touchpoint.v1.GetCustomerResponse
+	(*Enrollment)(nil),             // 12: touchpoint.v1.Enrollment
+	(*Decision)(nil),               // 13: touchpoint.v1.Decision
+	(*SetConsentRequest)(nil),      // 14: touchpoint.v1.SetConsentRequest
+	(*SetConsentResponse)(nil),     // 15: touchpoint.v1.SetConsentResponse
+	(*EraseCustomerRequest)(nil),   // 16: touchpoint.v1.EraseCustomerRequest
+	(*EraseCustomerResponse)(nil),  // 17: touchpoint.v1.EraseCustomerResponse
+	(*Device)(nil),                 // 18: touchpoint.v1.Device
+	(*BindDeviceRequest)(nil),      // 19: touchpoint.v1.BindDeviceRequest
+	(*BindDeviceResponse)(nil),     // 20: touchpoint.v1.BindDeviceResponse
+	(*UnbindDeviceRequest)(nil),    // 21: touchpoint.v1.UnbindDeviceRequest
+	(*UnbindDeviceResponse)(nil),   // 22: touchpoint.v1.UnbindDeviceResponse
+	(*ListDevicesRequest)(nil),     // 23: touchpoint.v1.ListDevicesRequest
+	(*ListDevicesResponse)(nil),    // 24: touchpoint.v1.ListDevicesResponse
+	(*ListDecisionsRequest)(nil),   // 25: touchpoint.v1.ListDecisionsRequest
+	(*ListDecisionsResponse)(nil),  // 26: touchpoint.v1.ListDecisionsResponse
+	(*ExplainRequest)(nil),         // 27: touchpoint.v1.ExplainRequest
+	(*ExplainResponse)(nil),        // 28: touchpoint.v1.ExplainResponse
+	(*ExplainLine)(nil),            // 29: touchpoint.v1.ExplainLine
+	(*ExplainCheck)(nil),           // 30: touchpoint.v1.ExplainCheck
+	nil,                            // 31: touchpoint.v1.Customer.AttributesEntry
+	nil,                            // 32: touchpoint.v1.Profile.ExtraEntry
+	nil,                            // 33: touchpoint.v1.Decision.ValuesEntry
+	nil,                            // 34: touchpoint.v1.ExplainCheck.ValuesEntry
+	(*timestamppb.Timestamp)(nil),  // 35: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),    // 36: google.protobuf.Duration
+	(*fieldmaskpb.FieldMask)(nil),  // 37: google.protobuf.FieldMask
+	(*Position)(nil),               // 38: touchpoint.v1.Position
+	(*CustomerRef)(nil),            // 39: touchpoint.v1.CustomerRef
+	(*Membership)(nil),             // 40: touchpoint.v1.Membership
+	(*DeviceRef)(nil),              // 41: touchpoint.v1.DeviceRef
+	(*PropertyValue)(nil),          // 42: touchpoint.v1.PropertyValue
 }
 var file_touchpoint_v1_customers_proto_depIdxs = []int32{
-	4,  // 0: touchpoint.v1.Customer.profile:type_name -> touchpoint.v1.Profile
-	30, // 1: touchpoint.v1.Customer.attributes:type_name -> touchpoint.v1.Customer.AttributesEntry
-	5,  // 2: touchpoint.v1.Customer.consents:type_name -> touchpoint.v1.Consent
-	6,  // 3: touchpoint.v1.Customer.cap:type_name -> touchpoint.v1.CustomerCap
-	34, // 4: touchpoint.v1.Customer.changed_at:type_name -> google.protobuf.Timestamp
-	3,  // 5: touchpoint.v1.Customer.quiet_hours:type_name -> touchpoint.v1.QuietHours
-	31, // 6: touchpoint.v1.Profile.extra:type_name -> touchpoint.v1.Profile.ExtraEntry
-	34, // 7: touchpoint.v1.Consent.at:type_name -> google.protobuf.Timestamp
-	35, // 8: touchpoint.v1.CustomerCap.window:type_name -> google.protobuf.Duration
-	2,  // 9: touchpoint.v1.UpsertCustomerRequest.customer:type_name -> touchpoint.v1.Customer
-	36, // 10: touchpoint.v1.UpsertCustomerRequest.update_mask:type_name -> google.protobuf.FieldMask
-	37, // 11: touchpoint.v1.UpsertCustomerResponse.positions:type_name -> touchpoint.v1.Position
-	38, // 12: touchpoint.v1.GetCustomerRequest.customer:type_name -> touchpoint.v1.CustomerRef
-	37, // 13: touchpoint.v1.GetCustomerRequest.at_least:type_name -> touchpoint.v1.Position
-	2,  // 14: touchpoint.v1.GetCustomerResponse.customer:type_name -> touchpoint.v1.Customer
-	17, // 15: touchpoint.v1.GetCustomerResponse.devices:type_name -> touchpoint.v1.Device
-	11, // 16: touchpoint.v1.GetCustomerResponse.enrollments:type_name -> touchpoint.v1.Enrollment
-	12, // 17: touchpoint.v1.GetCustomerResponse.decisions:type_name -> touchpoint.v1.Decision
-	39, // 18: touchpoint.v1.GetCustomerResponse.memberships:type_name -> touchpoint.v1.Membership
-	40, // 19: touchpoint.v1.Enrollment.device:type_name -> touchpoint.v1.DeviceRef
-	34, // 20: touchpoint.v1.Enrollment.entered_at:type_name -> google.protobuf.Timestamp
-	34, // 21: touchpoint.v1.Enrollment.changed_at:type_name -> google.protobuf.Timestamp
-	34, // 22: touchpoint.v1.Enrollment.ended_at:type_name -> google.protobuf.Timestamp
-	34, // 23: touchpoint.v1.Enrollment.waits_until:type_name -> google.protobuf.Timestamp
-	34, // 24: touchpoint.v1.Decision.at:type_name -> google.protobuf.Timestamp
-	0,  // 25: touchpoint.v1.Decision.kind:type_name -> touchpoint.v1.DecisionKind
-	40, // 26: touchpoint.v1.Decision.device:type_name -> touchpoint.v1.DeviceRef
-	32, // 27: touchpoint.v1.Decision.values:type_name -> touchpoint.v1.Decision.ValuesEntry
-	38, // 28: touchpoint.v1.SetConsentRequest.customer:type_name -> touchpoint.v1.CustomerRef
-	34, // 29: touchpoint.v1.SetConsentRequest.at:type_name -> google.protobuf.Timestamp
-	37, // 30: touchpoint.v1.SetConsentResponse.position:type_name -> touchpoint.v1.Position
-	38, // 31: touchpoint.v1.EraseCustomerRequest.customer:type_name -> touchpoint.v1.CustomerRef
-	37, // 32: touchpoint.v1.EraseCustomerResponse.position:type_name -> touchpoint.v1.Position
-	40, // 33: touchpoint.v1.Device.device:type_name -> touchpoint.v1.DeviceRef
-	1,  // 34: touchpoint.v1.Device.role:type_name -> touchpoint.v1.DeviceRole
-	34, // 35: touchpoint.v1.Device.from:type_name -> google.protobuf.Timestamp
-	34, // 36: touchpoint.v1.Device.to:type_name -> google.protobuf.Timestamp
-	40, // 37: touchpoint.v1.BindDeviceRequest.device:type_name -> touchpoint.v1.DeviceRef
-	38, // 38: touchpoint.v1.BindDeviceRequest.customer:type_name -> touchpoint.v1.CustomerRef
-	1,  // 39: touchpoint.v1.BindDeviceRequest.role:type_name -> touchpoint.v1.DeviceRole
-	34, // 40: touchpoint.v1.BindDeviceRequest.at:type_name -> google.protobuf.Timestamp
-	37, // 41: touchpoint.v1.BindDeviceResponse.position:type_name -> touchpoint.v1.Position
-	40, // 42: touchpoint.v1.UnbindDeviceRequest.device:type_name -> touchpoint.v1.DeviceRef
-	38, // 43: touchpoint.v1.UnbindDeviceRequest.customer:type_name -> touchpoint.v1.CustomerRef
-	34, // 44: touchpoint.v1.UnbindDeviceRequest.at:type_name -> google.protobuf.Timestamp
-	37, // 45: touchpoint.v1.UnbindDeviceResponse.position:type_name -> touchpoint.v1.Position
-	38, // 46: touchpoint.v1.ListDevicesRequest.customer:type_name -> touchpoint.v1.CustomerRef
-	40, // 47: touchpoint.v1.ListDevicesRequest.device:type_name -> touchpoint.v1.DeviceRef
-	37, // 48: touchpoint.v1.ListDevicesRequest.at_least:type_name -> touchpoint.v1.Position
-	17, // 49: touchpoint.v1.ListDevicesResponse.devices:type_name -> touchpoint.v1.Device
-	38, // 50: touchpoint.v1.ListDecisionsRequest.customer:type_name -> touchpoint.v1.CustomerRef
-	0,  // 51: touchpoint.v1.ListDecisionsRequest.kinds:type_name -> touchpoint.v1.DecisionKind
-	34, // 52: touchpoint.v1.ListDecisionsRequest.from:type_name -> google.protobuf.Timestamp
-	34, // 53: touchpoint.v1.ListDecisionsRequest.to:type_name -> google.protobuf.Timestamp
-	37, // 54: touchpoint.v1.ListDecisionsRequest.at_least:type_name -> touchpoint.v1.Position
-	12, // 55: touchpoint.v1.ListDecisionsResponse.decisions:type_name -> touchpoint.v1.Decision
-	38, // 56: touchpoint.v1.ExplainRequest.customer:type_name -> touchpoint.v1.CustomerRef
-	34, // 57: touchpoint.v1.ExplainRequest.at:type_name -> google.protobuf.Timestamp
-	28, // 58: touchpoint.v1.ExplainResponse.lines:type_name -> touchpoint.v1.ExplainLine
-	29, // 59: touchpoint.v1.ExplainResponse.checks:type_name -> touchpoint.v1.ExplainCheck
-	34, // 60: touchpoint.v1.ExplainResponse.at:type_name -> google.protobuf.Timestamp
-	33, // 61: touchpoint.v1.ExplainCheck.values:type_name -> touchpoint.v1.ExplainCheck.ValuesEntry
-	34, // 62: touchpoint.v1.ExplainCheck.since:type_name -> google.protobuf.Timestamp
-	34, // 63: touchpoint.v1.ExplainCheck.until:type_name -> google.protobuf.Timestamp
-	41, // 64: touchpoint.v1.Customer.AttributesEntry.value:type_name -> touchpoint.v1.PropertyValue
-	41, // 65: touchpoint.v1.Decision.ValuesEntry.value:type_name -> touchpoint.v1.PropertyValue
-	41, // 66: touchpoint.v1.ExplainCheck.ValuesEntry.value:type_name -> touchpoint.v1.PropertyValue
-	7,  // 67: touchpoint.v1.CustomerService.UpsertCustomer:input_type -> touchpoint.v1.UpsertCustomerRequest
-	9,  // 68: touchpoint.v1.CustomerService.GetCustomer:input_type -> touchpoint.v1.GetCustomerRequest
-	13, // 69: touchpoint.v1.CustomerService.SetConsent:input_type -> touchpoint.v1.SetConsentRequest
-	15, // 70: touchpoint.v1.CustomerService.EraseCustomer:input_type -> touchpoint.v1.EraseCustomerRequest
-	18, // 71: touchpoint.v1.CustomerService.BindDevice:input_type -> touchpoint.v1.BindDeviceRequest
-	20, // 72: touchpoint.v1.CustomerService.UnbindDevice:input_type -> touchpoint.v1.UnbindDeviceRequest
-	22, // 73: touchpoint.v1.CustomerService.ListDevices:input_type -> touchpoint.v1.ListDevicesRequest
-	24, // 74: touchpoint.v1.CustomerService.ListDecisions:input_type -> touchpoint.v1.ListDecisionsRequest
-	26, // 75: touchpoint.v1.CustomerService.Explain:input_type -> touchpoint.v1.ExplainRequest
-	8,  // 76: touchpoint.v1.CustomerService.UpsertCustomer:output_type -> touchpoint.v1.UpsertCustomerResponse
-	10, // 77: touchpoint.v1.CustomerService.GetCustomer:output_type -> touchpoint.v1.GetCustomerResponse
-	14, // 78: touchpoint.v1.CustomerService.SetConsent:output_type -> touchpoint.v1.SetConsentResponse
-	16, // 79: touchpoint.v1.CustomerService.EraseCustomer:output_type -> touchpoint.v1.EraseCustomerResponse
-	19, // 80: touchpoint.v1.CustomerService.BindDevice:output_type -> touchpoint.v1.BindDeviceResponse
-	21, // 81: touchpoint.v1.CustomerService.UnbindDevice:output_type -> touchpoint.v1.UnbindDeviceResponse
-	23, // 82: touchpoint.v1.CustomerService.ListDevices:output_type -> touchpoint.v1.ListDevicesResponse
-	25, // 83: touchpoint.v1.CustomerService.ListDecisions:output_type -> touchpoint.v1.ListDecisionsResponse
-	27, // 84: touchpoint.v1.CustomerService.Explain:output_type -> touchpoint.v1.ExplainResponse
-	76, // [76:85] is the sub-list for method output_type
-	67, // [67:76] is the sub-list for method input_type
-	67, // [67:67] is the sub-list for extension type_name
-	67, // [67:67] is the sub-list for extension extendee
-	0,  // [0:67] is the sub-list for field type_name
+	5,  // 0: touchpoint.v1.Customer.profile:type_name -> touchpoint.v1.Profile
+	31, // 1: touchpoint.v1.Customer.attributes:type_name -> touchpoint.v1.Customer.AttributesEntry
+	6,  // 2: touchpoint.v1.Customer.consents:type_name -> touchpoint.v1.Consent
+	7,  // 3: touchpoint.v1.Customer.cap:type_name -> touchpoint.v1.CustomerCap
+	35, // 4: touchpoint.v1.Customer.changed_at:type_name -> google.protobuf.Timestamp
+	4,  // 5: touchpoint.v1.Customer.quiet_hours:type_name -> touchpoint.v1.QuietHours
+	3,  // 6: touchpoint.v1.Customer.stages:type_name -> touchpoint.v1.StageVisit
+	35, // 7: touchpoint.v1.StageVisit.at:type_name -> google.protobuf.Timestamp
+	32, // 8: touchpoint.v1.Profile.extra:type_name -> touchpoint.v1.Profile.ExtraEntry
+	35, // 9: touchpoint.v1.Consent.at:type_name -> google.protobuf.Timestamp
+	36, // 10: touchpoint.v1.CustomerCap.window:type_name -> google.protobuf.Duration
+	2,  // 11: touchpoint.v1.UpsertCustomerRequest.customer:type_name -> touchpoint.v1.Customer
+	37, // 12: touchpoint.v1.UpsertCustomerRequest.update_mask:type_name -> google.protobuf.FieldMask
+	38, // 13: touchpoint.v1.UpsertCustomerResponse.positions:type_name -> touchpoint.v1.Position
+	39, // 14: touchpoint.v1.GetCustomerRequest.customer:type_name -> touchpoint.v1.CustomerRef
+	38, // 15: touchpoint.v1.GetCustomerRequest.at_least:type_name -> touchpoint.v1.Position
+	2,  // 16: touchpoint.v1.GetCustomerResponse.customer:type_name -> touchpoint.v1.Customer
+	18, // 17: touchpoint.v1.GetCustomerResponse.devices:type_name -> touchpoint.v1.Device
+	12, // 18: touchpoint.v1.GetCustomerResponse.enrollments:type_name -> touchpoint.v1.Enrollment
+	13, // 19: touchpoint.v1.GetCustomerResponse.decisions:type_name -> touchpoint.v1.Decision
+	40, // 20: touchpoint.v1.GetCustomerResponse.memberships:type_name -> touchpoint.v1.Membership
+	41, // 21: touchpoint.v1.Enrollment.device:type_name -> touchpoint.v1.DeviceRef
+	35, // 22: touchpoint.v1.Enrollment.entered_at:type_name -> google.protobuf.Timestamp
+	35, // 23: touchpoint.v1.Enrollment.changed_at:type_name -> google.protobuf.Timestamp
+	35, // 24: touchpoint.v1.Enrollment.ended_at:type_name -> google.protobuf.Timestamp
+	35, // 25: touchpoint.v1.Enrollment.waits_until:type_name -> google.protobuf.Timestamp
+	35, // 26: touchpoint.v1.Decision.at:type_name -> google.protobuf.Timestamp
+	0,  // 27: touchpoint.v1.Decision.kind:type_name -> touchpoint.v1.DecisionKind
+	41, // 28: touchpoint.v1.Decision.device:type_name -> touchpoint.v1.DeviceRef
+	33, // 29: touchpoint.v1.Decision.values:type_name -> touchpoint.v1.Decision.ValuesEntry
+	39, // 30: touchpoint.v1.SetConsentRequest.customer:type_name -> touchpoint.v1.CustomerRef
+	35, // 31: touchpoint.v1.SetConsentRequest.at:type_name -> google.protobuf.Timestamp
+	38, // 32: touchpoint.v1.SetConsentResponse.position:type_name -> touchpoint.v1.Position
+	39, // 33: touchpoint.v1.EraseCustomerRequest.customer:type_name -> touchpoint.v1.CustomerRef
+	38, // 34: touchpoint.v1.EraseCustomerResponse.position:type_name -> touchpoint.v1.Position
+	41, // 35: touchpoint.v1.Device.device:type_name -> touchpoint.v1.DeviceRef
+	1,  // 36: touchpoint.v1.Device.role:type_name -> touchpoint.v1.DeviceRole
+	35, // 37: touchpoint.v1.Device.from:type_name -> google.protobuf.Timestamp
+	35, // 38: touchpoint.v1.Device.to:type_name -> google.protobuf.Timestamp
+	41, // 39: touchpoint.v1.BindDeviceRequest.device:type_name -> touchpoint.v1.DeviceRef
+	39, // 40: touchpoint.v1.BindDeviceRequest.customer:type_name -> touchpoint.v1.CustomerRef
+	1,  // 41: touchpoint.v1.BindDeviceRequest.role:type_name -> touchpoint.v1.DeviceRole
+	35, // 42: touchpoint.v1.BindDeviceRequest.at:type_name -> google.protobuf.Timestamp
+	38, // 43: touchpoint.v1.BindDeviceResponse.position:type_name -> touchpoint.v1.Position
+	41, // 44: touchpoint.v1.UnbindDeviceRequest.device:type_name -> touchpoint.v1.DeviceRef
+	39, // 45: touchpoint.v1.UnbindDeviceRequest.customer:type_name -> touchpoint.v1.CustomerRef
+	35, // 46: touchpoint.v1.UnbindDeviceRequest.at:type_name -> google.protobuf.Timestamp
+	38, // 47: touchpoint.v1.UnbindDeviceResponse.position:type_name -> touchpoint.v1.Position
+	39, // 48: touchpoint.v1.ListDevicesRequest.customer:type_name -> touchpoint.v1.CustomerRef
+	41, // 49: touchpoint.v1.ListDevicesRequest.device:type_name -> touchpoint.v1.DeviceRef
+	38, // 50: touchpoint.v1.ListDevicesRequest.at_least:type_name -> touchpoint.v1.Position
+	18, // 51: touchpoint.v1.ListDevicesResponse.devices:type_name -> touchpoint.v1.Device
+	39, // 52: touchpoint.v1.ListDecisionsRequest.customer:type_name -> touchpoint.v1.CustomerRef
+	0,  // 53: touchpoint.v1.ListDecisionsRequest.kinds:type_name -> touchpoint.v1.DecisionKind
+	35, // 54: touchpoint.v1.ListDecisionsRequest.from:type_name -> google.protobuf.Timestamp
+	35, // 55: touchpoint.v1.ListDecisionsRequest.to:type_name -> google.protobuf.Timestamp
+	38, // 56: touchpoint.v1.ListDecisionsRequest.at_least:type_name -> touchpoint.v1.Position
+	13, // 57: touchpoint.v1.ListDecisionsResponse.decisions:type_name -> touchpoint.v1.Decision
+	39, // 58: touchpoint.v1.ExplainRequest.customer:type_name -> touchpoint.v1.CustomerRef
+	35, // 59: touchpoint.v1.ExplainRequest.at:type_name -> google.protobuf.Timestamp
+	29, // 60: touchpoint.v1.ExplainResponse.lines:type_name -> touchpoint.v1.ExplainLine
+	30, // 61: touchpoint.v1.ExplainResponse.checks:type_name -> touchpoint.v1.ExplainCheck
+	35, // 62: touchpoint.v1.ExplainResponse.at:type_name -> google.protobuf.Timestamp
+	34, // 63: touchpoint.v1.ExplainCheck.values:type_name -> touchpoint.v1.ExplainCheck.ValuesEntry
+	35, // 64: touchpoint.v1.ExplainCheck.since:type_name -> google.protobuf.Timestamp
+	35, // 65: touchpoint.v1.ExplainCheck.until:type_name -> google.protobuf.Timestamp
+	42, // 66: touchpoint.v1.Customer.AttributesEntry.value:type_name -> touchpoint.v1.PropertyValue
+	42, // 67: touchpoint.v1.Decision.ValuesEntry.value:type_name -> touchpoint.v1.PropertyValue
+	42, // 68: touchpoint.v1.ExplainCheck.ValuesEntry.value:type_name -> touchpoint.v1.PropertyValue
+	8,  // 69: touchpoint.v1.CustomerService.UpsertCustomer:input_type -> touchpoint.v1.UpsertCustomerRequest
+	10, // 70: touchpoint.v1.CustomerService.GetCustomer:input_type -> touchpoint.v1.GetCustomerRequest
+	14, // 71: touchpoint.v1.CustomerService.SetConsent:input_type -> touchpoint.v1.SetConsentRequest
+	16, // 72: touchpoint.v1.CustomerService.EraseCustomer:input_type -> touchpoint.v1.EraseCustomerRequest
+	19, // 73: touchpoint.v1.CustomerService.BindDevice:input_type -> touchpoint.v1.BindDeviceRequest
+	21, // 74: touchpoint.v1.CustomerService.UnbindDevice:input_type -> touchpoint.v1.UnbindDeviceRequest
+	23, // 75: touchpoint.v1.CustomerService.ListDevices:input_type -> touchpoint.v1.ListDevicesRequest
+	25, // 76: touchpoint.v1.CustomerService.ListDecisions:input_type -> touchpoint.v1.ListDecisionsRequest
+	27, // 77: touchpoint.v1.CustomerService.Explain:input_type -> touchpoint.v1.ExplainRequest
+	9,  // 78: touchpoint.v1.CustomerService.UpsertCustomer:output_type -> touchpoint.v1.UpsertCustomerResponse
+	11, // 79: touchpoint.v1.CustomerService.GetCustomer:output_type -> touchpoint.v1.GetCustomerResponse
+	15, // 80: touchpoint.v1.CustomerService.SetConsent:output_type -> touchpoint.v1.SetConsentResponse
+	17, // 81: touchpoint.v1.CustomerService.EraseCustomer:output_type -> touchpoint.v1.EraseCustomerResponse
+	20, // 82: touchpoint.v1.CustomerService.BindDevice:output_type -> touchpoint.v1.BindDeviceResponse
+	22, // 83: touchpoint.v1.CustomerService.UnbindDevice:output_type -> touchpoint.v1.UnbindDeviceResponse
+	24, // 84: touchpoint.v1.CustomerService.ListDevices:output_type -> touchpoint.v1.ListDevicesResponse
+	26, // 85: touchpoint.v1.CustomerService.ListDecisions:output_type -> touchpoint.v1.ListDecisionsResponse
+	28, // 86: touchpoint.v1.CustomerService.Explain:output_type -> touchpoint.v1.ExplainResponse
+	78, // [78:87] is the sub-list for method output_type
+	69, // [69:78] is the sub-list for method input_type
+	69, // [69:69] is the sub-list for extension type_name
+	69, // [69:69] is the sub-list for extension extendee
+	0,  // [0:69] is the sub-list for field type_name
 }
 
 func init() { file_touchpoint_v1_customers_proto_init() }
@@ -2934,14 +3019,14 @@ func file_touchpoint_v1_customers_proto_init() {
 	}
 	file_touchpoint_v1_common_proto_init()
 	file_touchpoint_v1_groups_proto_init()
-	file_touchpoint_v1_customers_proto_msgTypes[7].OneofWrappers = []any{}
+	file_touchpoint_v1_customers_proto_msgTypes[8].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_touchpoint_v1_customers_proto_rawDesc), len(file_touchpoint_v1_customers_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   32,
+			NumMessages:   33,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -230,6 +230,10 @@ type Step struct {
 	Routes     []*Route           `protobuf:"bytes,21,rep,name=routes,proto3" json:"routes,omitempty"`
 	Erased     []uint64           `protobuf:"fixed64,22,rep,packed,name=erased,proto3" json:"erased,omitempty"`
 	Journeys   []*JourneyStatus   `protobuf:"bytes,23,rep,name=journeys,proto3" json:"journeys,omitempty"`
+	// Customers whose segments or stage changed.
+	Classes []*CustomerClass `protobuf:"bytes,24,rep,name=classes,proto3" json:"classes,omitempty"`
+	// What the filters of triggers turned away.
+	Filtered []*FilteredCount `protobuf:"bytes,25,rep,name=filtered,proto3" json:"filtered,omitempty"`
 	// Memberships of groups that began or ended.
 	Memberships []*Membership `protobuf:"bytes,50,rep,name=memberships,proto3" json:"memberships,omitempty"`
 	// Unfinished messages of customers who moved to this partition.
@@ -432,6 +436,20 @@ func (x *Step) GetJourneys() []*JourneyStatus {
 	return nil
 }
 
+func (x *Step) GetClasses() []*CustomerClass {
+	if x != nil {
+		return x.Classes
+	}
+	return nil
+}
+
+func (x *Step) GetFiltered() []*FilteredCount {
+	if x != nil {
+		return x.Filtered
+	}
+	return nil
+}
+
 func (x *Step) GetMemberships() []*Membership {
 	if x != nil {
 		return x.Memberships
@@ -599,6 +617,189 @@ func (x *Applied) GetAt() int64 {
 	return 0
 }
 
+// CustomerClass is what the rules say of a customer.
+type CustomerClass struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Customer      uint64                 `protobuf:"fixed64,1,opt,name=customer,proto3" json:"customer,omitempty"`
+	Segments      []string               `protobuf:"bytes,2,rep,name=segments,proto3" json:"segments,omitempty"`
+	Stages        []*StageVisit          `protobuf:"bytes,3,rep,name=stages,proto3" json:"stages,omitempty"`
+	At            int64                  `protobuf:"varint,4,opt,name=at,proto3" json:"at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CustomerClass) Reset() {
+	*x = CustomerClass{}
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CustomerClass) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CustomerClass) ProtoMessage() {}
+
+func (x *CustomerClass) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CustomerClass.ProtoReflect.Descriptor instead.
+func (*CustomerClass) Descriptor() ([]byte, []int) {
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *CustomerClass) GetCustomer() uint64 {
+	if x != nil {
+		return x.Customer
+	}
+	return 0
+}
+
+func (x *CustomerClass) GetSegments() []string {
+	if x != nil {
+		return x.Segments
+	}
+	return nil
+}
+
+func (x *CustomerClass) GetStages() []*StageVisit {
+	if x != nil {
+		return x.Stages
+	}
+	return nil
+}
+
+func (x *CustomerClass) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+// StageVisit is the entry into a stage.
+type StageVisit struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Stage         string                 `protobuf:"bytes,1,opt,name=stage,proto3" json:"stage,omitempty"`
+	At            int64                  `protobuf:"varint,2,opt,name=at,proto3" json:"at,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StageVisit) Reset() {
+	*x = StageVisit{}
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StageVisit) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StageVisit) ProtoMessage() {}
+
+func (x *StageVisit) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StageVisit.ProtoReflect.Descriptor instead.
+func (*StageVisit) Descriptor() ([]byte, []int) {
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *StageVisit) GetStage() string {
+	if x != nil {
+		return x.Stage
+	}
+	return ""
+}
+
+func (x *StageVisit) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+// FilteredCount says how many a trigger's filter turned away.
+type FilteredCount struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Journey       string                 `protobuf:"bytes,1,opt,name=journey,proto3" json:"journey,omitempty"`
+	Version       uint32                 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	Count         uint64                 `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FilteredCount) Reset() {
+	*x = FilteredCount{}
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FilteredCount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FilteredCount) ProtoMessage() {}
+
+func (x *FilteredCount) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FilteredCount.ProtoReflect.Descriptor instead.
+func (*FilteredCount) Descriptor() ([]byte, []int) {
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *FilteredCount) GetJourney() string {
+	if x != nil {
+		return x.Journey
+	}
+	return ""
+}
+
+func (x *FilteredCount) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *FilteredCount) GetCount() uint64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
 // LateEvent is an event applied later than its record.
 type LateEvent struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -612,7 +813,7 @@ type LateEvent struct {
 
 func (x *LateEvent) Reset() {
 	*x = LateEvent{}
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[3]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -624,7 +825,7 @@ func (x *LateEvent) String() string {
 func (*LateEvent) ProtoMessage() {}
 
 func (x *LateEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[3]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -637,7 +838,7 @@ func (x *LateEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LateEvent.ProtoReflect.Descriptor instead.
 func (*LateEvent) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{3}
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *LateEvent) GetEvent() *Event {
@@ -700,7 +901,7 @@ type Message struct {
 
 func (x *Message) Reset() {
 	*x = Message{}
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[4]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -712,7 +913,7 @@ func (x *Message) String() string {
 func (*Message) ProtoMessage() {}
 
 func (x *Message) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[4]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -725,7 +926,7 @@ func (x *Message) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Message.ProtoReflect.Descriptor instead.
 func (*Message) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{4}
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Message) GetId() []byte {
@@ -906,7 +1107,7 @@ type MessageUpdate struct {
 
 func (x *MessageUpdate) Reset() {
 	*x = MessageUpdate{}
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[5]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -918,7 +1119,7 @@ func (x *MessageUpdate) String() string {
 func (*MessageUpdate) ProtoMessage() {}
 
 func (x *MessageUpdate) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[5]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -931,7 +1132,7 @@ func (x *MessageUpdate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessageUpdate.ProtoReflect.Descriptor instead.
 func (*MessageUpdate) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{5}
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *MessageUpdate) GetMessage() []byte {
@@ -1016,7 +1217,7 @@ type Decision struct {
 
 func (x *Decision) Reset() {
 	*x = Decision{}
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[6]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1028,7 +1229,7 @@ func (x *Decision) String() string {
 func (*Decision) ProtoMessage() {}
 
 func (x *Decision) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[6]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1041,7 +1242,7 @@ func (x *Decision) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Decision.ProtoReflect.Descriptor instead.
 func (*Decision) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{6}
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Decision) GetAt() int64 {
@@ -1186,7 +1387,7 @@ type Enrollment struct {
 
 func (x *Enrollment) Reset() {
 	*x = Enrollment{}
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[7]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1198,7 +1399,7 @@ func (x *Enrollment) String() string {
 func (*Enrollment) ProtoMessage() {}
 
 func (x *Enrollment) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[7]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1211,7 +1412,7 @@ func (x *Enrollment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Enrollment.ProtoReflect.Descriptor instead.
 func (*Enrollment) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{7}
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Enrollment) GetId() []byte {
@@ -1333,7 +1534,7 @@ type CustomerProfile struct {
 
 func (x *CustomerProfile) Reset() {
 	*x = CustomerProfile{}
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[8]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1345,7 +1546,7 @@ func (x *CustomerProfile) String() string {
 func (*CustomerProfile) ProtoMessage() {}
 
 func (x *CustomerProfile) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[8]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1358,7 +1559,7 @@ func (x *CustomerProfile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CustomerProfile.ProtoReflect.Descriptor instead.
 func (*CustomerProfile) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{8}
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *CustomerProfile) GetCustomer() uint64 {
@@ -1459,7 +1660,7 @@ type Consent struct {
 
 func (x *Consent) Reset() {
 	*x = Consent{}
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[9]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1471,7 +1672,7 @@ func (x *Consent) String() string {
 func (*Consent) ProtoMessage() {}
 
 func (x *Consent) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[9]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1484,7 +1685,7 @@ func (x *Consent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Consent.ProtoReflect.Descriptor instead.
 func (*Consent) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{9}
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Consent) GetPurpose() string {
@@ -1537,7 +1738,7 @@ type Ownership struct {
 
 func (x *Ownership) Reset() {
 	*x = Ownership{}
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[10]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1549,7 +1750,7 @@ func (x *Ownership) String() string {
 func (*Ownership) ProtoMessage() {}
 
 func (x *Ownership) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[10]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1562,7 +1763,7 @@ func (x *Ownership) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ownership.ProtoReflect.Descriptor instead.
 func (*Ownership) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{10}
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Ownership) GetDevice() uint64 {
@@ -1618,7 +1819,7 @@ type Forward struct {
 
 func (x *Forward) Reset() {
 	*x = Forward{}
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[11]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1630,7 +1831,7 @@ func (x *Forward) String() string {
 func (*Forward) ProtoMessage() {}
 
 func (x *Forward) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[11]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1643,7 +1844,7 @@ func (x *Forward) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Forward.ProtoReflect.Descriptor instead.
 func (*Forward) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{11}
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Forward) GetTo() int32 {
@@ -1672,7 +1873,7 @@ type Route struct {
 
 func (x *Route) Reset() {
 	*x = Route{}
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[12]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1684,7 +1885,7 @@ func (x *Route) String() string {
 func (*Route) ProtoMessage() {}
 
 func (x *Route) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[12]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1697,7 +1898,7 @@ func (x *Route) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Route.ProtoReflect.Descriptor instead.
 func (*Route) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{12}
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Route) GetDevice() uint64 {
@@ -1735,7 +1936,7 @@ type JourneyStatus struct {
 
 func (x *JourneyStatus) Reset() {
 	*x = JourneyStatus{}
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[13]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1747,7 +1948,7 @@ func (x *JourneyStatus) String() string {
 func (*JourneyStatus) ProtoMessage() {}
 
 func (x *JourneyStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[13]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1760,7 +1961,7 @@ func (x *JourneyStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JourneyStatus.ProtoReflect.Descriptor instead.
 func (*JourneyStatus) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{13}
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *JourneyStatus) GetJourney() string {
@@ -1802,7 +2003,8 @@ var File_touchpoint_record_v1_step_proto protoreflect.FileDescriptor
 
 const file_touchpoint_record_v1_step_proto_rawDesc = "" +
 	"\n" +
-	"\x1ftouchpoint/record/v1/step.proto\x12\x14touchpoint.record.v1\x1a touchpoint/record/v1/event.proto\"\x91\t\n" +
+	"\x1ftouchpoint/record/v1/step.proto\x12\x14touchpoint.record.v1\x1a touchpoint/record/v1/event.proto\"\x91\n" +
+	"\n" +
 	"\x04Step\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x19\n" +
 	"\bprev_seq\x18\x02 \x01(\x04R\aprevSeq\x12\x14\n" +
@@ -1829,7 +2031,9 @@ const file_touchpoint_record_v1_step_proto_rawDesc = "" +
 	"\bforwards\x18\x14 \x03(\v2\x1d.touchpoint.record.v1.ForwardR\bforwards\x123\n" +
 	"\x06routes\x18\x15 \x03(\v2\x1b.touchpoint.record.v1.RouteR\x06routes\x12\x16\n" +
 	"\x06erased\x18\x16 \x03(\x06R\x06erased\x12?\n" +
-	"\bjourneys\x18\x17 \x03(\v2#.touchpoint.record.v1.JourneyStatusR\bjourneys\x12B\n" +
+	"\bjourneys\x18\x17 \x03(\v2#.touchpoint.record.v1.JourneyStatusR\bjourneys\x12=\n" +
+	"\aclasses\x18\x18 \x03(\v2#.touchpoint.record.v1.CustomerClassR\aclasses\x12?\n" +
+	"\bfiltered\x18\x19 \x03(\v2#.touchpoint.record.v1.FilteredCountR\bfiltered\x12B\n" +
 	"\vmemberships\x182 \x03(\v2 .touchpoint.record.v1.MembershipR\vmemberships\x128\n" +
 	"\bmoved_in\x183 \x03(\v2\x1d.touchpoint.record.v1.MessageR\amovedIn\x12\x14\n" +
 	"\x05rules\x18F \x01(\fR\x05rules\x121\n" +
@@ -1844,7 +2048,20 @@ const file_touchpoint_record_v1_step_proto_rawDesc = "" +
 	"\aApplied\x12\x10\n" +
 	"\x03seq\x18\x01 \x01(\x04R\x03seq\x12\x16\n" +
 	"\x06inputs\x18\x02 \x01(\rR\x06inputs\x12\x0e\n" +
-	"\x02at\x18\x03 \x01(\x03R\x02at\"\xbe\x01\n" +
+	"\x02at\x18\x03 \x01(\x03R\x02at\"\x91\x01\n" +
+	"\rCustomerClass\x12\x1a\n" +
+	"\bcustomer\x18\x01 \x01(\x06R\bcustomer\x12\x1a\n" +
+	"\bsegments\x18\x02 \x03(\tR\bsegments\x128\n" +
+	"\x06stages\x18\x03 \x03(\v2 .touchpoint.record.v1.StageVisitR\x06stages\x12\x0e\n" +
+	"\x02at\x18\x04 \x01(\x03R\x02at\"2\n" +
+	"\n" +
+	"StageVisit\x12\x14\n" +
+	"\x05stage\x18\x01 \x01(\tR\x05stage\x12\x0e\n" +
+	"\x02at\x18\x02 \x01(\x03R\x02at\"Y\n" +
+	"\rFilteredCount\x12\x18\n" +
+	"\ajourney\x18\x01 \x01(\tR\ajourney\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\rR\aversion\x12\x14\n" +
+	"\x05count\x18\x03 \x01(\x04R\x05count\"\xbe\x01\n" +
 	"\tLateEvent\x121\n" +
 	"\x05event\x18\x01 \x01(\v2\x1b.touchpoint.record.v1.EventR\x05event\x12C\n" +
 	"\vdisposition\x18\x02 \x01(\x0e2!.touchpoint.record.v1.DispositionR\vdisposition\x12\x1a\n" +
@@ -2012,7 +2229,7 @@ func file_touchpoint_record_v1_step_proto_rawDescGZIP() []byte {
 }
 
 var file_touchpoint_record_v1_step_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_touchpoint_record_v1_step_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_touchpoint_record_v1_step_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_touchpoint_record_v1_step_proto_goTypes = []any{
 	(Brake)(0),              // 0: touchpoint.record.v1.Brake
 	(Disposition)(0),        // 1: touchpoint.record.v1.Disposition
@@ -2020,54 +2237,60 @@ var file_touchpoint_record_v1_step_proto_goTypes = []any{
 	(*Step)(nil),            // 3: touchpoint.record.v1.Step
 	(*Membership)(nil),      // 4: touchpoint.record.v1.Membership
 	(*Applied)(nil),         // 5: touchpoint.record.v1.Applied
-	(*LateEvent)(nil),       // 6: touchpoint.record.v1.LateEvent
-	(*Message)(nil),         // 7: touchpoint.record.v1.Message
-	(*MessageUpdate)(nil),   // 8: touchpoint.record.v1.MessageUpdate
-	(*Decision)(nil),        // 9: touchpoint.record.v1.Decision
-	(*Enrollment)(nil),      // 10: touchpoint.record.v1.Enrollment
-	(*CustomerProfile)(nil), // 11: touchpoint.record.v1.CustomerProfile
-	(*Consent)(nil),         // 12: touchpoint.record.v1.Consent
-	(*Ownership)(nil),       // 13: touchpoint.record.v1.Ownership
-	(*Forward)(nil),         // 14: touchpoint.record.v1.Forward
-	(*Route)(nil),           // 15: touchpoint.record.v1.Route
-	(*JourneyStatus)(nil),   // 16: touchpoint.record.v1.JourneyStatus
-	(*Event)(nil),           // 17: touchpoint.record.v1.Event
-	(*Property)(nil),        // 18: touchpoint.record.v1.Property
-	(MessageState)(0),       // 19: touchpoint.record.v1.MessageState
-	(*QuietInterval)(nil),   // 20: touchpoint.record.v1.QuietInterval
-	(*Input)(nil),           // 21: touchpoint.record.v1.Input
+	(*CustomerClass)(nil),   // 6: touchpoint.record.v1.CustomerClass
+	(*StageVisit)(nil),      // 7: touchpoint.record.v1.StageVisit
+	(*FilteredCount)(nil),   // 8: touchpoint.record.v1.FilteredCount
+	(*LateEvent)(nil),       // 9: touchpoint.record.v1.LateEvent
+	(*Message)(nil),         // 10: touchpoint.record.v1.Message
+	(*MessageUpdate)(nil),   // 11: touchpoint.record.v1.MessageUpdate
+	(*Decision)(nil),        // 12: touchpoint.record.v1.Decision
+	(*Enrollment)(nil),      // 13: touchpoint.record.v1.Enrollment
+	(*CustomerProfile)(nil), // 14: touchpoint.record.v1.CustomerProfile
+	(*Consent)(nil),         // 15: touchpoint.record.v1.Consent
+	(*Ownership)(nil),       // 16: touchpoint.record.v1.Ownership
+	(*Forward)(nil),         // 17: touchpoint.record.v1.Forward
+	(*Route)(nil),           // 18: touchpoint.record.v1.Route
+	(*JourneyStatus)(nil),   // 19: touchpoint.record.v1.JourneyStatus
+	(*Event)(nil),           // 20: touchpoint.record.v1.Event
+	(*Property)(nil),        // 21: touchpoint.record.v1.Property
+	(MessageState)(0),       // 22: touchpoint.record.v1.MessageState
+	(*QuietInterval)(nil),   // 23: touchpoint.record.v1.QuietInterval
+	(*Input)(nil),           // 24: touchpoint.record.v1.Input
 }
 var file_touchpoint_record_v1_step_proto_depIdxs = []int32{
 	5,  // 0: touchpoint.record.v1.Step.applied:type_name -> touchpoint.record.v1.Applied
-	7,  // 1: touchpoint.record.v1.Step.messages:type_name -> touchpoint.record.v1.Message
-	8,  // 2: touchpoint.record.v1.Step.updates:type_name -> touchpoint.record.v1.MessageUpdate
-	9,  // 3: touchpoint.record.v1.Step.decisions:type_name -> touchpoint.record.v1.Decision
-	10, // 4: touchpoint.record.v1.Step.entered:type_name -> touchpoint.record.v1.Enrollment
-	6,  // 5: touchpoint.record.v1.Step.late:type_name -> touchpoint.record.v1.LateEvent
-	11, // 6: touchpoint.record.v1.Step.profiles:type_name -> touchpoint.record.v1.CustomerProfile
-	13, // 7: touchpoint.record.v1.Step.ownerships:type_name -> touchpoint.record.v1.Ownership
-	14, // 8: touchpoint.record.v1.Step.forwards:type_name -> touchpoint.record.v1.Forward
-	15, // 9: touchpoint.record.v1.Step.routes:type_name -> touchpoint.record.v1.Route
-	16, // 10: touchpoint.record.v1.Step.journeys:type_name -> touchpoint.record.v1.JourneyStatus
-	4,  // 11: touchpoint.record.v1.Step.memberships:type_name -> touchpoint.record.v1.Membership
-	7,  // 12: touchpoint.record.v1.Step.moved_in:type_name -> touchpoint.record.v1.Message
-	0,  // 13: touchpoint.record.v1.Step.brake:type_name -> touchpoint.record.v1.Brake
-	17, // 14: touchpoint.record.v1.LateEvent.event:type_name -> touchpoint.record.v1.Event
-	1,  // 15: touchpoint.record.v1.LateEvent.disposition:type_name -> touchpoint.record.v1.Disposition
-	18, // 16: touchpoint.record.v1.Message.values:type_name -> touchpoint.record.v1.Property
-	19, // 17: touchpoint.record.v1.Message.state:type_name -> touchpoint.record.v1.MessageState
-	19, // 18: touchpoint.record.v1.MessageUpdate.state:type_name -> touchpoint.record.v1.MessageState
-	2,  // 19: touchpoint.record.v1.Decision.kind:type_name -> touchpoint.record.v1.DecisionKind
-	18, // 20: touchpoint.record.v1.Decision.values:type_name -> touchpoint.record.v1.Property
-	18, // 21: touchpoint.record.v1.CustomerProfile.attributes:type_name -> touchpoint.record.v1.Property
-	12, // 22: touchpoint.record.v1.CustomerProfile.consents:type_name -> touchpoint.record.v1.Consent
-	20, // 23: touchpoint.record.v1.CustomerProfile.quiet_hours:type_name -> touchpoint.record.v1.QuietInterval
-	21, // 24: touchpoint.record.v1.Forward.input:type_name -> touchpoint.record.v1.Input
-	25, // [25:25] is the sub-list for method output_type
-	25, // [25:25] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	10, // 1: touchpoint.record.v1.Step.messages:type_name -> touchpoint.record.v1.Message
+	11, // 2: touchpoint.record.v1.Step.updates:type_name -> touchpoint.record.v1.MessageUpdate
+	12, // 3: touchpoint.record.v1.Step.decisions:type_name -> touchpoint.record.v1.Decision
+	13, // 4: touchpoint.record.v1.Step.entered:type_name -> touchpoint.record.v1.Enrollment
+	9,  // 5: touchpoint.record.v1.Step.late:type_name -> touchpoint.record.v1.LateEvent
+	14, // 6: touchpoint.record.v1.Step.profiles:type_name -> touchpoint.record.v1.CustomerProfile
+	16, // 7: touchpoint.record.v1.Step.ownerships:type_name -> touchpoint.record.v1.Ownership
+	17, // 8: touchpoint.record.v1.Step.forwards:type_name -> touchpoint.record.v1.Forward
+	18, // 9: touchpoint.record.v1.Step.routes:type_name -> touchpoint.record.v1.Route
+	19, // 10: touchpoint.record.v1.Step.journeys:type_name -> touchpoint.record.v1.JourneyStatus
+	6,  // 11: touchpoint.record.v1.Step.classes:type_name -> touchpoint.record.v1.CustomerClass
+	8,  // 12: touchpoint.record.v1.Step.filtered:type_name -> touchpoint.record.v1.FilteredCount
+	4,  // 13: touchpoint.record.v1.Step.memberships:type_name -> touchpoint.record.v1.Membership
+	10, // 14: touchpoint.record.v1.Step.moved_in:type_name -> touchpoint.record.v1.Message
+	0,  // 15: touchpoint.record.v1.Step.brake:type_name -> touchpoint.record.v1.Brake
+	7,  // 16: touchpoint.record.v1.CustomerClass.stages:type_name -> touchpoint.record.v1.StageVisit
+	20, // 17: touchpoint.record.v1.LateEvent.event:type_name -> touchpoint.record.v1.Event
+	1,  // 18: touchpoint.record.v1.LateEvent.disposition:type_name -> touchpoint.record.v1.Disposition
+	21, // 19: touchpoint.record.v1.Message.values:type_name -> touchpoint.record.v1.Property
+	22, // 20: touchpoint.record.v1.Message.state:type_name -> touchpoint.record.v1.MessageState
+	22, // 21: touchpoint.record.v1.MessageUpdate.state:type_name -> touchpoint.record.v1.MessageState
+	2,  // 22: touchpoint.record.v1.Decision.kind:type_name -> touchpoint.record.v1.DecisionKind
+	21, // 23: touchpoint.record.v1.Decision.values:type_name -> touchpoint.record.v1.Property
+	21, // 24: touchpoint.record.v1.CustomerProfile.attributes:type_name -> touchpoint.record.v1.Property
+	15, // 25: touchpoint.record.v1.CustomerProfile.consents:type_name -> touchpoint.record.v1.Consent
+	23, // 26: touchpoint.record.v1.CustomerProfile.quiet_hours:type_name -> touchpoint.record.v1.QuietInterval
+	24, // 27: touchpoint.record.v1.Forward.input:type_name -> touchpoint.record.v1.Input
+	28, // [28:28] is the sub-list for method output_type
+	28, // [28:28] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_touchpoint_record_v1_step_proto_init() }
@@ -2082,7 +2305,7 @@ func file_touchpoint_record_v1_step_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_touchpoint_record_v1_step_proto_rawDesc), len(file_touchpoint_record_v1_step_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   14,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
