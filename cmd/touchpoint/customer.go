@@ -2,8 +2,8 @@ package main
 
 import (
 	"bufio"
-	"context"
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
