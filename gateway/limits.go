@@ -74,6 +74,10 @@ type FinishFill struct {
 	Journey string
 	Version uint32
 	Since   Instant
+	// The place behind which nothing is left; another one is a mistake of who
+	// fills, and nothing happens.
+	AfterAt Instant
+	AfterN  uint32
 }
 
 func (RequestGrant) command()   {}

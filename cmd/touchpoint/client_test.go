@@ -116,6 +116,7 @@ type fixed struct {
 	pb.UnimplementedDeadLetterServiceServer
 	pb.UnimplementedClockServiceServer
 	pb.UnimplementedStatusServiceServer
+	pb.UnimplementedBrakeServiceServer
 }
 
 func serveFixed(t *testing.T) string {
@@ -134,6 +135,7 @@ func serveFixed(t *testing.T) string {
 	pb.RegisterDeadLetterServiceServer(s, f)
 	pb.RegisterClockServiceServer(s, f)
 	pb.RegisterStatusServiceServer(s, f)
+	pb.RegisterBrakeServiceServer(s, f)
 	go func() { _ = s.Serve(lis) }() // ends with Stop
 	t.Cleanup(s.Stop)
 	return lis.Addr().String()
@@ -177,7 +179,31 @@ func (*fixed) PublishJourney(_ context.Context, req *pb.PublishJourneyRequest) (
 			{Field: "steps[0].wait", Description: `line 4, step "pause": "soon" is no duration such as 24h`}, {Field: "purpose", Description: "is missing"}}})
 		return nil, st.Err()
 	}
+	if req.ExistingPerDay == 500 {
+		return &pb.PublishJourneyResponse{Version: 2, EffectiveAt: noon, Filling: true, FillingDetail: "history is being read"}, nil
+	}
 	return &pb.PublishJourneyResponse{Version: 2, EffectiveAt: noon}, nil
+}
+
+func (*fixed) PreviewPublish(_ context.Context, req *pb.PreviewPublishRequest) (*pb.PreviewPublishResponse, error) {
+	return &pb.PreviewPublishResponse{Meet: 1204, Reasons: map[string]int64{"enrolled": 1100, "no_consent": 104}, Steps: []*pb.PreviewStep{
+		{Version: 1, Step: "remind", Count: 211, Outcome: "goes_on", Target: "remind"},
+		{Version: 1, Step: "thank", Count: 3, Outcome: "pinned", Target: "thank"}}, MissingPartitions: []int32{3}}, nil
+}
+
+func (*fixed) PauseJourney(_ context.Context, req *pb.PauseJourneyRequest) (*pb.PauseJourneyResponse, error) {
+	if !req.Withdraw {
+		return nil, status.Error(codes.Unimplemented, "method PauseJourney not implemented")
+	}
+	return &pb.PauseJourneyResponse{EffectiveAt: noon}, nil
+}
+
+func (*fixed) SetBrake(_ context.Context, req *pb.SetBrakeRequest) (*pb.SetBrakeResponse, error) {
+	return &pb.SetBrakeResponse{Since: noon}, nil
+}
+
+func (*fixed) GetBrake(context.Context, *pb.GetBrakeRequest) (*pb.GetBrakeResponse, error) {
+	return &pb.GetBrakeResponse{On: true, Reason: "wrong prices", Since: noon, By: "operations"}, nil
 }
 
 func (*fixed) GetJourney(_ context.Context, req *pb.GetJourneyRequest) (*pb.GetJourneyResponse, error) {

@@ -107,6 +107,9 @@ func (c *client) status(r *pb.GetStatusResponse) {
 	for _, text := range r.NotReady {
 		c.say("  %s", text)
 	}
+	for _, text := range r.Alarms {
+		c.say("  ALARM %s", text)
+	}
 	for _, g := range r.Guarantees {
 		c.say("  %s", g)
 	}

@@ -17,7 +17,7 @@ func journeyCommand(c *client) *cobra.Command {
 	cmd := group("journey", "Write, publish and read journeys")
 	cmd.AddCommand(
 		journeyBacktest(c), journeyStopDryRun(c),
-		journeyCreate(c), journeyUpdate(c), journeyValidate(c), journeyPublish(c), journeyPause(c), journeyResume(c),
+		journeyCreate(c), journeyUpdate(c), journeyValidate(c), journeyPublish(c), journeyPreview(c), journeyPause(c), journeyResume(c),
 		journeyGet(c), journeyList(c), journeyTrigger(c), journeyTest(c), journeyLint(c), journeySchema(c), journeyGraph(c),
 	)
 	return cmd
@@ -154,6 +154,7 @@ func journeyPublish(c *client) *cobra.Command {
 	req := &pb.PublishJourneyRequest{}
 	var existing, running string
 	var dry bool
+	var preview bool
 	cmd := &cobra.Command{
 		Use: "publish NAME", Short: "Make the draft the version that is live", Args: exactArgs(1),
 		Example: "  touchpoint journey publish welcome --existing enroll --running migrate",
@@ -169,6 +170,9 @@ func journeyPublish(c *client) *cobra.Command {
 			if dry {
 				return c.dryRun(cmd.Context(), &pb.DryRunJourneyRequest{Name: req.Name, Revision: req.Revision, Existing: req.Existing})
 			}
+			if preview {
+				return c.preview(cmd, &pb.PreviewPublishRequest{Name: req.Name, Running: req.Running})
+			}
 			api, err := c.journeys()
 			if err != nil {
 				return err
@@ -177,6 +181,10 @@ func journeyPublish(c *client) *cobra.Command {
 			defer cancel()
 			resp, err := api.PublishJourney(ctx, req)
 			return show(c, resp, err, func(r *pb.PublishJourneyResponse) {
+				if r.Filling {
+					c.say("published version %d of %s; it is in force when its new traits are filled from history (%s)", r.Version, req.Name, r.FillingDetail)
+					return
+				}
 				c.say("published version %d of %s, in force since %s", r.Version, req.Name, when(r.EffectiveAt))
 			})
 		},
@@ -185,6 +193,9 @@ func journeyPublish(c *client) *cobra.Command {
 	cmd.Flags().StringVar(&running, "running", "pin", "who runs on the version before: pin, migrate or restart")
 	cmd.Flags().Uint64Var(&req.Revision, "revision", 0, "the draft that is meant; refused when another one is there")
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "let the draft decide beside everything else, without sending anything")
+	cmd.Flags().Int32Var(&req.ExistingPerDay, "existing-per-day", 0, "with --existing enroll: at most so many a day; 0 for all at once")
+	cmd.Flags().BoolVar(&req.NoFill, "no-fill", false, "let new traits begin empty instead of filling them from history")
+	cmd.Flags().BoolVar(&preview, "preview", false, "only show whom it would reach, and what becomes of who is inside")
 	return cmd
 }
 
@@ -195,21 +206,25 @@ func enum[T ~int32](values map[string]int32, prefix, name string) (T, bool) {
 }
 
 func journeyPause(c *client) *cobra.Command {
-	return &cobra.Command{
+	req := &pb.PauseJourneyRequest{}
+	cmd := &cobra.Command{
 		Use: "pause NAME", Short: "Hold a journey; nobody in it is lost", Args: exactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			req.Name = args[0]
 			api, err := c.journeys()
 			if err != nil {
 				return err
 			}
 			ctx, cancel := c.within(cmd.Context())
 			defer cancel()
-			resp, err := api.PauseJourney(ctx, &pb.PauseJourneyRequest{Name: args[0]})
+			resp, err := api.PauseJourney(ctx, req)
 			return show(c, resp, err, func(r *pb.PauseJourneyResponse) {
 				c.say("%s is paused since %s", args[0], when(r.EffectiveAt))
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&req.Withdraw, "withdraw", false, "also take back what nobody saw yet; it is decided anew on resume")
+	return cmd
 }
 
 func journeyResume(c *client) *cobra.Command {
@@ -271,7 +286,14 @@ func (c *client) journey(j *pb.Journey) {
 	if j.DraftRevision > 0 {
 		draft = fmt.Sprintf("%d, not published", j.DraftRevision)
 	}
-	c.facts("journey", j.Name, "purpose", j.Purpose, "state", word(j.State, "JOURNEY_STATE_"),
+	state := word(j.State, "JOURNEY_STATE_")
+	if j.PausedBy != "" {
+		state += ", it paused itself: " + j.PausedBy
+	}
+	if j.Filling {
+		state += ", the new version waits until its traits are filled"
+	}
+	c.facts("journey", j.Name, "purpose", j.Purpose, "state", state,
 		"version", nonZero(j.Version), "draft", draft, "changed", when(j.ChangedAt),
 		"entered", fmt.Sprint(n.GetEntered()), "inside now", fmt.Sprint(n.GetActive()),
 		"reached goal", fmt.Sprint(n.GetConverted()), "filtered out", fmt.Sprint(n.GetFiltered()), "messages", counts(n.GetMessages()))

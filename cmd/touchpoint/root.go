@@ -59,6 +59,7 @@ func rootCommand(c *client) *cobra.Command {
 		deadletterCommand(c),
 		clockCommand(c),
 		statusCommand(c),
+		brakeCommand(c),
 	)
 	return root
 }

@@ -102,6 +102,9 @@ func (f *filler) run(ctx context.Context) {
 			return
 		}
 		left, err := f.round(ctx)
+		for again := 0; left && err == nil && again < 3; again++ { // what was asked for meanwhile, or stopped half-way
+			left, err = f.round(ctx)
+		}
 		if ctx.Err() != nil {
 			return
 		}
@@ -301,6 +304,6 @@ func (t *fillTarget) finish(ctx context.Context) error {
 		return err
 	}
 	_, err := t.f.g.intake.Submit(ctx, t.filling.Partition, gateway.Input{
-		Command: gateway.FinishFill{Journey: t.cmd.Journey, Version: t.cmd.Version}})
+		Command: gateway.FinishFill{Journey: t.cmd.Journey, Version: t.cmd.Version, AfterAt: t.cmd.AfterAt, AfterN: t.cmd.AfterN}})
 	return err
 }

@@ -45,6 +45,7 @@ type Gateway struct {
 	engine    *engine.Engine
 	history   history.Store
 	follower  *history.Follower
+	filler    *filler
 	directory *directory.Directory
 	devices   atomic.Pointer[opened] // where devices come in; see source
 	rpc       *rpc.Server
@@ -250,6 +251,7 @@ func (g *Gateway) observed() gateway.Instant {
 func (g *Gateway) openEngine(context.Context) error {
 	rules := g.cfg.Rules
 	rules.Partitions = g.cfg.Partitions
+	g.filler = newFiller(g)
 	e, err := engine.New(engine.Options{
 		Log: engineLog{g.store}, Clock: g.clock, Submit: g.intake.Submit, Watermark: g.observed,
 		NewCore: func(partition int) engine.Core {
@@ -258,7 +260,7 @@ func (g *Gateway) openEngine(context.Context) error {
 			return journey.NewPartition(own)
 		},
 		Count: g.cfg.Partitions, Standby: !g.store.Embedded(),
-		Sinks:            []engine.Sink{g.templates, router{g.intake.Router()}, g.delivery},
+		Sinks:            []engine.Sink{g.templates, router{g.intake.Router()}, g.delivery, g.filler, alarms{g.log}},
 		SnapshotInterval: g.cfg.Log.SnapshotEvery, Logger: g.log,
 	})
 	if err != nil {
@@ -267,6 +269,9 @@ func (g *Gateway) openEngine(context.Context) error {
 	g.engine = e
 	e.Start()
 	g.onClose("engine", func(ctx context.Context) error { e.Stop(ctx); return nil })
+	filling, stop := context.WithCancel(g.background)
+	g.wg.Go(func() { g.filler.run(filling) })
+	g.onClose("filling", func(context.Context) error { stop(); return nil })
 	return nil
 }
 

@@ -32,7 +32,7 @@ func (g *Gateway) settle(ctx context.Context) error {
 	for {
 		before := g.progress()
 		for _, quiet := range []func(context.Context) error{
-			g.flushSource, g.intake.Flush, g.engine.Settled, g.delivery.Idle, g.intake.Flush, g.engine.Settled,
+			g.flushSource, g.intake.Flush, g.engine.Settled, g.filler.Idle, g.engine.Settled, g.delivery.Idle, g.intake.Flush, g.engine.Settled,
 		} {
 			if err := quiet(ctx); err != nil {
 				return err

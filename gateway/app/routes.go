@@ -15,7 +15,7 @@ func (g *Gateway) routes(ctx context.Context) ([]deliver.Route, error) {
 	var err error
 	g.stream, err = stream.New(ctx, stream.Options{
 		JetStream: g.store.JetStream(), Name: g.cfg.Name, Vault: g.vault, Clock: g.clock, Submit: g.intake,
-		Replicas: g.cfg.Log.Replicas, Logger: g.log,
+		Replicas: g.cfg.Log.Replicas, Logger: g.log, Braked: func() bool { return g.delivery.Braked() },
 		Allowed: func(c gateway.CustomerID, p gateway.Purpose, channel string) bool {
 			return g.delivery.Allowed(c, p, channel)
 		},

@@ -31,7 +31,7 @@ func (g *Gateway) openRPC(ctx context.Context) error {
 	o := rpc.Options{
 		Intake: g.intake, Vault: g.vault, Follower: g.directory, Customers: read, Groups: read, Decisions: read, Messages: read, Reports: read,
 		History: series{g}, Journeys: drafts, Compile: g.compile, Consents: consents{g.delivery}, Eraser: eraser{g},
-		Stream: services{g.stream}, DeadLetters: letters{g}, Clock: g.clock, Status: g, Audit: auditLog{g.store}, Backtests: tests, Explainer: explainer{g, tests},
+		Stream: services{g.stream}, DeadLetters: letters{g}, Clock: g.clock, Status: g, Fleet: fleet{g}, Audit: auditLog{g.store}, Backtests: tests, Explainer: explainer{g, tests},
 		Partitions: g.cfg.Partitions, Channels: g.channels(), Tokens: tokens(g.cfg.Auth.Tokens), TLS: tlsConfig, PageKey: g.pageKey, Logger: g.log,
 	}
 	if g.clock.Virtual() {
@@ -111,7 +111,8 @@ func (e eraser) Erase(ctx context.Context, c gateway.CustomerID, at []gateway.Po
 
 // Status implements rpc.Status.
 func (g *Gateway) Status(ctx context.Context) (rpc.StatusReport, error) {
-	r := rpc.StatusReport{Version: Version, Installation: g.cfg.Name, NotReady: g.NotReady(), Guarantees: g.Guarantees()}
+	r := rpc.StatusReport{Version: Version, Installation: g.cfg.Name, NotReady: g.NotReady(), Guarantees: g.Guarantees(),
+		Alarms: g.Alarms(ctx)}
 	followers := g.store.Followers()
 	for _, s := range g.engine.Stats() {
 		last, err := g.store.LastEventSeq(ctx, s.Partition)

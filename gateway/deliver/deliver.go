@@ -27,6 +27,7 @@ type Delivery struct {
 	records  map[int]*records
 	busy     int           // queued, running, or not yet recorded
 	draining bool          // nothing new begins
+	braked   bool          // nothing is handed over; see brake.go
 	closed   bool          // no goroutine starts any more
 	changed  chan struct{} // closed and replaced when busy falls to 0
 	stats    Stats
@@ -70,6 +71,9 @@ func (d *Delivery) lane(name string) *lane {
 // Committed takes the messages of a committed step. It does not block and
 // keeps nothing of the step.
 func (d *Delivery) Committed(partition int, s *gateway.Step) {
+	if s.Brake != gateway.BrakeUnchanged {
+		d.brakeBy(s.Brake == gateway.BrakeOn)
+	}
 	if len(s.Profiles)+len(s.Messages)+len(s.Updates)+len(s.Erased)+len(s.MovedIn) == 0 {
 		return
 	}

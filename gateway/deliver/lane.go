@@ -33,6 +33,10 @@ func (d *Delivery) enqueue(it *item) {
 	if it.queued || it.running || d.draining {
 		return
 	}
+	if d.braked && it.recall == "" { // looked at again on release
+		it.held = true
+		return
+	}
 	it.queued = true
 	d.begun()
 	l := d.lane(it.m.Channel)
@@ -73,6 +77,11 @@ func (d *Delivery) next(l *lane) (*item, context.Context) {
 		l.queue = l.queue[1:]
 		it.queued = false
 		if it.gone {
+			d.ended()
+			continue
+		}
+		if d.braked && it.recall == "" {
+			it.held = true
 			d.ended()
 			continue
 		}

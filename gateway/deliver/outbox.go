@@ -30,6 +30,7 @@ type item struct {
 	fresh           bool // goes out because its device just came
 	gone            bool // left the outbox
 	recheck         bool // consent changed while it was running
+	held            bool // waits for the release of the brake
 
 	recall       string // why it is taken back; "" = it is not
 	recordRecall bool   // the partition does not know of the recall yet

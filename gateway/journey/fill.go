@@ -123,7 +123,7 @@ func (p *Partition) fillOne(v *version, fresh []*trait, e *gateway.CustomerEvent
 // finishFill lets the version become active.
 func (p *Partition) finishFill(c gateway.FinishFill) gateway.Outcome {
 	v := p.fillingVersion(c.Journey, c.Version)
-	if v == nil {
+	if v == nil || c.AfterAt != v.fill.afterAt || c.AfterN != v.fill.afterN {
 		return gateway.Outcome{Disposition: gateway.Duplicate}
 	}
 	do(p, fillChange{version: v, stage: fillDone, at: c.Since})

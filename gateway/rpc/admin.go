@@ -136,7 +136,7 @@ func (s *statusService) GetStatus(ctx context.Context, _ *pb.GetStatusRequest) (
 		return nil, err
 	}
 	resp := &pb.GetStatusResponse{Version: r.Version, Installation: r.Installation, Ready: len(r.NotReady) == 0,
-		NotReady: r.NotReady, Guarantees: r.Guarantees, Now: stamp(s.Clock.Now())}
+		NotReady: r.NotReady, Guarantees: r.Guarantees, Alarms: r.Alarms, Now: stamp(s.Clock.Now())}
 	for _, p := range r.Partitions {
 		resp.Partitions = append(resp.Partitions, &pb.PartitionStatus{Partition: int32(p.Partition), LastEvent: p.LastEvent,
 			AppliedEvent: p.AppliedEvent, LastStep: p.LastStep, Now: stamp(p.Now), Observed: stamp(p.Observed), Followers: p.Followers})

@@ -67,6 +67,7 @@ var methodRoles = map[string][]Role{
 	"JourneyService/UpdateJourney":   {RolePublisher},
 	"JourneyService/ValidateJourney": {RolePublisher, RoleReader},
 	"JourneyService/PublishJourney":  {RolePublisher},
+	"JourneyService/PreviewPublish":  {RolePublisher, RoleReader},
 	"JourneyService/PauseJourney":    {RolePublisher},
 	"JourneyService/DryRunJourney":   {RolePublisher},
 	"JourneyService/StopDryRun":      {RolePublisher},
@@ -98,6 +99,7 @@ var methodRoles = map[string][]Role{
 
 	"BacktestService/Backtest": {RolePublisher},
 
+	"BrakeService/GetBrake":   {RoleReader, RolePublisher},
 	"ClockService/GetClock":   {RoleReader, RolePublisher, RoleCRM, RoleDeviceService},
 	"StatusService/GetStatus": {RoleReader, RolePublisher},
 }

@@ -2,6 +2,8 @@ package rpc
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -38,6 +40,9 @@ type journeyRecord struct {
 type publishedVersion struct {
 	Version   uint32          `json:"version"`
 	Effective gateway.Instant `json:"effective"`
+	// Text names the key of the text by what it holds: of two gateways that
+	// publish at the same time the record decides, and neither text harms the other.
+	Text string `json:"text,omitempty"`
 }
 
 type pendingChange struct {
@@ -45,6 +50,8 @@ type pendingChange struct {
 	State     gateway.JourneyState `json:"state"`
 	Effective gateway.Instant      `json:"effective"`
 	Existing  string               `json:"existing,omitempty"`
+	Fill      bool                 `json:"fill,omitempty"`
+	Withdraw  bool                 `json:"withdraw,omitempty"`
 	Running   string               `json:"running,omitempty"`
 }
 
@@ -69,7 +76,15 @@ type draftStore struct{ bucket Bucket }
 
 func recordKey(name string) string { return "j." + name }
 
-func versionKey(name string, version uint32) string { return fmt.Sprintf("v.%s.%d", name, version) }
+func versionKey(name string, version uint32, text string) string {
+	return fmt.Sprintf("v.%s.%d.%s", name, version, text)
+}
+
+// textKey names a text by what it holds.
+func textKey(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:12])
+}
 
 // load reads a record.
 func (d draftStore) load(ctx context.Context, name string) (*journeyRecord, error) {
@@ -119,29 +134,26 @@ func (d draftStore) save(ctx context.Context, r *journeyRecord) error {
 	return nil
 }
 
-// saveVersion writes the text of a version that no record names yet. A text
-// that an earlier attempt left there is replaced.
-func (d draftStore) saveVersion(ctx context.Context, name string, version uint32, text string) error {
-	key := versionKey(name, version)
-	_, err := d.bucket.Create(ctx, key, []byte(text))
-	if err == nil || gateway.KindOf(err) != gateway.Conflict {
-		return err
+// saveVersion writes the text of a version that no record names yet and returns
+// its name.
+func (d draftStore) saveVersion(ctx context.Context, name string, version uint32, text string) (string, error) {
+	key := textKey(text)
+	_, err := d.bucket.Create(ctx, versionKey(name, version, key), []byte(text))
+	if err != nil && gateway.KindOf(err) != gateway.Conflict {
+		return "", err
 	}
-	_, rev, err := d.bucket.Get(ctx, key)
-	if err != nil {
-		return err
-	}
-	_, err = d.bucket.Update(ctx, key, []byte(text), rev)
-	return err
+	return key, nil // a conflict: the same text is there already
 }
 
 // text reads the text of a published version.
-func (d draftStore) text(ctx context.Context, name string, version uint32) (string, error) {
-	data, _, err := d.bucket.Get(ctx, versionKey(name, version))
-	if err != nil && gateway.KindOf(err) == gateway.NotFound {
-		return "", notFound("version", "journey %q has no version %d", name, version)
+func (d draftStore) text(ctx context.Context, r *journeyRecord, version uint32) (string, error) {
+	for _, v := range r.Versions {
+		if v.Version == version {
+			data, _, err := d.bucket.Get(ctx, versionKey(r.Name, version, v.Text))
+			return string(data), err
+		}
 	}
-	return string(data), err
+	return "", notFound("version", "journey %q has no version %d", r.Name, version)
 }
 
 // names lists all journeys in order.

@@ -178,7 +178,7 @@ func (s *journeyService) GetJourney(ctx context.Context, req *pb.GetJourneyReque
 		if !r.has(version) {
 			return nil, notFound("version", "journey %q has no version %d; the latest is %d", r.Name, version, r.version())
 		}
-		if text, err = s.store().text(ctx, r.Name, version); err != nil {
+		if text, err = s.store().text(ctx, r, version); err != nil {
 			return nil, err
 		}
 	}
@@ -187,6 +187,9 @@ func (s *journeyService) GetJourney(ctx context.Context, req *pb.GetJourneyReque
 		j.Versions = append(j.Versions, &pb.JourneyVersion{Version: v.Version, EffectiveAt: stamp(v.Effective)})
 	}
 	if j.Counts, err = s.counts(ctx, r.Name, req.Version); err != nil {
+		return nil, err
+	}
+	if err := s.stand(ctx, r, j); err != nil {
 		return nil, err
 	}
 	return &pb.GetJourneyResponse{Journey: j}, nil

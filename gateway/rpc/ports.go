@@ -300,6 +300,7 @@ type Status interface {
 type StatusReport struct {
 	Version, Installation string
 	NotReady              []string // empty when ready
+	Alarms                []string // what an operator has to look at
 	Guarantees            []string
 	Partitions            []PartitionReport
 }

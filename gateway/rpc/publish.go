@@ -40,6 +40,12 @@ func (s *journeyService) PublishJourney(ctx context.Context, req *pb.PublishJour
 	if !ok {
 		c.fail("running", "must be PIN, MIGRATE or RESTART")
 	}
+	if req.ExistingPerDay < 0 || req.ExistingPerDay > 0 && req.Existing != pb.ExistingPolicy_EXISTING_POLICY_ENROLL {
+		c.fail("existing_per_day", "goes with existing ENROLL and is not negative")
+	}
+	if req.ExistingPerDay > 0 {
+		existing = fmt.Sprintf("enroll %d per day", req.ExistingPerDay)
+	}
 	if err := c.err(); err != nil {
 		return nil, err
 	}
@@ -66,28 +72,30 @@ func (s *journeyService) PublishJourney(ctx context.Context, req *pb.PublishJour
 	if err := s.enact(ctx, r); err != nil { // a pending change of state comes first
 		return nil, err
 	}
-	if err := s.stage(ctx, r, existing, running); err != nil {
+	if err := s.stage(ctx, r, &pendingChange{Existing: existing, Running: running, Fill: !req.NoFill}); err != nil {
 		return nil, err
 	}
 	return s.published(ctx, r)
 }
 
 // stage writes the next version and names it as pending.
-func (s *journeyService) stage(ctx context.Context, r *journeyRecord, existing, running string) error {
+func (s *journeyService) stage(ctx context.Context, r *journeyRecord, p *pendingChange) error {
 	info, err := s.Compile([]byte(r.Draft))
 	if err != nil {
 		return err
 	}
 	version := r.version() + 1
-	if err := s.store().saveVersion(ctx, r.Name, version, r.Draft); err != nil {
+	key, err := s.store().saveVersion(ctx, r.Name, version, r.Draft)
+	if err != nil {
 		return err
 	}
 	if r.State != gateway.JourneyPaused { // a paused journey stays paused
 		r.State = gateway.JourneyPublished
 	}
 	effective := s.effective()
-	r.Pending = &pendingChange{Version: version, State: r.State, Effective: effective, Existing: existing, Running: running}
-	r.Versions = append(r.Versions, publishedVersion{version, effective})
+	p.Version, p.State, p.Effective = version, r.State, effective
+	r.Pending = p
+	r.Versions = append(r.Versions, publishedVersion{version, effective, key})
 	r.Purpose, r.ChangedAt = info.Purpose, effective
 	r.Draft, r.PublishedRevision = "", r.Revision
 	return s.store().save(ctx, r)
@@ -111,7 +119,8 @@ func (s *journeyService) published(ctx context.Context, r *journeyRecord) (*pb.P
 		return nil, err
 	}
 	resp.Positions = positions
-	return resp, nil
+	resp.Filling, resp.FillingDetail, err = s.awaitFilled(ctx, r.Name, resp.Version)
+	return resp, err
 }
 
 func (s *journeyService) enact(ctx context.Context, r *journeyRecord) error {
@@ -126,7 +135,7 @@ func (s *journeyService) enactAt(ctx context.Context, r *journeyRecord) ([]*pb.P
 	if p == nil {
 		return nil, nil
 	}
-	commands, err := s.commands(ctx, r.Name, p)
+	commands, err := s.commands(ctx, r)
 	if err != nil {
 		return nil, err
 	}
@@ -153,17 +162,18 @@ func (s *journeyService) enactAt(ctx context.Context, r *journeyRecord) ([]*pb.P
 
 // commands are what each partition has to store for a pending change. A paused
 // journey that is published is paused again in the same breath.
-func (s *journeyService) commands(ctx context.Context, name string, p *pendingChange) ([]gateway.Command, error) {
-	state := gateway.SetJourneyState{Journey: name, State: p.State, Effective: p.Effective}
+func (s *journeyService) commands(ctx context.Context, r *journeyRecord) ([]gateway.Command, error) {
+	name, p := r.Name, r.Pending
+	state := gateway.SetJourneyState{Journey: name, State: p.State, Effective: p.Effective, Withdraw: p.Withdraw}
 	if p.Version == 0 {
 		return []gateway.Command{state}, nil
 	}
-	text, err := s.store().text(ctx, name, p.Version)
+	text, err := s.store().text(ctx, r, p.Version)
 	if err != nil {
 		return nil, err
 	}
 	commands := []gateway.Command{gateway.PublishJourney{Journey: name, Version: p.Version, Effective: p.Effective,
-		Definition: []byte(text), Existing: p.Existing, Running: p.Running}}
+		Definition: []byte(text), Existing: p.Existing, Running: p.Running, Fill: p.Fill}}
 	if p.State == gateway.JourneyPaused {
 		commands = append(commands, state)
 	}
@@ -192,7 +202,7 @@ func (s *journeyService) everywhere(ctx context.Context, commands []gateway.Comm
 
 // PauseJourney stops a journey for a while.
 func (s *journeyService) PauseJourney(ctx context.Context, req *pb.PauseJourneyRequest) (*pb.PauseJourneyResponse, error) {
-	effective, positions, err := s.setState(ctx, req.Name, gateway.JourneyPublished, gateway.JourneyPaused)
+	effective, positions, err := s.setState(ctx, req.Name, gateway.JourneyPublished, gateway.JourneyPaused, req.Withdraw)
 	if err != nil {
 		return nil, err
 	}
@@ -201,7 +211,7 @@ func (s *journeyService) PauseJourney(ctx context.Context, req *pb.PauseJourneyR
 
 // ResumeJourney ends a pause.
 func (s *journeyService) ResumeJourney(ctx context.Context, req *pb.ResumeJourneyRequest) (*pb.ResumeJourneyResponse, error) {
-	effective, positions, err := s.setState(ctx, req.Name, gateway.JourneyPaused, gateway.JourneyPublished)
+	effective, positions, err := s.setState(ctx, req.Name, gateway.JourneyPaused, gateway.JourneyPublished, false)
 	if err != nil {
 		return nil, err
 	}
@@ -210,7 +220,7 @@ func (s *journeyService) ResumeJourney(ctx context.Context, req *pb.ResumeJourne
 
 // setState moves a journey from one state to another; when it is there already
 // the call is a repetition and answered like the first one.
-func (s *journeyService) setState(ctx context.Context, name string, from, to gateway.JourneyState) (gateway.Instant, []*pb.Position, error) {
+func (s *journeyService) setState(ctx context.Context, name string, from, to gateway.JourneyState, withdraw bool) (gateway.Instant, []*pb.Position, error) {
 	var c checker
 	c.journey("name", name)
 	if err := c.err(); err != nil {
@@ -225,6 +235,9 @@ func (s *journeyService) setState(ctx context.Context, name string, from, to gat
 	if err != nil {
 		return 0, nil, err
 	}
+	if err := s.adopt(ctx, r); err != nil {
+		return 0, nil, err
+	}
 	if r.State != from && r.State != to {
 		return 0, nil, gateway.Errorf(gateway.Conflict, "journey %q is in state %s; only a %s one can become %s", name, r.State, from, to)
 	}
@@ -233,7 +246,7 @@ func (s *journeyService) setState(ctx context.Context, name string, from, to gat
 			return 0, nil, err
 		}
 		r.State, r.ChangedAt = to, s.effective()
-		r.Pending = &pendingChange{State: to, Effective: r.ChangedAt}
+		r.Pending = &pendingChange{State: to, Effective: r.ChangedAt, Withdraw: withdraw}
 		if err := s.store().save(ctx, r); err != nil {
 			return 0, nil, err
 		}
@@ -295,7 +308,7 @@ func (s *journeyService) TriggerJourney(ctx context.Context, req *pb.TriggerJour
 	if err := s.Follower.Await(ctx, []gateway.Position{pos}); err != nil {
 		return nil, err
 	}
-	d, err := s.entryDecision(ctx, cmd)
+	d, err := s.decided(ctx, cmd)
 	if err != nil {
 		return nil, err
 	}
@@ -318,6 +331,24 @@ func (s *journeyService) entryDecision(ctx context.Context, cmd gateway.TriggerJ
 		case <-time.After(wait):
 		case <-ctx.Done():
 			return gateway.Decision{}, ctx.Err()
+		}
+	}
+}
+
+// decided is entryDecision, after the answer of the journey's coordinator when
+// the entry had to ask for a place: it follows within milliseconds.
+func (s *journeyService) decided(ctx context.Context, cmd gateway.TriggerJourney) (gateway.Decision, error) {
+	patience, cancel := context.WithTimeout(ctx, fillPatience)
+	defer cancel()
+	for {
+		d, err := s.entryDecision(ctx, cmd)
+		if err != nil || d.Reason != gateway.ReasonWaiting {
+			return d, err
+		}
+		select {
+		case <-time.After(fillLook):
+		case <-patience.Done():
+			return d, nil
 		}
 	}
 }

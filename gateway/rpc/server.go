@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -40,6 +41,7 @@ type Options struct {
 	DeadLetters DeadLetters
 	Clock       Clock
 	Status      Status
+	Fleet       Fleet // nil: no previews, nothing is filled
 	Audit       AuditLog
 	Backtests   Backtests
 	Explainer   Explainer
@@ -145,6 +147,7 @@ type Server struct {
 	grpc     *grpc.Server
 	health   *health.Server
 	journeys *journeyService
+	brake    *brakeService
 	stop     context.CancelFunc
 }
 
@@ -180,6 +183,8 @@ func (s *Server) register() {
 	s.journeys = &journeyService{base: b}
 	pb.RegisterEventServiceServer(s.grpc, &eventService{base: b})
 	pb.RegisterJourneyServiceServer(s.grpc, s.journeys)
+	s.brake = &brakeService{journeyService: s.journeys}
+	pb.RegisterBrakeServiceServer(s.grpc, s.brake)
 	pb.RegisterMessageServiceServer(s.grpc, &messageService{base: b})
 	pb.RegisterCustomerServiceServer(s.grpc, &customerService{base: b})
 	pb.RegisterGroupServiceServer(s.grpc, &groupService{base: b})
@@ -222,7 +227,9 @@ func (s *Server) Feed() *Feed { return s.opt.Feed }
 
 // Recover finishes publications that a crash cut off. Call it once when the
 // log takes records.
-func (s *Server) Recover(ctx context.Context) error { return s.journeys.recover(ctx) }
+func (s *Server) Recover(ctx context.Context) error {
+	return errors.Join(s.journeys.recover(ctx), s.brake.recover(ctx))
+}
 
 // Stop lets running calls finish until ctx ends; streams are told to end.
 func (s *Server) Stop(ctx context.Context) {

@@ -63,6 +63,8 @@ func appendLimitCommand(b []byte, c gateway.Command) []byte {
 		b = putText(b, 1, c.Journey)
 		b = putUint(b, 2, uint64(c.Version))
 		b = putTime(b, 3, c.Since)
+		b = putTime(b, 4, c.AfterAt)
+		b = putUint(b, 5, uint64(c.AfterN))
 	}
 	return b
 }
@@ -193,6 +195,10 @@ func (m *reader) finishFill() (c gateway.FinishFill) {
 			c.Version = m.uint32()
 		case 3<<3 | typeVarint:
 			c.Since = m.time()
+		case 4<<3 | typeVarint:
+			c.AfterAt = m.time()
+		case 5<<3 | typeVarint:
+			c.AfterN = m.uint32()
 		default:
 			m.skip(t)
 		}

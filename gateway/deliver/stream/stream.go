@@ -34,6 +34,8 @@ type Options struct {
 	Submit deliver.Submitter
 	// Allowed asks delivery's consent table; nil allows everything.
 	Allowed func(customer gateway.CustomerID, purpose gateway.Purpose, channel string) bool
+	// Braked says that nothing is given out now; nil means never.
+	Braked func() bool
 	Logger  *slog.Logger
 	// MaxAge is how long messages stay in wall time, read or not; 7 days by
 	// default. At MaxBytes (1 GiB) hand-overs wait.
@@ -69,6 +71,9 @@ func (o *Options) Validate() error {
 	}
 	if o.Replicas == 0 {
 		o.Replicas = 1
+	}
+	if o.Braked == nil {
+		o.Braked = func() bool { return false }
 	}
 	if o.Allowed == nil {
 		o.Allowed = func(gateway.CustomerID, gateway.Purpose, string) bool { return true }

@@ -205,6 +205,10 @@ func (s *Subscription) decode(msg jetstream.Msg) (*Item, stored, error) {
 // so that a missed window is no reason to decide anew.
 func (s *Subscription) outdated(ctx context.Context, it *Item) bool {
 	m, now := &it.Message, s.channel.opts.Clock.Now()
+	if s.channel.opts.Braked() {
+		_ = it.msg.NakWithDelay(time.Second) // it is being taken back
+		return true
+	}
 	state, detail := gateway.MessageExpired, ""
 	switch {
 	case m.ExpiresAt != 0 && now >= m.ExpiresAt:

@@ -57,11 +57,13 @@ func (s *Session) cmdFill(a args) error {
 			if f.Journey != a.plain[0] {
 				continue
 			}
-			if err := s.fillOne(part, f, list); err != nil {
+			last, err := s.fillOne(part, f, list)
+			if err != nil {
 				return err
 			}
 			if a.named["stop"] == "" {
-				if err := s.sendCommand(part, gateway.FinishFill{Journey: f.Journey, Version: f.Version, Since: since}); err != nil {
+				last.Since = since
+				if err := s.sendCommand(part, last); err != nil {
 					return err
 				}
 			}
@@ -70,7 +72,7 @@ func (s *Session) cmdFill(a args) error {
 	return nil
 }
 
-func (s *Session) fillOne(part int, f gateway.Filling, list []recorded) error {
+func (s *Session) fillOne(part int, f gateway.Filling, list []recorded) (gateway.FinishFill, error) {
 	at, n := f.AfterAt, f.AfterN
 	cmd := gateway.FillTraits{Journey: f.Journey, Version: f.Version, AfterAt: at, AfterN: n}
 	place, same := gateway.Instant(0), uint32(0)
@@ -95,9 +97,10 @@ func (s *Session) fillOne(part int, f gateway.Filling, list []recorded) error {
 		cmd.Events, cmd.LastAt, cmd.LastN = append(cmd.Events, r.ev), place, same
 		if len(cmd.Events) == 3 { // small portions, so that stories show the seams
 			if err := flush(); err != nil {
-				return err
+				return gateway.FinishFill{}, err
 			}
 		}
 	}
-	return flush()
+	err := flush()
+	return gateway.FinishFill{Journey: f.Journey, Version: f.Version, AfterAt: cmd.AfterAt, AfterN: cmd.AfterN}, err
 }

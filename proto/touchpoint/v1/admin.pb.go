@@ -665,7 +665,10 @@ type GetStatusResponse struct {
 	// Each partition.
 	Partitions []*PartitionStatus `protobuf:"bytes,6,rep,name=partitions,proto3" json:"partitions,omitempty"`
 	// The gateway's time. Example: "2026-05-01T06:30:00Z".
-	Now           *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=now,proto3" json:"now,omitempty"`
+	Now *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=now,proto3" json:"now,omitempty"`
+	// What an operator has to look at: the brake is on, a journey paused itself, a
+	// version waits for history. Example: "the brake is on: wrong texts".
+	Alarms        []string `protobuf:"bytes,60,rep,name=alarms,proto3" json:"alarms,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -745,6 +748,13 @@ func (x *GetStatusResponse) GetPartitions() []*PartitionStatus {
 func (x *GetStatusResponse) GetNow() *timestamppb.Timestamp {
 	if x != nil {
 		return x.Now
+	}
+	return nil
+}
+
+func (x *GetStatusResponse) GetAlarms() []string {
+	if x != nil {
+		return x.Alarms
 	}
 	return nil
 }
@@ -1545,6 +1555,227 @@ func (x *ReadHistoryResponse) GetEvents() []*Event {
 	return nil
 }
 
+// SetBrakeRequest says what to do with the brake.
+type SetBrakeRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Put it on, or release it.
+	On bool `protobuf:"varint,1,opt,name=on,proto3" json:"on,omitempty"`
+	// Why, for those who look at it later; at most 256 bytes.
+	// Example: "wrong prices in a text".
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetBrakeRequest) Reset() {
+	*x = SetBrakeRequest{}
+	mi := &file_touchpoint_v1_admin_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetBrakeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetBrakeRequest) ProtoMessage() {}
+
+func (x *SetBrakeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_v1_admin_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetBrakeRequest.ProtoReflect.Descriptor instead.
+func (*SetBrakeRequest) Descriptor() ([]byte, []int) {
+	return file_touchpoint_v1_admin_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *SetBrakeRequest) GetOn() bool {
+	if x != nil {
+		return x.On
+	}
+	return false
+}
+
+func (x *SetBrakeRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// SetBrakeResponse tells that it is done.
+type SetBrakeResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Since when it is so. Example: "2026-05-01T08:00:00Z".
+	Since *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=since,proto3" json:"since,omitempty"`
+	// Where it is stored, one position per partition.
+	Positions     []*Position `protobuf:"bytes,2,rep,name=positions,proto3" json:"positions,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetBrakeResponse) Reset() {
+	*x = SetBrakeResponse{}
+	mi := &file_touchpoint_v1_admin_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetBrakeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetBrakeResponse) ProtoMessage() {}
+
+func (x *SetBrakeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_v1_admin_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetBrakeResponse.ProtoReflect.Descriptor instead.
+func (*SetBrakeResponse) Descriptor() ([]byte, []int) {
+	return file_touchpoint_v1_admin_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *SetBrakeResponse) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *SetBrakeResponse) GetPositions() []*Position {
+	if x != nil {
+		return x.Positions
+	}
+	return nil
+}
+
+// GetBrakeRequest asks for the brake.
+type GetBrakeRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetBrakeRequest) Reset() {
+	*x = GetBrakeRequest{}
+	mi := &file_touchpoint_v1_admin_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetBrakeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetBrakeRequest) ProtoMessage() {}
+
+func (x *GetBrakeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_v1_admin_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetBrakeRequest.ProtoReflect.Descriptor instead.
+func (*GetBrakeRequest) Descriptor() ([]byte, []int) {
+	return file_touchpoint_v1_admin_proto_rawDescGZIP(), []int{24}
+}
+
+// GetBrakeResponse is the brake as it stands.
+type GetBrakeResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Whether it is on.
+	On bool `protobuf:"varint,1,opt,name=on,proto3" json:"on,omitempty"`
+	// Why.
+	Reason string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Since when it is so; absent when it never was on.
+	Since *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=since,proto3" json:"since,omitempty"`
+	// Who put it on or released it: the name of the token. Example: "operations".
+	By            string `protobuf:"bytes,4,opt,name=by,proto3" json:"by,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetBrakeResponse) Reset() {
+	*x = GetBrakeResponse{}
+	mi := &file_touchpoint_v1_admin_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetBrakeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetBrakeResponse) ProtoMessage() {}
+
+func (x *GetBrakeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_v1_admin_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetBrakeResponse.ProtoReflect.Descriptor instead.
+func (*GetBrakeResponse) Descriptor() ([]byte, []int) {
+	return file_touchpoint_v1_admin_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *GetBrakeResponse) GetOn() bool {
+	if x != nil {
+		return x.On
+	}
+	return false
+}
+
+func (x *GetBrakeResponse) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *GetBrakeResponse) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *GetBrakeResponse) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
 var File_touchpoint_v1_admin_proto protoreflect.FileDescriptor
 
 const file_touchpoint_v1_admin_proto_rawDesc = "" +
@@ -1587,7 +1818,7 @@ const file_touchpoint_v1_admin_proto_rawDesc = "" +
 	"\x02to\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02to\"D\n" +
 	"\x14AdvanceClockResponse\x12,\n" +
 	"\x03now\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x03now\"\x12\n" +
-	"\x10GetStatusRequest\"\x92\x02\n" +
+	"\x10GetStatusRequest\"\xaa\x02\n" +
 	"\x11GetStatusResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\tR\aversion\x12\"\n" +
 	"\finstallation\x18\x02 \x01(\tR\finstallation\x12\x14\n" +
@@ -1599,7 +1830,8 @@ const file_touchpoint_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"partitions\x18\x06 \x03(\v2\x1e.touchpoint.v1.PartitionStatusR\n" +
 	"partitions\x12,\n" +
-	"\x03now\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x03now\"\x81\x03\n" +
+	"\x03now\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x03now\x12\x16\n" +
+	"\x06alarms\x18< \x03(\tR\x06alarms\"\x81\x03\n" +
 	"\x0fPartitionStatus\x12\x1c\n" +
 	"\tpartition\x18\x01 \x01(\x05R\tpartition\x12\x1d\n" +
 	"\n" +
@@ -1674,13 +1906,28 @@ const file_touchpoint_v1_admin_proto_rawDesc = "" +
 	"\tpartition\x18\x01 \x01(\x05R\tpartition\x122\n" +
 	"\bat_least\x18\x02 \x03(\v2\x17.touchpoint.v1.PositionR\aatLeast\"C\n" +
 	"\x13ReadHistoryResponse\x12,\n" +
-	"\x06events\x18\x01 \x03(\v2\x14.touchpoint.v1.EventR\x06events2\xdd\x01\n" +
+	"\x06events\x18\x01 \x03(\v2\x14.touchpoint.v1.EventR\x06events\"9\n" +
+	"\x0fSetBrakeRequest\x12\x0e\n" +
+	"\x02on\x18\x01 \x01(\bR\x02on\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"{\n" +
+	"\x10SetBrakeResponse\x120\n" +
+	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x125\n" +
+	"\tpositions\x18\x02 \x03(\v2\x17.touchpoint.v1.PositionR\tpositions\"\x11\n" +
+	"\x0fGetBrakeRequest\"|\n" +
+	"\x10GetBrakeResponse\x12\x0e\n" +
+	"\x02on\x18\x01 \x01(\bR\x02on\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x120\n" +
+	"\x05since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x0e\n" +
+	"\x02by\x18\x04 \x01(\tR\x02by2\xdd\x01\n" +
 	"\x11DeadLetterService\x12`\n" +
 	"\x0fListDeadLetters\x12%.touchpoint.v1.ListDeadLettersRequest\x1a&.touchpoint.v1.ListDeadLettersResponse\x12f\n" +
 	"\x11ReplayDeadLetters\x12'.touchpoint.v1.ReplayDeadLettersRequest\x1a(.touchpoint.v1.ReplayDeadLettersResponse2\xb4\x01\n" +
 	"\fClockService\x12K\n" +
 	"\bGetClock\x12\x1e.touchpoint.v1.GetClockRequest\x1a\x1f.touchpoint.v1.GetClockResponse\x12W\n" +
-	"\fAdvanceClock\x12\".touchpoint.v1.AdvanceClockRequest\x1a#.touchpoint.v1.AdvanceClockResponse2_\n" +
+	"\fAdvanceClock\x12\".touchpoint.v1.AdvanceClockRequest\x1a#.touchpoint.v1.AdvanceClockResponse2\xa8\x01\n" +
+	"\fBrakeService\x12K\n" +
+	"\bSetBrake\x12\x1e.touchpoint.v1.SetBrakeRequest\x1a\x1f.touchpoint.v1.SetBrakeResponse\x12K\n" +
+	"\bGetBrake\x12\x1e.touchpoint.v1.GetBrakeRequest\x1a\x1f.touchpoint.v1.GetBrakeResponse2_\n" +
 	"\rStatusService\x12N\n" +
 	"\tGetStatus\x12\x1f.touchpoint.v1.GetStatusRequest\x1a .touchpoint.v1.GetStatusResponse2\x93\x02\n" +
 	"\fAuditService\x12Y\n" +
@@ -1700,7 +1947,7 @@ func file_touchpoint_v1_admin_proto_rawDescGZIP() []byte {
 	return file_touchpoint_v1_admin_proto_rawDescData
 }
 
-var file_touchpoint_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_touchpoint_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 27)
 var file_touchpoint_v1_admin_proto_goTypes = []any{
 	(*DeadLetter)(nil),                // 0: touchpoint.v1.DeadLetter
 	(*ListDeadLettersRequest)(nil),    // 1: touchpoint.v1.ListDeadLettersRequest
@@ -1724,59 +1971,70 @@ var file_touchpoint_v1_admin_proto_goTypes = []any{
 	(*StepUpdate)(nil),                // 19: touchpoint.v1.StepUpdate
 	(*ReadHistoryRequest)(nil),        // 20: touchpoint.v1.ReadHistoryRequest
 	(*ReadHistoryResponse)(nil),       // 21: touchpoint.v1.ReadHistoryResponse
-	nil,                               // 22: touchpoint.v1.PartitionStatus.FollowersEntry
-	(*timestamppb.Timestamp)(nil),     // 23: google.protobuf.Timestamp
-	(*DeviceRef)(nil),                 // 24: touchpoint.v1.DeviceRef
-	(*Position)(nil),                  // 25: touchpoint.v1.Position
-	(*Event)(nil),                     // 26: touchpoint.v1.Event
+	(*SetBrakeRequest)(nil),           // 22: touchpoint.v1.SetBrakeRequest
+	(*SetBrakeResponse)(nil),          // 23: touchpoint.v1.SetBrakeResponse
+	(*GetBrakeRequest)(nil),           // 24: touchpoint.v1.GetBrakeRequest
+	(*GetBrakeResponse)(nil),          // 25: touchpoint.v1.GetBrakeResponse
+	nil,                               // 26: touchpoint.v1.PartitionStatus.FollowersEntry
+	(*timestamppb.Timestamp)(nil),     // 27: google.protobuf.Timestamp
+	(*DeviceRef)(nil),                 // 28: touchpoint.v1.DeviceRef
+	(*Position)(nil),                  // 29: touchpoint.v1.Position
+	(*Event)(nil),                     // 30: touchpoint.v1.Event
 }
 var file_touchpoint_v1_admin_proto_depIdxs = []int32{
-	23, // 0: touchpoint.v1.DeadLetter.received_at:type_name -> google.protobuf.Timestamp
+	27, // 0: touchpoint.v1.DeadLetter.received_at:type_name -> google.protobuf.Timestamp
 	0,  // 1: touchpoint.v1.ListDeadLettersResponse.dead_letters:type_name -> touchpoint.v1.DeadLetter
 	5,  // 2: touchpoint.v1.ReplayDeadLettersResponse.failures:type_name -> touchpoint.v1.ReplayFailure
-	23, // 3: touchpoint.v1.GetClockResponse.now:type_name -> google.protobuf.Timestamp
-	23, // 4: touchpoint.v1.AdvanceClockRequest.to:type_name -> google.protobuf.Timestamp
-	23, // 5: touchpoint.v1.AdvanceClockResponse.now:type_name -> google.protobuf.Timestamp
+	27, // 3: touchpoint.v1.GetClockResponse.now:type_name -> google.protobuf.Timestamp
+	27, // 4: touchpoint.v1.AdvanceClockRequest.to:type_name -> google.protobuf.Timestamp
+	27, // 5: touchpoint.v1.AdvanceClockResponse.now:type_name -> google.protobuf.Timestamp
 	12, // 6: touchpoint.v1.GetStatusResponse.partitions:type_name -> touchpoint.v1.PartitionStatus
-	23, // 7: touchpoint.v1.GetStatusResponse.now:type_name -> google.protobuf.Timestamp
-	23, // 8: touchpoint.v1.PartitionStatus.now:type_name -> google.protobuf.Timestamp
-	23, // 9: touchpoint.v1.PartitionStatus.observed:type_name -> google.protobuf.Timestamp
-	22, // 10: touchpoint.v1.PartitionStatus.followers:type_name -> touchpoint.v1.PartitionStatus.FollowersEntry
-	23, // 11: touchpoint.v1.ReadArrivalsResponse.record_time:type_name -> google.protobuf.Timestamp
-	23, // 12: touchpoint.v1.ReadArrivalsResponse.observed:type_name -> google.protobuf.Timestamp
+	27, // 7: touchpoint.v1.GetStatusResponse.now:type_name -> google.protobuf.Timestamp
+	27, // 8: touchpoint.v1.PartitionStatus.now:type_name -> google.protobuf.Timestamp
+	27, // 9: touchpoint.v1.PartitionStatus.observed:type_name -> google.protobuf.Timestamp
+	26, // 10: touchpoint.v1.PartitionStatus.followers:type_name -> touchpoint.v1.PartitionStatus.FollowersEntry
+	27, // 11: touchpoint.v1.ReadArrivalsResponse.record_time:type_name -> google.protobuf.Timestamp
+	27, // 12: touchpoint.v1.ReadArrivalsResponse.observed:type_name -> google.protobuf.Timestamp
 	15, // 13: touchpoint.v1.ReadArrivalsResponse.arrivals:type_name -> touchpoint.v1.Arrival
-	24, // 14: touchpoint.v1.Arrival.device:type_name -> touchpoint.v1.DeviceRef
-	23, // 15: touchpoint.v1.Arrival.occurred_at:type_name -> google.protobuf.Timestamp
-	23, // 16: touchpoint.v1.Arrival.received_at:type_name -> google.protobuf.Timestamp
+	28, // 14: touchpoint.v1.Arrival.device:type_name -> touchpoint.v1.DeviceRef
+	27, // 15: touchpoint.v1.Arrival.occurred_at:type_name -> google.protobuf.Timestamp
+	27, // 16: touchpoint.v1.Arrival.received_at:type_name -> google.protobuf.Timestamp
 	18, // 17: touchpoint.v1.ReadStepsResponse.messages:type_name -> touchpoint.v1.StepMessage
 	19, // 18: touchpoint.v1.ReadStepsResponse.updates:type_name -> touchpoint.v1.StepUpdate
-	23, // 19: touchpoint.v1.ReadStepsResponse.now:type_name -> google.protobuf.Timestamp
-	23, // 20: touchpoint.v1.StepMessage.decided_at:type_name -> google.protobuf.Timestamp
-	23, // 21: touchpoint.v1.StepMessage.expires_at:type_name -> google.protobuf.Timestamp
-	23, // 22: touchpoint.v1.StepUpdate.at:type_name -> google.protobuf.Timestamp
-	25, // 23: touchpoint.v1.ReadHistoryRequest.at_least:type_name -> touchpoint.v1.Position
-	26, // 24: touchpoint.v1.ReadHistoryResponse.events:type_name -> touchpoint.v1.Event
-	1,  // 25: touchpoint.v1.DeadLetterService.ListDeadLetters:input_type -> touchpoint.v1.ListDeadLettersRequest
-	3,  // 26: touchpoint.v1.DeadLetterService.ReplayDeadLetters:input_type -> touchpoint.v1.ReplayDeadLettersRequest
-	6,  // 27: touchpoint.v1.ClockService.GetClock:input_type -> touchpoint.v1.GetClockRequest
-	8,  // 28: touchpoint.v1.ClockService.AdvanceClock:input_type -> touchpoint.v1.AdvanceClockRequest
-	10, // 29: touchpoint.v1.StatusService.GetStatus:input_type -> touchpoint.v1.GetStatusRequest
-	13, // 30: touchpoint.v1.AuditService.ReadArrivals:input_type -> touchpoint.v1.ReadArrivalsRequest
-	16, // 31: touchpoint.v1.AuditService.ReadSteps:input_type -> touchpoint.v1.ReadStepsRequest
-	20, // 32: touchpoint.v1.AuditService.ReadHistory:input_type -> touchpoint.v1.ReadHistoryRequest
-	2,  // 33: touchpoint.v1.DeadLetterService.ListDeadLetters:output_type -> touchpoint.v1.ListDeadLettersResponse
-	4,  // 34: touchpoint.v1.DeadLetterService.ReplayDeadLetters:output_type -> touchpoint.v1.ReplayDeadLettersResponse
-	7,  // 35: touchpoint.v1.ClockService.GetClock:output_type -> touchpoint.v1.GetClockResponse
-	9,  // 36: touchpoint.v1.ClockService.AdvanceClock:output_type -> touchpoint.v1.AdvanceClockResponse
-	11, // 37: touchpoint.v1.StatusService.GetStatus:output_type -> touchpoint.v1.GetStatusResponse
-	14, // 38: touchpoint.v1.AuditService.ReadArrivals:output_type -> touchpoint.v1.ReadArrivalsResponse
-	17, // 39: touchpoint.v1.AuditService.ReadSteps:output_type -> touchpoint.v1.ReadStepsResponse
-	21, // 40: touchpoint.v1.AuditService.ReadHistory:output_type -> touchpoint.v1.ReadHistoryResponse
-	33, // [33:41] is the sub-list for method output_type
-	25, // [25:33] is the sub-list for method input_type
-	25, // [25:25] is the sub-list for extension type_name
-	25, // [25:25] is the sub-list for extension extendee
-	0,  // [0:25] is the sub-list for field type_name
+	27, // 19: touchpoint.v1.ReadStepsResponse.now:type_name -> google.protobuf.Timestamp
+	27, // 20: touchpoint.v1.StepMessage.decided_at:type_name -> google.protobuf.Timestamp
+	27, // 21: touchpoint.v1.StepMessage.expires_at:type_name -> google.protobuf.Timestamp
+	27, // 22: touchpoint.v1.StepUpdate.at:type_name -> google.protobuf.Timestamp
+	29, // 23: touchpoint.v1.ReadHistoryRequest.at_least:type_name -> touchpoint.v1.Position
+	30, // 24: touchpoint.v1.ReadHistoryResponse.events:type_name -> touchpoint.v1.Event
+	27, // 25: touchpoint.v1.SetBrakeResponse.since:type_name -> google.protobuf.Timestamp
+	29, // 26: touchpoint.v1.SetBrakeResponse.positions:type_name -> touchpoint.v1.Position
+	27, // 27: touchpoint.v1.GetBrakeResponse.since:type_name -> google.protobuf.Timestamp
+	1,  // 28: touchpoint.v1.DeadLetterService.ListDeadLetters:input_type -> touchpoint.v1.ListDeadLettersRequest
+	3,  // 29: touchpoint.v1.DeadLetterService.ReplayDeadLetters:input_type -> touchpoint.v1.ReplayDeadLettersRequest
+	6,  // 30: touchpoint.v1.ClockService.GetClock:input_type -> touchpoint.v1.GetClockRequest
+	8,  // 31: touchpoint.v1.ClockService.AdvanceClock:input_type -> touchpoint.v1.AdvanceClockRequest
+	22, // 32: touchpoint.v1.BrakeService.SetBrake:input_type -> touchpoint.v1.SetBrakeRequest
+	24, // 33: touchpoint.v1.BrakeService.GetBrake:input_type -> touchpoint.v1.GetBrakeRequest
+	10, // 34: touchpoint.v1.StatusService.GetStatus:input_type -> touchpoint.v1.GetStatusRequest
+	13, // 35: touchpoint.v1.AuditService.ReadArrivals:input_type -> touchpoint.v1.ReadArrivalsRequest
+	16, // 36: touchpoint.v1.AuditService.ReadSteps:input_type -> touchpoint.v1.ReadStepsRequest
+	20, // 37: touchpoint.v1.AuditService.ReadHistory:input_type -> touchpoint.v1.ReadHistoryRequest
+	2,  // 38: touchpoint.v1.DeadLetterService.ListDeadLetters:output_type -> touchpoint.v1.ListDeadLettersResponse
+	4,  // 39: touchpoint.v1.DeadLetterService.ReplayDeadLetters:output_type -> touchpoint.v1.ReplayDeadLettersResponse
+	7,  // 40: touchpoint.v1.ClockService.GetClock:output_type -> touchpoint.v1.GetClockResponse
+	9,  // 41: touchpoint.v1.ClockService.AdvanceClock:output_type -> touchpoint.v1.AdvanceClockResponse
+	23, // 42: touchpoint.v1.BrakeService.SetBrake:output_type -> touchpoint.v1.SetBrakeResponse
+	25, // 43: touchpoint.v1.BrakeService.GetBrake:output_type -> touchpoint.v1.GetBrakeResponse
+	11, // 44: touchpoint.v1.StatusService.GetStatus:output_type -> touchpoint.v1.GetStatusResponse
+	14, // 45: touchpoint.v1.AuditService.ReadArrivals:output_type -> touchpoint.v1.ReadArrivalsResponse
+	17, // 46: touchpoint.v1.AuditService.ReadSteps:output_type -> touchpoint.v1.ReadStepsResponse
+	21, // 47: touchpoint.v1.AuditService.ReadHistory:output_type -> touchpoint.v1.ReadHistoryResponse
+	38, // [38:48] is the sub-list for method output_type
+	28, // [28:38] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_touchpoint_v1_admin_proto_init() }
@@ -1793,9 +2051,9 @@ func file_touchpoint_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_touchpoint_v1_admin_proto_rawDesc), len(file_touchpoint_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   23,
+			NumMessages:   27,
 			NumExtensions: 0,
-			NumServices:   4,
+			NumServices:   5,
 		},
 		GoTypes:           file_touchpoint_v1_admin_proto_goTypes,
 		DependencyIndexes: file_touchpoint_v1_admin_proto_depIdxs,

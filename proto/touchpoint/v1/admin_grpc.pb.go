@@ -341,6 +341,168 @@ var ClockService_ServiceDesc = grpc.ServiceDesc{
 }
 
 const (
+	BrakeService_SetBrake_FullMethodName = "/touchpoint.v1.BrakeService/SetBrake"
+	BrakeService_GetBrake_FullMethodName = "/touchpoint.v1.BrakeService/GetBrake"
+)
+
+// BrakeServiceClient is the client API for BrakeService service.
+//
+// For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+//
+// BrakeService stops everything.
+type BrakeServiceClient interface {
+	// SetBrake puts the brake on, or releases it. While it is on nothing is handed
+	// over and nothing is decided to be sent; what was decided and nobody saw is
+	// taken back. When it answers, that is in force. On release all of it is
+	// decided anew.
+	//
+	//	{"on": true, "reason": "wrong prices in a text"}
+	SetBrake(ctx context.Context, in *SetBrakeRequest, opts ...grpc.CallOption) (*SetBrakeResponse, error)
+	// GetBrake tells whether the brake is on.
+	//
+	//	{}
+	GetBrake(ctx context.Context, in *GetBrakeRequest, opts ...grpc.CallOption) (*GetBrakeResponse, error)
+}
+
+type brakeServiceClient struct {
+	cc grpc.ClientConnInterface
+}
+
+func NewBrakeServiceClient(cc grpc.ClientConnInterface) BrakeServiceClient {
+	return &brakeServiceClient{cc}
+}
+
+func (c *brakeServiceClient) SetBrake(ctx context.Context, in *SetBrakeRequest, opts ...grpc.CallOption) (*SetBrakeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(SetBrakeResponse)
+	err := c.cc.Invoke(ctx, BrakeService_SetBrake_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *brakeServiceClient) GetBrake(ctx context.Context, in *GetBrakeRequest, opts ...grpc.CallOption) (*GetBrakeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetBrakeResponse)
+	err := c.cc.Invoke(ctx, BrakeService_GetBrake_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// BrakeServiceServer is the server API for BrakeService service.
+// All implementations must embed UnimplementedBrakeServiceServer
+// for forward compatibility.
+//
+// BrakeService stops everything.
+type BrakeServiceServer interface {
+	// SetBrake puts the brake on, or releases it. While it is on nothing is handed
+	// over and nothing is decided to be sent; what was decided and nobody saw is
+	// taken back. When it answers, that is in force. On release all of it is
+	// decided anew.
+	//
+	//	{"on": true, "reason": "wrong prices in a text"}
+	SetBrake(context.Context, *SetBrakeRequest) (*SetBrakeResponse, error)
+	// GetBrake tells whether the brake is on.
+	//
+	//	{}
+	GetBrake(context.Context, *GetBrakeRequest) (*GetBrakeResponse, error)
+	mustEmbedUnimplementedBrakeServiceServer()
+}
+
+// UnimplementedBrakeServiceServer must be embedded to have
+// forward compatible implementations.
+//
+// NOTE: this should be embedded by value instead of pointer to avoid a nil
+// pointer dereference when methods are called.
+type UnimplementedBrakeServiceServer struct{}
+
+func (UnimplementedBrakeServiceServer) SetBrake(context.Context, *SetBrakeRequest) (*SetBrakeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method SetBrake not implemented")
+}
+func (UnimplementedBrakeServiceServer) GetBrake(context.Context, *GetBrakeRequest) (*GetBrakeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetBrake not implemented")
+}
+func (UnimplementedBrakeServiceServer) mustEmbedUnimplementedBrakeServiceServer() {}
+func (UnimplementedBrakeServiceServer) testEmbeddedByValue()                      {}
+
+// UnsafeBrakeServiceServer may be embedded to opt out of forward compatibility for this service.
+// Use of this interface is not recommended, as added methods to BrakeServiceServer will
+// result in compilation errors.
+type UnsafeBrakeServiceServer interface {
+	mustEmbedUnimplementedBrakeServiceServer()
+}
+
+func RegisterBrakeServiceServer(s grpc.ServiceRegistrar, srv BrakeServiceServer) {
+	// If the following call panics, it indicates UnimplementedBrakeServiceServer was
+	// embedded by pointer and is nil.  This will cause panics if an
+	// unimplemented method is ever invoked, so we test this at initialization
+	// time to prevent it from happening at runtime later due to I/O.
+	if t, ok := srv.(interface{ testEmbeddedByValue() }); ok {
+		t.testEmbeddedByValue()
+	}
+	s.RegisterService(&BrakeService_ServiceDesc, srv)
+}
+
+func _BrakeService_SetBrake_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(SetBrakeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BrakeServiceServer).SetBrake(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: BrakeService_SetBrake_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BrakeServiceServer).SetBrake(ctx, req.(*SetBrakeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _BrakeService_GetBrake_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetBrakeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(BrakeServiceServer).GetBrake(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: BrakeService_GetBrake_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(BrakeServiceServer).GetBrake(ctx, req.(*GetBrakeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+// BrakeService_ServiceDesc is the grpc.ServiceDesc for BrakeService service.
+// It's only intended for direct use with grpc.RegisterService,
+// and not to be introspected or modified (even as a copy)
+var BrakeService_ServiceDesc = grpc.ServiceDesc{
+	ServiceName: "touchpoint.v1.BrakeService",
+	HandlerType: (*BrakeServiceServer)(nil),
+	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "SetBrake",
+			Handler:    _BrakeService_SetBrake_Handler,
+		},
+		{
+			MethodName: "GetBrake",
+			Handler:    _BrakeService_GetBrake_Handler,
+		},
+	},
+	Streams:  []grpc.StreamDesc{},
+	Metadata: "touchpoint/v1/admin.proto",
+}
+
+const (
 	StatusService_GetStatus_FullMethodName = "/touchpoint.v1.StatusService/GetStatus"
 )
 

@@ -317,6 +317,10 @@ type Journey struct {
 	Counts *JourneyCounts `protobuf:"bytes,8,opt,name=counts,proto3" json:"counts,omitempty"`
 	// When each version was published, oldest first; absent in lists.
 	Versions []*JourneyVersion `protobuf:"bytes,9,rep,name=versions,proto3" json:"versions,omitempty"`
+	// The published version waits until its new traits are filled from history.
+	Filling bool `protobuf:"varint,60,opt,name=filling,proto3" json:"filling,omitempty"`
+	// Why it paused itself. Example: "3120 messages in 1d, forecast 1000 times 3".
+	PausedBy string `protobuf:"bytes,61,opt,name=paused_by,json=pausedBy,proto3" json:"paused_by,omitempty"`
 	// The dry run of its draft, while one runs.
 	DryRun        *JourneyDryRun `protobuf:"bytes,70,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -414,6 +418,20 @@ func (x *Journey) GetVersions() []*JourneyVersion {
 		return x.Versions
 	}
 	return nil
+}
+
+func (x *Journey) GetFilling() bool {
+	if x != nil {
+		return x.Filling
+	}
+	return false
+}
+
+func (x *Journey) GetPausedBy() string {
+	if x != nil {
+		return x.PausedBy
+	}
+	return ""
 }
 
 func (x *Journey) GetDryRun() *JourneyDryRun {
@@ -1181,7 +1199,13 @@ type PublishJourneyRequest struct {
 	// What happens to customers who meet the entry already.
 	Existing ExistingPolicy `protobuf:"varint,3,opt,name=existing,proto3,enum=touchpoint.v1.ExistingPolicy" json:"existing,omitempty"`
 	// What happens to those who run on the version before.
-	Running       RunningPolicy `protobuf:"varint,4,opt,name=running,proto3,enum=touchpoint.v1.RunningPolicy" json:"running,omitempty"`
+	Running RunningPolicy `protobuf:"varint,4,opt,name=running,proto3,enum=touchpoint.v1.RunningPolicy" json:"running,omitempty"`
+	// With EXISTING_POLICY_ENROLL: at most so many of them a day, over the whole
+	// installation; 0 means all at once. Example: 500.
+	ExistingPerDay int32 `protobuf:"varint,60,opt,name=existing_per_day,json=existingPerDay,proto3" json:"existing_per_day,omitempty"`
+	// New traits begin empty instead of being filled from history: unknown until
+	// their window was seen in full.
+	NoFill        bool `protobuf:"varint,61,opt,name=no_fill,json=noFill,proto3" json:"no_fill,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1244,6 +1268,20 @@ func (x *PublishJourneyRequest) GetRunning() RunningPolicy {
 	return RunningPolicy_RUNNING_POLICY_UNSPECIFIED
 }
 
+func (x *PublishJourneyRequest) GetExistingPerDay() int32 {
+	if x != nil {
+		return x.ExistingPerDay
+	}
+	return 0
+}
+
+func (x *PublishJourneyRequest) GetNoFill() bool {
+	if x != nil {
+		return x.NoFill
+	}
+	return false
+}
+
 // PublishJourneyResponse tells the version that is live.
 type PublishJourneyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1252,7 +1290,12 @@ type PublishJourneyResponse struct {
 	// From when on it holds. Example: "2026-05-01T08:00:00Z".
 	EffectiveAt *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=effective_at,json=effectiveAt,proto3" json:"effective_at,omitempty"`
 	// Where it is stored, one position per partition.
-	Positions     []*Position `protobuf:"bytes,3,rep,name=positions,proto3" json:"positions,omitempty"`
+	Positions []*Position `protobuf:"bytes,3,rep,name=positions,proto3" json:"positions,omitempty"`
+	// New traits are still being filled from history: the version becomes live
+	// when that is done.
+	Filling bool `protobuf:"varint,60,opt,name=filling,proto3" json:"filling,omitempty"`
+	// What filling waits for. Example: "the history is away".
+	FillingDetail string `protobuf:"bytes,61,opt,name=filling_detail,json=fillingDetail,proto3" json:"filling_detail,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1308,18 +1351,258 @@ func (x *PublishJourneyResponse) GetPositions() []*Position {
 	return nil
 }
 
+func (x *PublishJourneyResponse) GetFilling() bool {
+	if x != nil {
+		return x.Filling
+	}
+	return false
+}
+
+func (x *PublishJourneyResponse) GetFillingDetail() string {
+	if x != nil {
+		return x.FillingDetail
+	}
+	return ""
+}
+
+// PreviewPublishRequest says what would be published.
+type PreviewPublishRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The journey; its draft is meant. Example: "welcome".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// What would happen to those who run on the version before.
+	Running       RunningPolicy `protobuf:"varint,2,opt,name=running,proto3,enum=touchpoint.v1.RunningPolicy" json:"running,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PreviewPublishRequest) Reset() {
+	*x = PreviewPublishRequest{}
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PreviewPublishRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PreviewPublishRequest) ProtoMessage() {}
+
+func (x *PreviewPublishRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PreviewPublishRequest.ProtoReflect.Descriptor instead.
+func (*PreviewPublishRequest) Descriptor() ([]byte, []int) {
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *PreviewPublishRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *PreviewPublishRequest) GetRunning() RunningPolicy {
+	if x != nil {
+		return x.Running
+	}
+	return RunningPolicy_RUNNING_POLICY_UNSPECIFIED
+}
+
+// PreviewPublishResponse says what the publication would do.
+type PreviewPublishResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// How many customers meet the entry now. A trigger that waits for an event has
+	// none. Example: 1204.
+	Meet int64 `protobuf:"varint,1,opt,name=meet,proto3" json:"meet,omitempty"`
+	// What would be decided about them, with existing: enroll, before caps and
+	// ramps. Example: {"enrolled": 1100, "no_consent": 104}.
+	Reasons map[string]int64 `protobuf:"bytes,2,rep,name=reasons,proto3" json:"reasons,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// Where those stand who are inside, and what becomes of them.
+	Steps []*PreviewStep `protobuf:"bytes,3,rep,name=steps,proto3" json:"steps,omitempty"`
+	// Partitions that another process owns: they are not counted.
+	MissingPartitions []int32 `protobuf:"varint,4,rep,packed,name=missing_partitions,json=missingPartitions,proto3" json:"missing_partitions,omitempty"`
+	// Why the counts do not include what history knows; empty when they do.
+	HistoryDetail string `protobuf:"bytes,5,opt,name=history_detail,json=historyDetail,proto3" json:"history_detail,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PreviewPublishResponse) Reset() {
+	*x = PreviewPublishResponse{}
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PreviewPublishResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PreviewPublishResponse) ProtoMessage() {}
+
+func (x *PreviewPublishResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PreviewPublishResponse.ProtoReflect.Descriptor instead.
+func (*PreviewPublishResponse) Descriptor() ([]byte, []int) {
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *PreviewPublishResponse) GetMeet() int64 {
+	if x != nil {
+		return x.Meet
+	}
+	return 0
+}
+
+func (x *PreviewPublishResponse) GetReasons() map[string]int64 {
+	if x != nil {
+		return x.Reasons
+	}
+	return nil
+}
+
+func (x *PreviewPublishResponse) GetSteps() []*PreviewStep {
+	if x != nil {
+		return x.Steps
+	}
+	return nil
+}
+
+func (x *PreviewPublishResponse) GetMissingPartitions() []int32 {
+	if x != nil {
+		return x.MissingPartitions
+	}
+	return nil
+}
+
+func (x *PreviewPublishResponse) GetHistoryDetail() string {
+	if x != nil {
+		return x.HistoryDetail
+	}
+	return ""
+}
+
+// PreviewStep says what becomes of those who stand on a step.
+type PreviewStep struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Their version. Example: 1.
+	Version uint32 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
+	// The step. Example: "remind".
+	Step string `protobuf:"bytes,2,opt,name=step,proto3" json:"step,omitempty"`
+	// How many. Example: 211.
+	Count int64 `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
+	// "stays" (on its version), "goes_on", "pinned" (its step is gone and names no
+	// target: with migrate the publication is refused) or "starts_again".
+	// Example: "goes_on".
+	Outcome string `protobuf:"bytes,4,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	// The step on which they go on. Example: "remind".
+	Target        string `protobuf:"bytes,5,opt,name=target,proto3" json:"target,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PreviewStep) Reset() {
+	*x = PreviewStep{}
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PreviewStep) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PreviewStep) ProtoMessage() {}
+
+func (x *PreviewStep) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PreviewStep.ProtoReflect.Descriptor instead.
+func (*PreviewStep) Descriptor() ([]byte, []int) {
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *PreviewStep) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *PreviewStep) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *PreviewStep) GetCount() int64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
+func (x *PreviewStep) GetOutcome() string {
+	if x != nil {
+		return x.Outcome
+	}
+	return ""
+}
+
+func (x *PreviewStep) GetTarget() string {
+	if x != nil {
+		return x.Target
+	}
+	return ""
+}
+
 // PauseJourneyRequest names the journey to pause.
 type PauseJourneyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The journey. Example: "welcome".
-	Name          string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Take back what was decided and nobody saw yet; it is decided anew when the
+	// journey is resumed.
+	Withdraw      bool `protobuf:"varint,60,opt,name=withdraw,proto3" json:"withdraw,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PauseJourneyRequest) Reset() {
 	*x = PauseJourneyRequest{}
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[17]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1331,7 +1614,7 @@ func (x *PauseJourneyRequest) String() string {
 func (*PauseJourneyRequest) ProtoMessage() {}
 
 func (x *PauseJourneyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[17]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1344,7 +1627,7 @@ func (x *PauseJourneyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseJourneyRequest.ProtoReflect.Descriptor instead.
 func (*PauseJourneyRequest) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{17}
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *PauseJourneyRequest) GetName() string {
@@ -1352,6 +1635,13 @@ func (x *PauseJourneyRequest) GetName() string {
 		return x.Name
 	}
 	return ""
+}
+
+func (x *PauseJourneyRequest) GetWithdraw() bool {
+	if x != nil {
+		return x.Withdraw
+	}
+	return false
 }
 
 // PauseJourneyResponse tells from when on it is paused.
@@ -1367,7 +1657,7 @@ type PauseJourneyResponse struct {
 
 func (x *PauseJourneyResponse) Reset() {
 	*x = PauseJourneyResponse{}
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[18]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1379,7 +1669,7 @@ func (x *PauseJourneyResponse) String() string {
 func (*PauseJourneyResponse) ProtoMessage() {}
 
 func (x *PauseJourneyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[18]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1392,7 +1682,7 @@ func (x *PauseJourneyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseJourneyResponse.ProtoReflect.Descriptor instead.
 func (*PauseJourneyResponse) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{18}
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *PauseJourneyResponse) GetEffectiveAt() *timestamppb.Timestamp {
@@ -1420,7 +1710,7 @@ type ResumeJourneyRequest struct {
 
 func (x *ResumeJourneyRequest) Reset() {
 	*x = ResumeJourneyRequest{}
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[19]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1432,7 +1722,7 @@ func (x *ResumeJourneyRequest) String() string {
 func (*ResumeJourneyRequest) ProtoMessage() {}
 
 func (x *ResumeJourneyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[19]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1445,7 +1735,7 @@ func (x *ResumeJourneyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeJourneyRequest.ProtoReflect.Descriptor instead.
 func (*ResumeJourneyRequest) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{19}
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ResumeJourneyRequest) GetName() string {
@@ -1468,7 +1758,7 @@ type ResumeJourneyResponse struct {
 
 func (x *ResumeJourneyResponse) Reset() {
 	*x = ResumeJourneyResponse{}
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[20]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1480,7 +1770,7 @@ func (x *ResumeJourneyResponse) String() string {
 func (*ResumeJourneyResponse) ProtoMessage() {}
 
 func (x *ResumeJourneyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[20]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1493,7 +1783,7 @@ func (x *ResumeJourneyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResumeJourneyResponse.ProtoReflect.Descriptor instead.
 func (*ResumeJourneyResponse) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{20}
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ResumeJourneyResponse) GetEffectiveAt() *timestamppb.Timestamp {
@@ -1527,7 +1817,7 @@ type GetJourneyRequest struct {
 
 func (x *GetJourneyRequest) Reset() {
 	*x = GetJourneyRequest{}
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[21]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1539,7 +1829,7 @@ func (x *GetJourneyRequest) String() string {
 func (*GetJourneyRequest) ProtoMessage() {}
 
 func (x *GetJourneyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[21]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1552,7 +1842,7 @@ func (x *GetJourneyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetJourneyRequest.ProtoReflect.Descriptor instead.
 func (*GetJourneyRequest) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{21}
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *GetJourneyRequest) GetName() string {
@@ -1587,7 +1877,7 @@ type GetJourneyResponse struct {
 
 func (x *GetJourneyResponse) Reset() {
 	*x = GetJourneyResponse{}
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[22]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1599,7 +1889,7 @@ func (x *GetJourneyResponse) String() string {
 func (*GetJourneyResponse) ProtoMessage() {}
 
 func (x *GetJourneyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[22]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1612,7 +1902,7 @@ func (x *GetJourneyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetJourneyResponse.ProtoReflect.Descriptor instead.
 func (*GetJourneyResponse) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{22}
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *GetJourneyResponse) GetJourney() *Journey {
@@ -1637,7 +1927,7 @@ type ListJourneysRequest struct {
 
 func (x *ListJourneysRequest) Reset() {
 	*x = ListJourneysRequest{}
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[23]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1649,7 +1939,7 @@ func (x *ListJourneysRequest) String() string {
 func (*ListJourneysRequest) ProtoMessage() {}
 
 func (x *ListJourneysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[23]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1662,7 +1952,7 @@ func (x *ListJourneysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJourneysRequest.ProtoReflect.Descriptor instead.
 func (*ListJourneysRequest) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{23}
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ListJourneysRequest) GetPageSize() int32 {
@@ -1699,7 +1989,7 @@ type ListJourneysResponse struct {
 
 func (x *ListJourneysResponse) Reset() {
 	*x = ListJourneysResponse{}
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[24]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1711,7 +2001,7 @@ func (x *ListJourneysResponse) String() string {
 func (*ListJourneysResponse) ProtoMessage() {}
 
 func (x *ListJourneysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[24]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1724,7 +2014,7 @@ func (x *ListJourneysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJourneysResponse.ProtoReflect.Descriptor instead.
 func (*ListJourneysResponse) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{24}
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ListJourneysResponse) GetJourneys() []*Journey {
@@ -1762,7 +2052,7 @@ type TriggerJourneyRequest struct {
 
 func (x *TriggerJourneyRequest) Reset() {
 	*x = TriggerJourneyRequest{}
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[25]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1774,7 +2064,7 @@ func (x *TriggerJourneyRequest) String() string {
 func (*TriggerJourneyRequest) ProtoMessage() {}
 
 func (x *TriggerJourneyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[25]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1787,7 +2077,7 @@ func (x *TriggerJourneyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TriggerJourneyRequest.ProtoReflect.Descriptor instead.
 func (*TriggerJourneyRequest) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{25}
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *TriggerJourneyRequest) GetName() string {
@@ -1842,7 +2132,7 @@ type TriggerJourneyResponse struct {
 
 func (x *TriggerJourneyResponse) Reset() {
 	*x = TriggerJourneyResponse{}
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[26]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1854,7 +2144,7 @@ func (x *TriggerJourneyResponse) String() string {
 func (*TriggerJourneyResponse) ProtoMessage() {}
 
 func (x *TriggerJourneyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[26]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1867,7 +2157,7 @@ func (x *TriggerJourneyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TriggerJourneyResponse.ProtoReflect.Descriptor instead.
 func (*TriggerJourneyResponse) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{26}
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *TriggerJourneyResponse) GetEnrollmentId() string {
@@ -1901,7 +2191,7 @@ const file_touchpoint_v1_journeys_proto_rawDesc = "" +
 	"\n" +
 	"structured\x18\x02 \x01(\v2\x17.google.protobuf.StructH\x00R\n" +
 	"structuredB\x06\n" +
-	"\x04form\"\xd0\x03\n" +
+	"\x04form\"\x87\x04\n" +
 	"\aJourney\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\apurpose\x18\x02 \x01(\tR\apurpose\x121\n" +
@@ -1914,7 +2204,9 @@ const file_touchpoint_v1_journeys_proto_rawDesc = "" +
 	"\n" +
 	"changed_at\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\tchangedAt\x124\n" +
 	"\x06counts\x18\b \x01(\v2\x1c.touchpoint.v1.JourneyCountsR\x06counts\x129\n" +
-	"\bversions\x18\t \x03(\v2\x1d.touchpoint.v1.JourneyVersionR\bversions\x125\n" +
+	"\bversions\x18\t \x03(\v2\x1d.touchpoint.v1.JourneyVersionR\bversions\x12\x18\n" +
+	"\afilling\x18< \x01(\bR\afilling\x12\x1b\n" +
+	"\tpaused_by\x18= \x01(\tR\bpausedBy\x125\n" +
 	"\adry_run\x18F \x01(\v2\x1c.touchpoint.v1.JourneyDryRunR\x06dryRun\"q\n" +
 	"\rJourneyDryRun\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
@@ -1976,18 +2268,41 @@ const file_touchpoint_v1_journeys_proto_rawDesc = "" +
 	"\n" +
 	"violations\x18\x02 \x03(\v2\x1d.touchpoint.v1.FieldViolationR\n" +
 	"violations\x12\x12\n" +
-	"\x04name\x18\x03 \x01(\tR\x04name\"\xba\x01\n" +
+	"\x04name\x18\x03 \x01(\tR\x04name\"\xfd\x01\n" +
 	"\x15PublishJourneyRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x129\n" +
 	"\bexisting\x18\x03 \x01(\x0e2\x1d.touchpoint.v1.ExistingPolicyR\bexisting\x126\n" +
-	"\arunning\x18\x04 \x01(\x0e2\x1c.touchpoint.v1.RunningPolicyR\arunning\"\xa8\x01\n" +
+	"\arunning\x18\x04 \x01(\x0e2\x1c.touchpoint.v1.RunningPolicyR\arunning\x12(\n" +
+	"\x10existing_per_day\x18< \x01(\x05R\x0eexistingPerDay\x12\x17\n" +
+	"\ano_fill\x18= \x01(\bR\x06noFill\"\xe9\x01\n" +
 	"\x16PublishJourneyResponse\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12=\n" +
 	"\feffective_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\veffectiveAt\x125\n" +
-	"\tpositions\x18\x03 \x03(\v2\x17.touchpoint.v1.PositionR\tpositions\")\n" +
+	"\tpositions\x18\x03 \x03(\v2\x17.touchpoint.v1.PositionR\tpositions\x12\x18\n" +
+	"\afilling\x18< \x01(\bR\afilling\x12%\n" +
+	"\x0efilling_detail\x18= \x01(\tR\rfillingDetail\"c\n" +
+	"\x15PreviewPublishRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x126\n" +
+	"\arunning\x18\x02 \x01(\x0e2\x1c.touchpoint.v1.RunningPolicyR\arunning\"\xbe\x02\n" +
+	"\x16PreviewPublishResponse\x12\x12\n" +
+	"\x04meet\x18\x01 \x01(\x03R\x04meet\x12L\n" +
+	"\areasons\x18\x02 \x03(\v22.touchpoint.v1.PreviewPublishResponse.ReasonsEntryR\areasons\x120\n" +
+	"\x05steps\x18\x03 \x03(\v2\x1a.touchpoint.v1.PreviewStepR\x05steps\x12-\n" +
+	"\x12missing_partitions\x18\x04 \x03(\x05R\x11missingPartitions\x12%\n" +
+	"\x0ehistory_detail\x18\x05 \x01(\tR\rhistoryDetail\x1a:\n" +
+	"\fReasonsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\"\x83\x01\n" +
+	"\vPreviewStep\x12\x18\n" +
+	"\aversion\x18\x01 \x01(\rR\aversion\x12\x12\n" +
+	"\x04step\x18\x02 \x01(\tR\x04step\x12\x14\n" +
+	"\x05count\x18\x03 \x01(\x03R\x05count\x12\x18\n" +
+	"\aoutcome\x18\x04 \x01(\tR\aoutcome\x12\x16\n" +
+	"\x06target\x18\x05 \x01(\tR\x06target\"E\n" +
 	"\x13PauseJourneyRequest\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\"\x8c\x01\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
+	"\bwithdraw\x18< \x01(\bR\bwithdraw\"\x8c\x01\n" +
 	"\x14PauseJourneyResponse\x12=\n" +
 	"\feffective_at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\veffectiveAt\x125\n" +
 	"\tpositions\x18\x02 \x03(\v2\x17.touchpoint.v1.PositionR\tpositions\"*\n" +
@@ -2041,7 +2356,7 @@ const file_touchpoint_v1_journeys_proto_rawDesc = "" +
 	"\x1aRUNNING_POLICY_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12RUNNING_POLICY_PIN\x10\x01\x12\x1a\n" +
 	"\x16RUNNING_POLICY_MIGRATE\x10\x02\x12\x1a\n" +
-	"\x16RUNNING_POLICY_RESTART\x10\x032\xf8\a\n" +
+	"\x16RUNNING_POLICY_RESTART\x10\x032\xd7\b\n" +
 	"\x0eJourneyService\x12Z\n" +
 	"\rCreateJourney\x12#.touchpoint.v1.CreateJourneyRequest\x1a$.touchpoint.v1.CreateJourneyResponse\x12Z\n" +
 	"\rUpdateJourney\x12#.touchpoint.v1.UpdateJourneyRequest\x1a$.touchpoint.v1.UpdateJourneyResponse\x12`\n" +
@@ -2049,7 +2364,8 @@ const file_touchpoint_v1_journeys_proto_rawDesc = "" +
 	"\x0ePublishJourney\x12$.touchpoint.v1.PublishJourneyRequest\x1a%.touchpoint.v1.PublishJourneyResponse\x12Z\n" +
 	"\rDryRunJourney\x12#.touchpoint.v1.DryRunJourneyRequest\x1a$.touchpoint.v1.DryRunJourneyResponse\x12Q\n" +
 	"\n" +
-	"StopDryRun\x12 .touchpoint.v1.StopDryRunRequest\x1a!.touchpoint.v1.StopDryRunResponse\x12W\n" +
+	"StopDryRun\x12 .touchpoint.v1.StopDryRunRequest\x1a!.touchpoint.v1.StopDryRunResponse\x12]\n" +
+	"\x0ePreviewPublish\x12$.touchpoint.v1.PreviewPublishRequest\x1a%.touchpoint.v1.PreviewPublishResponse\x12W\n" +
 	"\fPauseJourney\x12\".touchpoint.v1.PauseJourneyRequest\x1a#.touchpoint.v1.PauseJourneyResponse\x12Z\n" +
 	"\rResumeJourney\x12#.touchpoint.v1.ResumeJourneyRequest\x1a$.touchpoint.v1.ResumeJourneyResponse\x12Q\n" +
 	"\n" +
@@ -2070,7 +2386,7 @@ func file_touchpoint_v1_journeys_proto_rawDescGZIP() []byte {
 }
 
 var file_touchpoint_v1_journeys_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_touchpoint_v1_journeys_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_touchpoint_v1_journeys_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
 var file_touchpoint_v1_journeys_proto_goTypes = []any{
 	(JourneyState)(0),               // 0: touchpoint.v1.JourneyState
 	(ExistingPolicy)(0),             // 1: touchpoint.v1.ExistingPolicy
@@ -2092,95 +2408,104 @@ var file_touchpoint_v1_journeys_proto_goTypes = []any{
 	(*ValidateJourneyResponse)(nil), // 17: touchpoint.v1.ValidateJourneyResponse
 	(*PublishJourneyRequest)(nil),   // 18: touchpoint.v1.PublishJourneyRequest
 	(*PublishJourneyResponse)(nil),  // 19: touchpoint.v1.PublishJourneyResponse
-	(*PauseJourneyRequest)(nil),     // 20: touchpoint.v1.PauseJourneyRequest
-	(*PauseJourneyResponse)(nil),    // 21: touchpoint.v1.PauseJourneyResponse
-	(*ResumeJourneyRequest)(nil),    // 22: touchpoint.v1.ResumeJourneyRequest
-	(*ResumeJourneyResponse)(nil),   // 23: touchpoint.v1.ResumeJourneyResponse
-	(*GetJourneyRequest)(nil),       // 24: touchpoint.v1.GetJourneyRequest
-	(*GetJourneyResponse)(nil),      // 25: touchpoint.v1.GetJourneyResponse
-	(*ListJourneysRequest)(nil),     // 26: touchpoint.v1.ListJourneysRequest
-	(*ListJourneysResponse)(nil),    // 27: touchpoint.v1.ListJourneysResponse
-	(*TriggerJourneyRequest)(nil),   // 28: touchpoint.v1.TriggerJourneyRequest
-	(*TriggerJourneyResponse)(nil),  // 29: touchpoint.v1.TriggerJourneyResponse
-	nil,                             // 30: touchpoint.v1.JourneyCounts.MessagesEntry
-	nil,                             // 31: touchpoint.v1.JourneyCounts.StepsEntry
-	nil,                             // 32: touchpoint.v1.TriggerJourneyRequest.PropertiesEntry
-	(*structpb.Struct)(nil),         // 33: google.protobuf.Struct
-	(*timestamppb.Timestamp)(nil),   // 34: google.protobuf.Timestamp
-	(*Position)(nil),                // 35: touchpoint.v1.Position
-	(*FieldViolation)(nil),          // 36: touchpoint.v1.FieldViolation
-	(*CustomerRef)(nil),             // 37: touchpoint.v1.CustomerRef
-	(*DeviceRef)(nil),               // 38: touchpoint.v1.DeviceRef
-	(*PropertyValue)(nil),           // 39: touchpoint.v1.PropertyValue
+	(*PreviewPublishRequest)(nil),   // 20: touchpoint.v1.PreviewPublishRequest
+	(*PreviewPublishResponse)(nil),  // 21: touchpoint.v1.PreviewPublishResponse
+	(*PreviewStep)(nil),             // 22: touchpoint.v1.PreviewStep
+	(*PauseJourneyRequest)(nil),     // 23: touchpoint.v1.PauseJourneyRequest
+	(*PauseJourneyResponse)(nil),    // 24: touchpoint.v1.PauseJourneyResponse
+	(*ResumeJourneyRequest)(nil),    // 25: touchpoint.v1.ResumeJourneyRequest
+	(*ResumeJourneyResponse)(nil),   // 26: touchpoint.v1.ResumeJourneyResponse
+	(*GetJourneyRequest)(nil),       // 27: touchpoint.v1.GetJourneyRequest
+	(*GetJourneyResponse)(nil),      // 28: touchpoint.v1.GetJourneyResponse
+	(*ListJourneysRequest)(nil),     // 29: touchpoint.v1.ListJourneysRequest
+	(*ListJourneysResponse)(nil),    // 30: touchpoint.v1.ListJourneysResponse
+	(*TriggerJourneyRequest)(nil),   // 31: touchpoint.v1.TriggerJourneyRequest
+	(*TriggerJourneyResponse)(nil),  // 32: touchpoint.v1.TriggerJourneyResponse
+	nil,                             // 33: touchpoint.v1.JourneyCounts.MessagesEntry
+	nil,                             // 34: touchpoint.v1.JourneyCounts.StepsEntry
+	nil,                             // 35: touchpoint.v1.PreviewPublishResponse.ReasonsEntry
+	nil,                             // 36: touchpoint.v1.TriggerJourneyRequest.PropertiesEntry
+	(*structpb.Struct)(nil),         // 37: google.protobuf.Struct
+	(*timestamppb.Timestamp)(nil),   // 38: google.protobuf.Timestamp
+	(*Position)(nil),                // 39: touchpoint.v1.Position
+	(*FieldViolation)(nil),          // 40: touchpoint.v1.FieldViolation
+	(*CustomerRef)(nil),             // 41: touchpoint.v1.CustomerRef
+	(*DeviceRef)(nil),               // 42: touchpoint.v1.DeviceRef
+	(*PropertyValue)(nil),           // 43: touchpoint.v1.PropertyValue
 }
 var file_touchpoint_v1_journeys_proto_depIdxs = []int32{
-	33, // 0: touchpoint.v1.JourneyDefinition.structured:type_name -> google.protobuf.Struct
+	37, // 0: touchpoint.v1.JourneyDefinition.structured:type_name -> google.protobuf.Struct
 	0,  // 1: touchpoint.v1.Journey.state:type_name -> touchpoint.v1.JourneyState
 	3,  // 2: touchpoint.v1.Journey.definition:type_name -> touchpoint.v1.JourneyDefinition
-	34, // 3: touchpoint.v1.Journey.changed_at:type_name -> google.protobuf.Timestamp
+	38, // 3: touchpoint.v1.Journey.changed_at:type_name -> google.protobuf.Timestamp
 	11, // 4: touchpoint.v1.Journey.counts:type_name -> touchpoint.v1.JourneyCounts
 	10, // 5: touchpoint.v1.Journey.versions:type_name -> touchpoint.v1.JourneyVersion
 	5,  // 6: touchpoint.v1.Journey.dry_run:type_name -> touchpoint.v1.JourneyDryRun
-	34, // 7: touchpoint.v1.JourneyDryRun.since:type_name -> google.protobuf.Timestamp
+	38, // 7: touchpoint.v1.JourneyDryRun.since:type_name -> google.protobuf.Timestamp
 	1,  // 8: touchpoint.v1.DryRunJourneyRequest.existing:type_name -> touchpoint.v1.ExistingPolicy
 	5,  // 9: touchpoint.v1.DryRunJourneyResponse.dry_run:type_name -> touchpoint.v1.JourneyDryRun
-	35, // 10: touchpoint.v1.DryRunJourneyResponse.positions:type_name -> touchpoint.v1.Position
-	35, // 11: touchpoint.v1.StopDryRunResponse.positions:type_name -> touchpoint.v1.Position
-	34, // 12: touchpoint.v1.JourneyVersion.effective_at:type_name -> google.protobuf.Timestamp
-	30, // 13: touchpoint.v1.JourneyCounts.messages:type_name -> touchpoint.v1.JourneyCounts.MessagesEntry
-	31, // 14: touchpoint.v1.JourneyCounts.steps:type_name -> touchpoint.v1.JourneyCounts.StepsEntry
+	39, // 10: touchpoint.v1.DryRunJourneyResponse.positions:type_name -> touchpoint.v1.Position
+	39, // 11: touchpoint.v1.StopDryRunResponse.positions:type_name -> touchpoint.v1.Position
+	38, // 12: touchpoint.v1.JourneyVersion.effective_at:type_name -> google.protobuf.Timestamp
+	33, // 13: touchpoint.v1.JourneyCounts.messages:type_name -> touchpoint.v1.JourneyCounts.MessagesEntry
+	34, // 14: touchpoint.v1.JourneyCounts.steps:type_name -> touchpoint.v1.JourneyCounts.StepsEntry
 	3,  // 15: touchpoint.v1.CreateJourneyRequest.definition:type_name -> touchpoint.v1.JourneyDefinition
 	4,  // 16: touchpoint.v1.CreateJourneyResponse.journey:type_name -> touchpoint.v1.Journey
-	36, // 17: touchpoint.v1.CreateJourneyResponse.violations:type_name -> touchpoint.v1.FieldViolation
+	40, // 17: touchpoint.v1.CreateJourneyResponse.violations:type_name -> touchpoint.v1.FieldViolation
 	3,  // 18: touchpoint.v1.UpdateJourneyRequest.definition:type_name -> touchpoint.v1.JourneyDefinition
 	4,  // 19: touchpoint.v1.UpdateJourneyResponse.journey:type_name -> touchpoint.v1.Journey
-	36, // 20: touchpoint.v1.UpdateJourneyResponse.violations:type_name -> touchpoint.v1.FieldViolation
+	40, // 20: touchpoint.v1.UpdateJourneyResponse.violations:type_name -> touchpoint.v1.FieldViolation
 	3,  // 21: touchpoint.v1.ValidateJourneyRequest.definition:type_name -> touchpoint.v1.JourneyDefinition
-	36, // 22: touchpoint.v1.ValidateJourneyResponse.violations:type_name -> touchpoint.v1.FieldViolation
+	40, // 22: touchpoint.v1.ValidateJourneyResponse.violations:type_name -> touchpoint.v1.FieldViolation
 	1,  // 23: touchpoint.v1.PublishJourneyRequest.existing:type_name -> touchpoint.v1.ExistingPolicy
 	2,  // 24: touchpoint.v1.PublishJourneyRequest.running:type_name -> touchpoint.v1.RunningPolicy
-	34, // 25: touchpoint.v1.PublishJourneyResponse.effective_at:type_name -> google.protobuf.Timestamp
-	35, // 26: touchpoint.v1.PublishJourneyResponse.positions:type_name -> touchpoint.v1.Position
-	34, // 27: touchpoint.v1.PauseJourneyResponse.effective_at:type_name -> google.protobuf.Timestamp
-	35, // 28: touchpoint.v1.PauseJourneyResponse.positions:type_name -> touchpoint.v1.Position
-	34, // 29: touchpoint.v1.ResumeJourneyResponse.effective_at:type_name -> google.protobuf.Timestamp
-	35, // 30: touchpoint.v1.ResumeJourneyResponse.positions:type_name -> touchpoint.v1.Position
-	35, // 31: touchpoint.v1.GetJourneyRequest.at_least:type_name -> touchpoint.v1.Position
-	4,  // 32: touchpoint.v1.GetJourneyResponse.journey:type_name -> touchpoint.v1.Journey
-	35, // 33: touchpoint.v1.ListJourneysRequest.at_least:type_name -> touchpoint.v1.Position
-	4,  // 34: touchpoint.v1.ListJourneysResponse.journeys:type_name -> touchpoint.v1.Journey
-	37, // 35: touchpoint.v1.TriggerJourneyRequest.customer:type_name -> touchpoint.v1.CustomerRef
-	38, // 36: touchpoint.v1.TriggerJourneyRequest.device:type_name -> touchpoint.v1.DeviceRef
-	32, // 37: touchpoint.v1.TriggerJourneyRequest.properties:type_name -> touchpoint.v1.TriggerJourneyRequest.PropertiesEntry
-	35, // 38: touchpoint.v1.TriggerJourneyResponse.position:type_name -> touchpoint.v1.Position
-	39, // 39: touchpoint.v1.TriggerJourneyRequest.PropertiesEntry.value:type_name -> touchpoint.v1.PropertyValue
-	12, // 40: touchpoint.v1.JourneyService.CreateJourney:input_type -> touchpoint.v1.CreateJourneyRequest
-	14, // 41: touchpoint.v1.JourneyService.UpdateJourney:input_type -> touchpoint.v1.UpdateJourneyRequest
-	16, // 42: touchpoint.v1.JourneyService.ValidateJourney:input_type -> touchpoint.v1.ValidateJourneyRequest
-	18, // 43: touchpoint.v1.JourneyService.PublishJourney:input_type -> touchpoint.v1.PublishJourneyRequest
-	6,  // 44: touchpoint.v1.JourneyService.DryRunJourney:input_type -> touchpoint.v1.DryRunJourneyRequest
-	8,  // 45: touchpoint.v1.JourneyService.StopDryRun:input_type -> touchpoint.v1.StopDryRunRequest
-	20, // 46: touchpoint.v1.JourneyService.PauseJourney:input_type -> touchpoint.v1.PauseJourneyRequest
-	22, // 47: touchpoint.v1.JourneyService.ResumeJourney:input_type -> touchpoint.v1.ResumeJourneyRequest
-	24, // 48: touchpoint.v1.JourneyService.GetJourney:input_type -> touchpoint.v1.GetJourneyRequest
-	26, // 49: touchpoint.v1.JourneyService.ListJourneys:input_type -> touchpoint.v1.ListJourneysRequest
-	28, // 50: touchpoint.v1.JourneyService.TriggerJourney:input_type -> touchpoint.v1.TriggerJourneyRequest
-	13, // 51: touchpoint.v1.JourneyService.CreateJourney:output_type -> touchpoint.v1.CreateJourneyResponse
-	15, // 52: touchpoint.v1.JourneyService.UpdateJourney:output_type -> touchpoint.v1.UpdateJourneyResponse
-	17, // 53: touchpoint.v1.JourneyService.ValidateJourney:output_type -> touchpoint.v1.ValidateJourneyResponse
-	19, // 54: touchpoint.v1.JourneyService.PublishJourney:output_type -> touchpoint.v1.PublishJourneyResponse
-	7,  // 55: touchpoint.v1.JourneyService.DryRunJourney:output_type -> touchpoint.v1.DryRunJourneyResponse
-	9,  // 56: touchpoint.v1.JourneyService.StopDryRun:output_type -> touchpoint.v1.StopDryRunResponse
-	21, // 57: touchpoint.v1.JourneyService.PauseJourney:output_type -> touchpoint.v1.PauseJourneyResponse
-	23, // 58: touchpoint.v1.JourneyService.ResumeJourney:output_type -> touchpoint.v1.ResumeJourneyResponse
-	25, // 59: touchpoint.v1.JourneyService.GetJourney:output_type -> touchpoint.v1.GetJourneyResponse
-	27, // 60: touchpoint.v1.JourneyService.ListJourneys:output_type -> touchpoint.v1.ListJourneysResponse
-	29, // 61: touchpoint.v1.JourneyService.TriggerJourney:output_type -> touchpoint.v1.TriggerJourneyResponse
-	51, // [51:62] is the sub-list for method output_type
-	40, // [40:51] is the sub-list for method input_type
-	40, // [40:40] is the sub-list for extension type_name
-	40, // [40:40] is the sub-list for extension extendee
-	0,  // [0:40] is the sub-list for field type_name
+	38, // 25: touchpoint.v1.PublishJourneyResponse.effective_at:type_name -> google.protobuf.Timestamp
+	39, // 26: touchpoint.v1.PublishJourneyResponse.positions:type_name -> touchpoint.v1.Position
+	2,  // 27: touchpoint.v1.PreviewPublishRequest.running:type_name -> touchpoint.v1.RunningPolicy
+	35, // 28: touchpoint.v1.PreviewPublishResponse.reasons:type_name -> touchpoint.v1.PreviewPublishResponse.ReasonsEntry
+	22, // 29: touchpoint.v1.PreviewPublishResponse.steps:type_name -> touchpoint.v1.PreviewStep
+	38, // 30: touchpoint.v1.PauseJourneyResponse.effective_at:type_name -> google.protobuf.Timestamp
+	39, // 31: touchpoint.v1.PauseJourneyResponse.positions:type_name -> touchpoint.v1.Position
+	38, // 32: touchpoint.v1.ResumeJourneyResponse.effective_at:type_name -> google.protobuf.Timestamp
+	39, // 33: touchpoint.v1.ResumeJourneyResponse.positions:type_name -> touchpoint.v1.Position
+	39, // 34: touchpoint.v1.GetJourneyRequest.at_least:type_name -> touchpoint.v1.Position
+	4,  // 35: touchpoint.v1.GetJourneyResponse.journey:type_name -> touchpoint.v1.Journey
+	39, // 36: touchpoint.v1.ListJourneysRequest.at_least:type_name -> touchpoint.v1.Position
+	4,  // 37: touchpoint.v1.ListJourneysResponse.journeys:type_name -> touchpoint.v1.Journey
+	41, // 38: touchpoint.v1.TriggerJourneyRequest.customer:type_name -> touchpoint.v1.CustomerRef
+	42, // 39: touchpoint.v1.TriggerJourneyRequest.device:type_name -> touchpoint.v1.DeviceRef
+	36, // 40: touchpoint.v1.TriggerJourneyRequest.properties:type_name -> touchpoint.v1.TriggerJourneyRequest.PropertiesEntry
+	39, // 41: touchpoint.v1.TriggerJourneyResponse.position:type_name -> touchpoint.v1.Position
+	43, // 42: touchpoint.v1.TriggerJourneyRequest.PropertiesEntry.value:type_name -> touchpoint.v1.PropertyValue
+	12, // 43: touchpoint.v1.JourneyService.CreateJourney:input_type -> touchpoint.v1.CreateJourneyRequest
+	14, // 44: touchpoint.v1.JourneyService.UpdateJourney:input_type -> touchpoint.v1.UpdateJourneyRequest
+	16, // 45: touchpoint.v1.JourneyService.ValidateJourney:input_type -> touchpoint.v1.ValidateJourneyRequest
+	18, // 46: touchpoint.v1.JourneyService.PublishJourney:input_type -> touchpoint.v1.PublishJourneyRequest
+	6,  // 47: touchpoint.v1.JourneyService.DryRunJourney:input_type -> touchpoint.v1.DryRunJourneyRequest
+	8,  // 48: touchpoint.v1.JourneyService.StopDryRun:input_type -> touchpoint.v1.StopDryRunRequest
+	20, // 49: touchpoint.v1.JourneyService.PreviewPublish:input_type -> touchpoint.v1.PreviewPublishRequest
+	23, // 50: touchpoint.v1.JourneyService.PauseJourney:input_type -> touchpoint.v1.PauseJourneyRequest
+	25, // 51: touchpoint.v1.JourneyService.ResumeJourney:input_type -> touchpoint.v1.ResumeJourneyRequest
+	27, // 52: touchpoint.v1.JourneyService.GetJourney:input_type -> touchpoint.v1.GetJourneyRequest
+	29, // 53: touchpoint.v1.JourneyService.ListJourneys:input_type -> touchpoint.v1.ListJourneysRequest
+	31, // 54: touchpoint.v1.JourneyService.TriggerJourney:input_type -> touchpoint.v1.TriggerJourneyRequest
+	13, // 55: touchpoint.v1.JourneyService.CreateJourney:output_type -> touchpoint.v1.CreateJourneyResponse
+	15, // 56: touchpoint.v1.JourneyService.UpdateJourney:output_type -> touchpoint.v1.UpdateJourneyResponse
+	17, // 57: touchpoint.v1.JourneyService.ValidateJourney:output_type -> touchpoint.v1.ValidateJourneyResponse
+	19, // 58: touchpoint.v1.JourneyService.PublishJourney:output_type -> touchpoint.v1.PublishJourneyResponse
+	7,  // 59: touchpoint.v1.JourneyService.DryRunJourney:output_type -> touchpoint.v1.DryRunJourneyResponse
+	9,  // 60: touchpoint.v1.JourneyService.StopDryRun:output_type -> touchpoint.v1.StopDryRunResponse
+	21, // 61: touchpoint.v1.JourneyService.PreviewPublish:output_type -> touchpoint.v1.PreviewPublishResponse
+	24, // 62: touchpoint.v1.JourneyService.PauseJourney:output_type -> touchpoint.v1.PauseJourneyResponse
+	26, // 63: touchpoint.v1.JourneyService.ResumeJourney:output_type -> touchpoint.v1.ResumeJourneyResponse
+	28, // 64: touchpoint.v1.JourneyService.GetJourney:output_type -> touchpoint.v1.GetJourneyResponse
+	30, // 65: touchpoint.v1.JourneyService.ListJourneys:output_type -> touchpoint.v1.ListJourneysResponse
+	32, // 66: touchpoint.v1.JourneyService.TriggerJourney:output_type -> touchpoint.v1.TriggerJourneyResponse
+	55, // [55:67] is the sub-list for method output_type
+	43, // [43:55] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_touchpoint_v1_journeys_proto_init() }
@@ -2199,7 +2524,7 @@ func file_touchpoint_v1_journeys_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_touchpoint_v1_journeys_proto_rawDesc), len(file_touchpoint_v1_journeys_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   30,
+			NumMessages:   34,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

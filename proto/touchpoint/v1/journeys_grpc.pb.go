@@ -27,6 +27,7 @@ const (
 	JourneyService_PublishJourney_FullMethodName  = "/touchpoint.v1.JourneyService/PublishJourney"
 	JourneyService_DryRunJourney_FullMethodName   = "/touchpoint.v1.JourneyService/DryRunJourney"
 	JourneyService_StopDryRun_FullMethodName      = "/touchpoint.v1.JourneyService/StopDryRun"
+	JourneyService_PreviewPublish_FullMethodName  = "/touchpoint.v1.JourneyService/PreviewPublish"
 	JourneyService_PauseJourney_FullMethodName    = "/touchpoint.v1.JourneyService/PauseJourney"
 	JourneyService_ResumeJourney_FullMethodName   = "/touchpoint.v1.JourneyService/ResumeJourney"
 	JourneyService_GetJourney_FullMethodName      = "/touchpoint.v1.JourneyService/GetJourney"
@@ -74,6 +75,12 @@ type JourneyServiceClient interface {
 	//
 	//	{"name": "welcome"}
 	StopDryRun(ctx context.Context, in *StopDryRunRequest, opts ...grpc.CallOption) (*StopDryRunResponse, error)
+	// PreviewPublish says what PublishJourney would do now, and changes nothing:
+	// how many customers meet the entry already and what would be decided about
+	// them, and what becomes of who is inside, step by step.
+	//
+	//	{"name": "welcome", "running": "RUNNING_POLICY_MIGRATE"}
+	PreviewPublish(ctx context.Context, in *PreviewPublishRequest, opts ...grpc.CallOption) (*PreviewPublishResponse, error)
 	// PauseJourney stops entries, steps and sends of a journey. What falls due in
 	// the pause runs when it is resumed.
 	//
@@ -161,6 +168,16 @@ func (c *journeyServiceClient) StopDryRun(ctx context.Context, in *StopDryRunReq
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(StopDryRunResponse)
 	err := c.cc.Invoke(ctx, JourneyService_StopDryRun_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *journeyServiceClient) PreviewPublish(ctx context.Context, in *PreviewPublishRequest, opts ...grpc.CallOption) (*PreviewPublishResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(PreviewPublishResponse)
+	err := c.cc.Invoke(ctx, JourneyService_PreviewPublish_FullMethodName, in, out, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -257,6 +274,12 @@ type JourneyServiceServer interface {
 	//
 	//	{"name": "welcome"}
 	StopDryRun(context.Context, *StopDryRunRequest) (*StopDryRunResponse, error)
+	// PreviewPublish says what PublishJourney would do now, and changes nothing:
+	// how many customers meet the entry already and what would be decided about
+	// them, and what becomes of who is inside, step by step.
+	//
+	//	{"name": "welcome", "running": "RUNNING_POLICY_MIGRATE"}
+	PreviewPublish(context.Context, *PreviewPublishRequest) (*PreviewPublishResponse, error)
 	// PauseJourney stops entries, steps and sends of a journey. What falls due in
 	// the pause runs when it is resumed.
 	//
@@ -307,6 +330,9 @@ func (UnimplementedJourneyServiceServer) DryRunJourney(context.Context, *DryRunJ
 }
 func (UnimplementedJourneyServiceServer) StopDryRun(context.Context, *StopDryRunRequest) (*StopDryRunResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method StopDryRun not implemented")
+}
+func (UnimplementedJourneyServiceServer) PreviewPublish(context.Context, *PreviewPublishRequest) (*PreviewPublishResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method PreviewPublish not implemented")
 }
 func (UnimplementedJourneyServiceServer) PauseJourney(context.Context, *PauseJourneyRequest) (*PauseJourneyResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method PauseJourney not implemented")
@@ -452,6 +478,24 @@ func _JourneyService_StopDryRun_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _JourneyService_PreviewPublish_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(PreviewPublishRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(JourneyServiceServer).PreviewPublish(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: JourneyService_PreviewPublish_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(JourneyServiceServer).PreviewPublish(ctx, req.(*PreviewPublishRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _JourneyService_PauseJourney_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(PauseJourneyRequest)
 	if err := dec(in); err != nil {
@@ -572,6 +616,10 @@ var JourneyService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "StopDryRun",
 			Handler:    _JourneyService_StopDryRun_Handler,
+		},
+		{
+			MethodName: "PreviewPublish",
+			Handler:    _JourneyService_PreviewPublish_Handler,
 		},
 		{
 			MethodName: "PauseJourney",

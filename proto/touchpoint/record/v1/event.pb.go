@@ -2777,6 +2777,8 @@ type FinishFill struct {
 	Journey       string                 `protobuf:"bytes,1,opt,name=journey,proto3" json:"journey,omitempty"`
 	Version       uint32                 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
 	Since         int64                  `protobuf:"varint,3,opt,name=since,proto3" json:"since,omitempty"`
+	AfterAt       int64                  `protobuf:"varint,4,opt,name=after_at,json=afterAt,proto3" json:"after_at,omitempty"`
+	AfterN        uint32                 `protobuf:"varint,5,opt,name=after_n,json=afterN,proto3" json:"after_n,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2828,6 +2830,20 @@ func (x *FinishFill) GetVersion() uint32 {
 func (x *FinishFill) GetSince() int64 {
 	if x != nil {
 		return x.Since
+	}
+	return 0
+}
+
+func (x *FinishFill) GetAfterAt() int64 {
+	if x != nil {
+		return x.AfterAt
+	}
+	return 0
+}
+
+func (x *FinishFill) GetAfterN() uint32 {
+	if x != nil {
+		return x.AfterN
 	}
 	return 0
 }
@@ -3054,12 +3070,14 @@ const file_touchpoint_record_v1_event_proto_rawDesc = "" +
 	"\aafter_n\x18\x04 \x01(\rR\x06afterN\x12\x17\n" +
 	"\alast_at\x18\x05 \x01(\x03R\x06lastAt\x12\x15\n" +
 	"\x06last_n\x18\x06 \x01(\rR\x05lastN\x12;\n" +
-	"\x06events\x18\a \x03(\v2#.touchpoint.record.v1.CustomerEventR\x06events\"V\n" +
+	"\x06events\x18\a \x03(\v2#.touchpoint.record.v1.CustomerEventR\x06events\"\x8a\x01\n" +
 	"\n" +
 	"FinishFill\x12\x18\n" +
 	"\ajourney\x18\x01 \x01(\tR\ajourney\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\rR\aversion\x12\x14\n" +
-	"\x05since\x18\x03 \x01(\x03R\x05since*U\n" +
+	"\x05since\x18\x03 \x01(\x03R\x05since\x12\x19\n" +
+	"\bafter_at\x18\x04 \x01(\x03R\aafterAt\x12\x17\n" +
+	"\aafter_n\x18\x05 \x01(\rR\x06afterN*U\n" +
 	"\x06Source\x12\x16\n" +
 	"\x12SOURCE_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vSOURCE_MQTT\x10\x01\x12\x0f\n" +
