@@ -36,7 +36,7 @@ type Options struct {
 	Allowed func(customer gateway.CustomerID, purpose gateway.Purpose, channel string) bool
 	// Braked says that nothing is given out now; nil means never.
 	Braked func() bool
-	Logger  *slog.Logger
+	Logger *slog.Logger
 	// MaxAge is how long messages stay in wall time, read or not; 7 days by
 	// default. At MaxBytes (1 GiB) hand-overs wait.
 	MaxAge   time.Duration
