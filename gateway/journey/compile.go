@@ -87,7 +87,11 @@ func (c *compiler) definition(o *object) {
 		d.holdout = int(v*100 + 0.5)
 	}
 	o.text("holdout_reason") // for those who read the definition
-	d.keyBy = strings.TrimPrefix(o.text("key"), "event.")
+	if key := o.text("key"); key == "event." {
+		o.fault("key", "names no property; write key: device or key: event.<property>")
+	} else {
+		d.keyBy = strings.TrimPrefix(key, "event.")
+	}
 	c.limits(o)
 	c.traits(o)
 	c.trigger(o)
