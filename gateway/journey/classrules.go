@@ -79,6 +79,9 @@ func compileRules(text string) (*classRules, error) {
 	c := &compiler{def: rs.v.def}
 	traits := &node{kind: nodeMap, keys: []nodeKey{{name: "traits"}}, values: []*node{nodeOf(anyMap(t.Traits))}}
 	c.traits(c.object(traits, ""))
+	if n := len(rs.v.def.traits); n > maxRules {
+		c.fault(0, "traits", "has %d entries; %d are allowed", n, maxRules)
+	}
 	for i := range rs.v.def.traits {
 		if spec := &rs.v.def.traits[i]; spec.perDev {
 			c.fault(0, "traits."+spec.name+".per", "a rule looks at a customer; its traits are per customer")

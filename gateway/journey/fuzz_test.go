@@ -19,6 +19,10 @@ func FuzzCompile(f *testing.F) {
 		f.Add(text)
 	}
 	f.Add([]byte(good))
+	for _, trigger := range []string{`sequence: {events: [brew_finished, {event: brew_finished, where: event.water_ml > 3}], without: x, within: 1h}`,
+		`schedule: {rrule: "FREQ=DAILY;BYHOUR=9,17", start: "2026-05-04 09:00"}`, `segment: {leave: a}`, `stage: {enter: a, from: [b, c]}`} {
+		f.Add([]byte("name: a\npurpose: service\ntrigger: {" + trigger + "}\nsteps:\n  - {id: s, start_journey: b}\n  - {id: t, stop_journey: b}\n"))
+	}
 	for _, text := range modelJourneys {
 		f.Add([]byte(text))
 	}

@@ -1,0 +1,77 @@
+package journey
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestTriggerErrors shows what an author sees of a trigger, or a step, of the
+// kinds that look at more than one event.
+func TestTriggerErrors(t *testing.T) {
+	env := testEnv
+	env.Segments, env.Stages = []string{"heavy", "members"}, []string{"new", "active", "dormant"}
+	const head, tail = "name: care\npurpose: service\ntrigger:\n", "\nsteps:\n  - {id: done, end: {}}\n"
+	tests := []struct{ trigger, want string }{
+		{"  sequence: {events: [brew_finished], within: 1h}", `line 4, trigger.sequence.events: is missing; name at least two events in their order`},
+		{"  sequence: {events: [brew_finished, descaling_finnished], within: 1h}", `line 4, trigger.sequence.events: "descaling_finnished" is no declared event type; did you mean "descaling_finished"?`},
+		{"  sequence: {events: [brew_finished, descaling_finished]}", `line 4, trigger.sequence.within: is missing; write a duration such as 10m`},
+		{"  sequence: {events: [brew_finished, {event: brew_finished, where: event.strenght > 3}], within: 1h}", `trigger.sequence.events[1].where: "event.strenght > 3" reads event.strenght, which brew_finished does not have; did you mean event.strength?`},
+		{"  sequence: {events: [brew_finished, descaling_finished], witout: brew_finished, within: 1h}", `line 4, trigger.sequence.witout: is no key here; did you mean "without"?`},
+		{"  segment: {enter: heavyy}", `line 4, trigger.segment.enter: "heavyy" is no segment; did you mean "heavy"?`},
+		{"  segment: {}", `trigger.segment.enter: is missing; write enter: <segment> or leave: <segment>`},
+		{"  segment: {enter: heavy, leave: heavy}", `line 4, trigger.segment.leave: excludes enter; a trigger has one of them`},
+		{"  stage: {enter: sleepy}", `line 4, trigger.stage.enter: "sleepy" is no stage; declared are new, active, dormant`},
+		{"  stage: {enter: new, from: [new]}", `line 4, trigger.stage.from: "new" is the stage that he enters`},
+		{"  stage: {enter: new}\nfilter: customer.stage == \"dorman\"", `line 5, filter: "customer.stage == \"dorman\"" names the stage "dorman"; did you mean "dormant"?`},
+		{"  stage: {enter: new}\nfilter: '\"member\" in customer.segments'", `names the segment "member"; did you mean "members"?`},
+		{"  schedule: {rrule: FREQ=WEEKLY}", `line 4, trigger.schedule.start: is missing; write the first possible local time, such as "2026-05-04 09:00"`},
+		{"  schedule: {rrule: FREQ=OFTEN, start: \"2026-05-04 09:00\"}", `line 4, trigger.schedule.rrule: "FREQ=OFTEN" is no rule`},
+		{"  schedule: {rrule: FREQ=MINUTELY, start: \"2026-05-04 09:00\"}", `line 4, trigger.schedule.rrule: a schedule is at most hourly`},
+		{"  schedule: {rrule: FREQ=DAILY;BYSECOND=5, start: \"2026-05-04 09:00\"}", `excludes BYSECOND; a schedule has whole minutes`},
+		{"  schedule: {rrule: FREQ=DAILY;BYMONTHDAY=31, start: \"2026-05-04 09:00\"}", `picks days of the month or year; write it with FREQ=MONTHLY or FREQ=YEARLY`},
+		{"  schedule: {rrule: FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30, start: \"2026-05-04 09:00\"}", `never happens`},
+		{"  schedule: {rrule: FREQ=DAILY, start: tomorrow}", `line 4, trigger.schedule.start: "tomorrow" is no local time; write it as "2026-05-04 09:00"`},
+		{"  schedule: {rrule: FREQ=DAILY, start: \"2026-05-04 09:00\", where: event.x > 1}", `reads event, but no event is at hand here`},
+		{"  api: {}\nsteps:\n  - {id: a, start_journey: care}\nx: 1", `line 6, step "a", start_journey: a journey does not start itself`},
+		{"  api: {}\nsteps:\n  - {id: a, stop_journey: care}\nx: 1", `line 6, step "a", stop_journey: a journey does not stop itself; write end: {}`},
+		{"  api: {}\nsteps:\n  - {id: a, start_journey: Care Now}\nx: 1", `step "a", start_journey: "Care Now" is no name of a journey`},
+	}
+	for _, tt := range tests {
+		text := head + tt.trigger + tail
+		if strings.Contains(tt.trigger, "steps:") {
+			text = head + tt.trigger + "\n"
+		}
+		_, err := Compile([]byte(text), env)
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%s\ngot  %v\nwant %s", tt.trigger, err, tt.want)
+		}
+	}
+}
+
+// TestRuleErrors shows what an operator sees of wrong segments and stages.
+func TestRuleErrors(t *testing.T) {
+	traits := map[string]map[string]any{"brews": {"count": "brew", "within": "7d"}}
+	rest := []Rule{{"rest", ""}}
+	tests := []struct {
+		c    Config
+		want string
+	}{
+		{Config{Traits: traits, Segments: []Rule{{"heavy", "trait.brew > 3"}}}, `segments[0].when: "trait.brew > 3" reads trait.brew, which is not declared; did you mean trait.brews?`},
+		{Config{Traits: traits, Segments: []Rule{{"heavy", "event.x > 3"}}}, `reads event, but a rule looks at the customer alone`},
+		{Config{Traits: traits, Segments: []Rule{{"heavy", ""}}}, `segments[0].when: is missing; write a condition such as trait.brews >= 100`},
+		{Config{Segments: []Rule{{"Heavy", "customer.a == 1"}}}, `segments[0].name: "Heavy" may hold a-z`},
+		{Config{Segments: []Rule{{"a", "customer.a == 1"}, {"a", "customer.a == 2"}}}, `segments[1].name: "a" is there twice`},
+		{Config{Segments: []Rule{{"a", `"b" in customer.segments`}}}, `reads customer.segments; only stages may`},
+		{Config{Stages: []Rule{{"a", `customer.stage == "b"`}, {"b", ""}}}, `reads customer.stage, which is decided after it`},
+		{Config{Stages: []Rule{{"a", `customer.a == 1`}}}, `stages[0].when: the last stage takes the rest and has no condition; add a stage without one`},
+		{Config{Segments: []Rule{{"heavy", "customer.a == 1"}}, Stages: []Rule{{"a", `"heavvy" in customer.segments`}, rest[0]}}, `names the segment "heavvy"; did you mean "heavy"?`},
+		{Config{Segments: []Rule{{"all", "size(customer) > 1"}}}, `reads customer as a whole; name its fields`},
+		{Config{Traits: map[string]map[string]any{"brews": {"cuont": "brew"}}, Stages: rest}, `traits.brews.cuont: is no key here; did you mean "count"?`},
+		{Config{Traits: map[string]map[string]any{"brews": {"count": "brew", "per": "device"}}, Stages: rest}, `traits.brews.per: a rule looks at a customer; its traits are per customer`},
+	}
+	for _, tt := range tests {
+		if err := tt.c.Validate(); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("got  %v\nwant %s", err, tt.want)
+		}
+	}
+}
