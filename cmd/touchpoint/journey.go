@@ -17,8 +17,7 @@ func journeyCommand(c *client) *cobra.Command {
 	cmd := group("journey", "Write, publish and read journeys")
 	cmd.AddCommand(
 		journeyBacktest(c), journeyStopDryRun(c),
-		journeyCreate(c), journeyUpdate(c), journeyValidate(c), journeyPublish(c), journeyPreview(c), journeyPause(c), journeyResume(c),
-		journeyGet(c), journeyList(c), journeyTrigger(c), journeyTest(c), journeyLint(c), journeySchema(c), journeyGraph(c),
+		journeyCreate(c), journeyUpdate(c), journeyValidate(c), journeyPublish(c), journeyPreview(c), journeyPause(c), journeyResume(c), journeyGet(c), journeyList(c), journeyTrigger(c), journeyTest(c), journeyLint(c), journeySchema(c), journeyGraph(c), journeyDiff(c), journeyWalk(c),
 	)
 	return cmd
 }
