@@ -14,7 +14,7 @@ import (
 )
 
 func main() {
-	commands := map[string]func([]string) error{"setup": setup, "drive": drive, "report": report, "line": line}
+	commands := map[string]func([]string) error{"setup": setup, "drive": drive, "report": report, "line": line, "core": core}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
 		fmt.Fprintln(os.Stderr, "usage: bench setup|drive|line|report [flags]")
 		os.Exit(2)

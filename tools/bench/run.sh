@@ -6,15 +6,16 @@
 #   tools/bench/run.sh            all of it, three passes in about ten minutes
 #   PASSES=1 N=50000 tools/bench/run.sh w1 w2
 #
-# Words choose parts: w1, w2, w2rate, latency, broker. PROFILE=seconds writes a
-# CPU profile of the gateway in each part to $WORK.
+# Words choose parts: w1, w2, w2rate, latency, broker, core. PROFILE=seconds writes
+# a CPU profile of the gateway in each part to $WORK. core alone needs nothing but
+# Go (and 4 GiB, for a million customers) and prints its section.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-BENCH_DIR=$(realpath "${BENCH_DIR:-../shared/bench}")
+BENCH_DIR=$(realpath -m "${BENCH_DIR:-../shared/bench}")
 CACHE=${TOUCHPOINT_CACHE:-$HOME/.cache/touchpoint}
 export BIN=$CACHE/bench WORK=${WORK:-$CACHE/bench/work} TOUCHPOINT=$PWD/bin/touchpoint
 PASSES=${PASSES:-3} N=${N:-100000} OUT=${OUT:-docs/performance.md}
-PARTS=${*:-w1 w2 w2rate latency broker}
+PARTS=${*:-w1 w2 w2rate latency broker core}
 RESULTS=$WORK/results.jsonl
 CONF=$BENCH_DIR/conf
 BROKER="mosquitto -c $CONF/mosquitto-tuned.conf"
@@ -73,6 +74,13 @@ w2() { # w2 NAME PEER SETUP WARM FILTER [options]
 		-peer "$2" -setup "$3" -warm "$4" -out "$5" "${@:6}" | note
 }
 
+core() { # the benchmarks of the pure core; state apart from speed, which wants many events
+	local go="go test ./gateway/journey -run ^\$ -timeout 60m -count $PASSES"
+	$go -bench 'Core(Journeys|Customers)?$' -benchtime 2000000x | tee "$WORK/logs/core.txt" >&2
+	$go -bench 'Core(Memory|Restart|Timers)$' -benchtime 1x | tee -a "$WORK/logs/core.txt" >&2
+	go run ./tools/bench core "$WORK/logs/core.txt"
+}
+
 pass() {
 	local part
 	for part in $PARTS; do
@@ -107,12 +115,18 @@ pass() {
 			go test ./gateway/ingest -run '^$' -bench BenchmarkEmbeddedBrokerToLog -benchtime 300000x | tee -a "$WORK/logs/broker.txt" |
 				"$BIN/bench" line "broker touchpoint" | note
 			;;
+		core) ;; # once, at the end: it makes its passes itself
 		*) echo "no such part: $part" >&2; exit 2 ;;
 		esac
 		[ -z "$PROFILING" ] || wait "$PROFILING" || true
 	done
 }
 
+if [ "$PARTS" = core ]; then
+	mkdir -p "$WORK/logs"
+	core
+	exit
+fi
 build
 influx
 : >"$RESULTS"
@@ -120,5 +134,11 @@ for n in $(seq "$PASSES"); do
 	echo "pass $n of $PASSES, load $(cut -d' ' -f1-3 /proc/loadavg)" >&2
 	pass
 done
-"$BIN/bench" report -passes "$PASSES" -notes tools/bench/notes.md "$RESULTS" >"$OUT.new" && mv "$OUT.new" "$OUT"
+"$BIN/bench" report -passes "$PASSES" -notes tools/bench/notes.md "$RESULTS" >"$OUT.new"
+case " $PARTS " in *" core "*)
+	core >>"$OUT.new"
+	cat tools/bench/notes-core.md >>"$OUT.new"
+	;;
+esac
+mv "$OUT.new" "$OUT"
 echo "written: $OUT" >&2
