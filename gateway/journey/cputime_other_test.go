@@ -8,5 +8,3 @@ var begun = time.Now()
 
 // cpuTime is the time that passed, where that of a thread is not to be had.
 func cpuTime() time.Duration { return time.Since(begun) }
-
-func processTime() time.Duration { return time.Since(begun) }

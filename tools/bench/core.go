@@ -29,10 +29,10 @@ var coreFigures = []struct {
 	{"bytes per customer: a device, five traits with 28 events, no duplicate window", "BenchmarkCoreMemory", "B/customer", "", nil},
 	{"the same with one enrollment", "BenchmarkCoreMemory", "B/customer+enrollment", "at most 1,024", atMost(1024)},
 	{"restore of 1,000,000 customers, s", "BenchmarkCoreRestart", "s-restore-1000000", "at most 8", atMost(8)},
-	{"the same, CPU s with the collector", "BenchmarkCoreRestart", "cpu-s-restore-1000000", "", nil},
+	{"the same, CPU s of the partition's thread", "BenchmarkCoreRestart", "thread-s-restore-1000000", "", nil},
 	{"replay, µs per event", "BenchmarkCoreRestart", "µs/replayed-event", "", nil},
 	{"100,000 timers of one instant, each with a message, s", "BenchmarkCoreTimers", "s-100000-timers", "at most 2", atMost(2)},
-	{"the same, CPU s with the collector", "BenchmarkCoreTimers", "cpu-s-100000-timers", "", nil},
+	{"the same, CPU s of the partition's thread", "BenchmarkCoreTimers", "thread-s-100000-timers", "", nil},
 }
 
 func atLeast(bound float64) func(float64) bool { return func(v float64) bool { return v >= bound } }
