@@ -55,6 +55,9 @@ func (h *households) step(b *gateway.Batch, s *gateway.Step) {
 		h.receipts = append(h.receipts, gateway.Receipt{Message: m.ID, Customer: m.Customer, Device: m.Device, Channel: m.Channel})
 	}
 	for _, d := range s.Decisions {
+		if d.Reason == gateway.ReasonInvalid {
+			h.rt.Fatalf("%s: %s", d.Journey, d.Rule)
+		}
 		if d.Kind != gateway.DecisionJourney {
 			h.decisions = append(h.decisions, fmt.Sprint(d.At, d.Kind, d.Reason, d.Journey, d.Step, d.Customer, d.Device, d.EventID, d.Rule, d.Message))
 		}
@@ -171,8 +174,7 @@ func (h *households) play(i int, p plan) {
 
 const apiJourney = `name: api
 purpose: service
-trigger: {api: true}
-reentry: concurrent_per_key
+trigger: {api: {}}
 steps:
   - {id: pause, wait: {for: 5h}}
   - {id: say, send: {channels: [stream], texts: {en: {title: Hello}}}}
