@@ -36,7 +36,7 @@ var reasonWords = map[gateway.Reason]string{
 	gateway.ReasonHoldout:          "control group: decided and recorded, not sent",
 	gateway.ReasonCapped:           "not sent: a frequency cap is used up",
 	gateway.ReasonQuietHours:       "not sent now: quiet hours",
-	gateway.ReasonHeld:             "held until its allowed time",
+	gateway.ReasonHeld:             "held until its allowed time, or until the device is free",
 	gateway.ReasonUnreachable:      "not sent: no channel reaches the customer",
 	gateway.ReasonExpired:          "not sent: no longer of use",
 	gateway.ReasonMissedWindow:     "delivery missed the allowed time: decided anew",

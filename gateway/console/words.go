@@ -38,7 +38,7 @@ var reasonWords = map[gateway.Reason]words{
 	gateway.ReasonHoldout:          {"control group", "Control group: not sent on purpose, to measure the effect", "off"},
 	gateway.ReasonCapped:           {"enough messages", "The customer has had enough messages for now", "off"},
 	gateway.ReasonQuietHours:       {"quiet hours", "Quiet hours", "wait"},
-	gateway.ReasonHeld:             {"waits for its time", "Held until the time at which it is allowed", "wait"},
+	gateway.ReasonHeld:             {"waits for its time", "Held until the time, or the state of the device, at which it is allowed", "wait"},
 	gateway.ReasonUnreachable:      {"cannot be reached", "No device or address reaches the customer", "off"},
 	gateway.ReasonExpired:          {"expired", "It came to be of no use before it could be shown", "off"},
 	gateway.ReasonMissedWindow:     {"missed its time", "The allowed time passed: decided anew", "wait"},

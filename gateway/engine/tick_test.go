@@ -158,3 +158,26 @@ func TestTickThatFailsIsRetried(t *testing.T) {
 	}
 	w.stop(e)
 }
+
+// TestInstantOfAVirtualClock: a timer due at the very instant waits until
+// nothing else is left to do in it, so that what comes later in the same
+// instant still competes.
+func TestInstantOfAVirtualClock(t *testing.T) {
+	w := newWorld(t, 1)
+	e := w.engine()
+	w.add(0, event(1, "wait", 1000))
+	w.settle(e)
+	w.advance(time.Second)
+	w.add(0, event(2, "wait", 86_400_000))
+	if err := e.changed.wait(t.Context(), func() bool { return e.runners[0].shared.applied.Load() >= 2 }); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(w.log.events[0]); n != 2 {
+		t.Errorf("%d records before the instant was over, want the 2 events", n)
+	}
+	w.settle(e)
+	if n, fired := len(w.log.events[0]), len(w.core(0).Fired); n != 3 || fired != 1 {
+		t.Errorf("%d records, %d timers fired; want a tick and a timer", n, fired)
+	}
+	w.stop(e)
+}
