@@ -26,7 +26,7 @@ type driver struct {
 	sent    []*message // all messages so far, for receipts
 	events  []gateway.Event
 	version map[int]uint32
-	compare bool
+	model   readModel
 	log     []string // of everything that the core decided
 }
 
@@ -60,7 +60,7 @@ func coreQuiet(list []quietDef) (out []core.QuietHours) {
 
 func newDriver(s *scenario, checked bool) *driver {
 	d := &driver{s: s, core: core.NewWorld(coreConfig(s.cfg), s.partitions, checked), ref: newWorld(s.cfg), clock: start,
-		version: map[int]uint32{}, compare: true}
+		version: map[int]uint32{}, model: newReadModel()}
 	d.core.OnStep(d.onStep)
 	return d
 }
@@ -74,9 +74,18 @@ func (d *driver) onStep(b *gateway.Batch, s *gateway.Step) {
 			d.decisions = append(d.decisions, dec)
 		}
 	}
+	d.model.step(s)
 	d.messages = append(d.messages, s.Messages...)
 	d.updates = append(d.updates, s.Updates...)
 	for i, o := range s.Outcomes {
+		if len(b.Inputs) == 1 && b.Inputs[i].Command != nil {
+			switch b.Inputs[i].Command.(type) {
+			case gateway.SetConsent, gateway.UpsertCustomer, gateway.TriggerJourney, gateway.Receipt, gateway.UnbindDevice:
+				if text := dispositions[o.Disposition]; text != "" {
+					d.outcome = text
+				}
+			}
+		}
 		if o.Disposition != gateway.Passed && o.Disposition != gateway.Held && len(b.Inputs) == 1 && b.Inputs[i].Command == nil {
 			d.outcome = fmt.Sprintf("%s of %d", dispositions[o.Disposition], o.Customer)
 		}
@@ -126,6 +135,17 @@ func (d *driver) records(target int, inputs ...gateway.Input) error {
 		}
 	}
 	return d.core.Submit(target, inputs...)
+}
+
+// said applies a command and compares its outcome with the reference's.
+func (d *driver) said(want string, target int, inputs ...gateway.Input) error {
+	if err := d.records(target, inputs...); err != nil {
+		return err
+	}
+	if d.outcome != want {
+		return fmt.Errorf("the command was %s, the reference says %s", d.outcome, want)
+	}
+	return nil
 }
 
 // arrive moves the reference to the present time, as a record does.
@@ -257,19 +277,16 @@ func (d *driver) act(a action) error {
 		return d.records(homeOf, gateway.Input{Command: gateway.BindDevice{Device: a.device, Product: "p" + fmt.Sprint(uint64(a.device)), Customer: a.customer, Role: a.text, At: at}})
 	case "unbind":
 		d.arrive()
-		d.ref.unbind(a.device, at)
-		return d.records(gateway.DeviceSubject(a.device).Partition(d.s.partitions), gateway.Input{Command: gateway.UnbindDevice{Device: a.device, At: at}})
+		return d.said(d.ref.unbind(a.device, at), gateway.DeviceSubject(a.device).Partition(d.s.partitions), gateway.Input{Command: gateway.UnbindDevice{Device: a.device, At: at}})
 	case "consent":
 		d.arrive()
-		d.ref.consent(a.customer, consent{a.text, a.channel, a.flag, at})
-		return d.records(homeOf, gateway.Input{Command: gateway.SetConsent{Customer: a.customer, Purpose: gateway.Purpose(a.text),
+		return d.said(d.ref.consent(a.customer, consent{a.text, a.channel, a.flag, at}), homeOf, gateway.Input{Command: gateway.SetConsent{Customer: a.customer, Purpose: gateway.Purpose(a.text),
 			Channel: a.channel, Granted: a.flag, At: at}})
 	case "customer":
 		return d.customer(a)
 	case "api":
 		d.arrive()
-		d.ref.api(d.ref.journey(d.s.defs[a.journey].name), a.customer, a.text, a.device)
-		return d.records(homeOf, gateway.Input{Command: gateway.TriggerJourney{Journey: d.s.defs[a.journey].name, Customer: a.customer, Device: a.device, Key: a.text}})
+		return d.said(d.ref.api(d.ref.journey(d.s.defs[a.journey].name), a.customer, a.text, a.device), homeOf, gateway.Input{Command: gateway.TriggerJourney{Journey: d.s.defs[a.journey].name, Customer: a.customer, Device: a.device, Key: a.text}})
 	case "journey":
 		j := d.ref.journey(d.s.defs[a.journey].name)
 		if j.state == "archived" {
@@ -349,9 +366,8 @@ func (d *driver) receipt(a action) error {
 	if a.flag {
 		at = 0
 	}
-	d.ref.receipt(m, a.text, at)
 	state, _ := gateway.ParseMessageState(a.text)
-	return d.records(home(m.run.c.id, d.s.partitions), gateway.Input{Command: gateway.Receipt{Message: m.id, Customer: m.run.c.id, State: state, At: at}})
+	return d.said(d.ref.receipt(m, a.text, at), home(m.run.c.id, d.s.partitions), gateway.Input{Command: gateway.Receipt{Message: m.id, Customer: m.run.c.id, State: state, At: at}})
 }
 
 func (d *driver) customer(a action) error {
@@ -576,7 +592,7 @@ func (d *driver) compareState() error {
 			return err
 		}
 	}
-	return nil
+	return d.compareModel()
 }
 
 func compareRuns(id gateway.CustomerID, c *customer, v core.View) error {
