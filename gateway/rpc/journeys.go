@@ -43,7 +43,7 @@ func (s *journeyService) definition(def *pb.JourneyDefinition) (text string, inf
 		if gerr == nil {
 			return "", info, nil, err
 		}
-		if def.GetStructured() != nil { // its lines are not the caller's
+		if def.GetStructured() != nil || def.GetTyped() != nil { // its lines are not the caller's
 			for i := range gerr.Violations {
 				gerr.Violations[i].Line = 0
 			}
@@ -67,6 +67,9 @@ func head(text string) JourneyInfo {
 }
 
 func definitionText(def *pb.JourneyDefinition) (string, error) {
+	if def.GetTyped() != nil {
+		return typedText(def.GetTyped())
+	}
 	if def.GetStructured() == nil {
 		return def.GetYaml(), nil
 	}

@@ -205,7 +205,7 @@ func (RunningPolicy) EnumDescriptor() ([]byte, []int) {
 	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{2}
 }
 
-// JourneyDefinition is what the author wrote, in one of two forms of the same
+// JourneyDefinition is what the author wrote, in one of three forms of the same
 // structure. At most 256 KiB.
 type JourneyDefinition struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -215,6 +215,7 @@ type JourneyDefinition struct {
 	//
 	//	*JourneyDefinition_Yaml
 	//	*JourneyDefinition_Structured
+	//	*JourneyDefinition_Typed
 	Form          isJourneyDefinition_Form `protobuf_oneof:"form"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -275,6 +276,15 @@ func (x *JourneyDefinition) GetStructured() *structpb.Struct {
 	return nil
 }
 
+func (x *JourneyDefinition) GetTyped() *TypedDefinition {
+	if x != nil {
+		if x, ok := x.Form.(*JourneyDefinition_Typed); ok {
+			return x.Typed
+		}
+	}
+	return nil
+}
+
 type isJourneyDefinition_Form interface {
 	isJourneyDefinition_Form()
 }
@@ -291,9 +301,16 @@ type JourneyDefinition_Structured struct {
 	Structured *structpb.Struct `protobuf:"bytes,2,opt,name=structured,proto3,oneof"`
 }
 
+type JourneyDefinition_Typed struct {
+	// The same structure with a field for every key; violations name fields.
+	Typed *TypedDefinition `protobuf:"bytes,80,opt,name=typed,proto3,oneof"`
+}
+
 func (*JourneyDefinition_Yaml) isJourneyDefinition_Form() {}
 
 func (*JourneyDefinition_Structured) isJourneyDefinition_Form() {}
+
+func (*JourneyDefinition_Typed) isJourneyDefinition_Form() {}
 
 // Journey is a journey as it stands.
 type Journey struct {
@@ -2185,12 +2202,13 @@ var File_touchpoint_v1_journeys_proto protoreflect.FileDescriptor
 
 const file_touchpoint_v1_journeys_proto_rawDesc = "" +
 	"\n" +
-	"\x1ctouchpoint/v1/journeys.proto\x12\rtouchpoint.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1atouchpoint/v1/common.proto\"l\n" +
+	"\x1ctouchpoint/v1/journeys.proto\x12\rtouchpoint.v1\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1atouchpoint/v1/common.proto\x1a\x1etouchpoint/v1/definition.proto\"\xa4\x01\n" +
 	"\x11JourneyDefinition\x12\x14\n" +
 	"\x04yaml\x18\x01 \x01(\tH\x00R\x04yaml\x129\n" +
 	"\n" +
 	"structured\x18\x02 \x01(\v2\x17.google.protobuf.StructH\x00R\n" +
-	"structuredB\x06\n" +
+	"structured\x126\n" +
+	"\x05typed\x18P \x01(\v2\x1e.touchpoint.v1.TypedDefinitionH\x00R\x05typedB\x06\n" +
 	"\x04form\"\x87\x04\n" +
 	"\aJourney\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
@@ -2426,86 +2444,88 @@ var file_touchpoint_v1_journeys_proto_goTypes = []any{
 	nil,                             // 35: touchpoint.v1.PreviewPublishResponse.ReasonsEntry
 	nil,                             // 36: touchpoint.v1.TriggerJourneyRequest.PropertiesEntry
 	(*structpb.Struct)(nil),         // 37: google.protobuf.Struct
-	(*timestamppb.Timestamp)(nil),   // 38: google.protobuf.Timestamp
-	(*Position)(nil),                // 39: touchpoint.v1.Position
-	(*FieldViolation)(nil),          // 40: touchpoint.v1.FieldViolation
-	(*CustomerRef)(nil),             // 41: touchpoint.v1.CustomerRef
-	(*DeviceRef)(nil),               // 42: touchpoint.v1.DeviceRef
-	(*PropertyValue)(nil),           // 43: touchpoint.v1.PropertyValue
+	(*TypedDefinition)(nil),         // 38: touchpoint.v1.TypedDefinition
+	(*timestamppb.Timestamp)(nil),   // 39: google.protobuf.Timestamp
+	(*Position)(nil),                // 40: touchpoint.v1.Position
+	(*FieldViolation)(nil),          // 41: touchpoint.v1.FieldViolation
+	(*CustomerRef)(nil),             // 42: touchpoint.v1.CustomerRef
+	(*DeviceRef)(nil),               // 43: touchpoint.v1.DeviceRef
+	(*PropertyValue)(nil),           // 44: touchpoint.v1.PropertyValue
 }
 var file_touchpoint_v1_journeys_proto_depIdxs = []int32{
 	37, // 0: touchpoint.v1.JourneyDefinition.structured:type_name -> google.protobuf.Struct
-	0,  // 1: touchpoint.v1.Journey.state:type_name -> touchpoint.v1.JourneyState
-	3,  // 2: touchpoint.v1.Journey.definition:type_name -> touchpoint.v1.JourneyDefinition
-	38, // 3: touchpoint.v1.Journey.changed_at:type_name -> google.protobuf.Timestamp
-	11, // 4: touchpoint.v1.Journey.counts:type_name -> touchpoint.v1.JourneyCounts
-	10, // 5: touchpoint.v1.Journey.versions:type_name -> touchpoint.v1.JourneyVersion
-	5,  // 6: touchpoint.v1.Journey.dry_run:type_name -> touchpoint.v1.JourneyDryRun
-	38, // 7: touchpoint.v1.JourneyDryRun.since:type_name -> google.protobuf.Timestamp
-	1,  // 8: touchpoint.v1.DryRunJourneyRequest.existing:type_name -> touchpoint.v1.ExistingPolicy
-	5,  // 9: touchpoint.v1.DryRunJourneyResponse.dry_run:type_name -> touchpoint.v1.JourneyDryRun
-	39, // 10: touchpoint.v1.DryRunJourneyResponse.positions:type_name -> touchpoint.v1.Position
-	39, // 11: touchpoint.v1.StopDryRunResponse.positions:type_name -> touchpoint.v1.Position
-	38, // 12: touchpoint.v1.JourneyVersion.effective_at:type_name -> google.protobuf.Timestamp
-	33, // 13: touchpoint.v1.JourneyCounts.messages:type_name -> touchpoint.v1.JourneyCounts.MessagesEntry
-	34, // 14: touchpoint.v1.JourneyCounts.steps:type_name -> touchpoint.v1.JourneyCounts.StepsEntry
-	3,  // 15: touchpoint.v1.CreateJourneyRequest.definition:type_name -> touchpoint.v1.JourneyDefinition
-	4,  // 16: touchpoint.v1.CreateJourneyResponse.journey:type_name -> touchpoint.v1.Journey
-	40, // 17: touchpoint.v1.CreateJourneyResponse.violations:type_name -> touchpoint.v1.FieldViolation
-	3,  // 18: touchpoint.v1.UpdateJourneyRequest.definition:type_name -> touchpoint.v1.JourneyDefinition
-	4,  // 19: touchpoint.v1.UpdateJourneyResponse.journey:type_name -> touchpoint.v1.Journey
-	40, // 20: touchpoint.v1.UpdateJourneyResponse.violations:type_name -> touchpoint.v1.FieldViolation
-	3,  // 21: touchpoint.v1.ValidateJourneyRequest.definition:type_name -> touchpoint.v1.JourneyDefinition
-	40, // 22: touchpoint.v1.ValidateJourneyResponse.violations:type_name -> touchpoint.v1.FieldViolation
-	1,  // 23: touchpoint.v1.PublishJourneyRequest.existing:type_name -> touchpoint.v1.ExistingPolicy
-	2,  // 24: touchpoint.v1.PublishJourneyRequest.running:type_name -> touchpoint.v1.RunningPolicy
-	38, // 25: touchpoint.v1.PublishJourneyResponse.effective_at:type_name -> google.protobuf.Timestamp
-	39, // 26: touchpoint.v1.PublishJourneyResponse.positions:type_name -> touchpoint.v1.Position
-	2,  // 27: touchpoint.v1.PreviewPublishRequest.running:type_name -> touchpoint.v1.RunningPolicy
-	35, // 28: touchpoint.v1.PreviewPublishResponse.reasons:type_name -> touchpoint.v1.PreviewPublishResponse.ReasonsEntry
-	22, // 29: touchpoint.v1.PreviewPublishResponse.steps:type_name -> touchpoint.v1.PreviewStep
-	38, // 30: touchpoint.v1.PauseJourneyResponse.effective_at:type_name -> google.protobuf.Timestamp
-	39, // 31: touchpoint.v1.PauseJourneyResponse.positions:type_name -> touchpoint.v1.Position
-	38, // 32: touchpoint.v1.ResumeJourneyResponse.effective_at:type_name -> google.protobuf.Timestamp
-	39, // 33: touchpoint.v1.ResumeJourneyResponse.positions:type_name -> touchpoint.v1.Position
-	39, // 34: touchpoint.v1.GetJourneyRequest.at_least:type_name -> touchpoint.v1.Position
-	4,  // 35: touchpoint.v1.GetJourneyResponse.journey:type_name -> touchpoint.v1.Journey
-	39, // 36: touchpoint.v1.ListJourneysRequest.at_least:type_name -> touchpoint.v1.Position
-	4,  // 37: touchpoint.v1.ListJourneysResponse.journeys:type_name -> touchpoint.v1.Journey
-	41, // 38: touchpoint.v1.TriggerJourneyRequest.customer:type_name -> touchpoint.v1.CustomerRef
-	42, // 39: touchpoint.v1.TriggerJourneyRequest.device:type_name -> touchpoint.v1.DeviceRef
-	36, // 40: touchpoint.v1.TriggerJourneyRequest.properties:type_name -> touchpoint.v1.TriggerJourneyRequest.PropertiesEntry
-	39, // 41: touchpoint.v1.TriggerJourneyResponse.position:type_name -> touchpoint.v1.Position
-	43, // 42: touchpoint.v1.TriggerJourneyRequest.PropertiesEntry.value:type_name -> touchpoint.v1.PropertyValue
-	12, // 43: touchpoint.v1.JourneyService.CreateJourney:input_type -> touchpoint.v1.CreateJourneyRequest
-	14, // 44: touchpoint.v1.JourneyService.UpdateJourney:input_type -> touchpoint.v1.UpdateJourneyRequest
-	16, // 45: touchpoint.v1.JourneyService.ValidateJourney:input_type -> touchpoint.v1.ValidateJourneyRequest
-	18, // 46: touchpoint.v1.JourneyService.PublishJourney:input_type -> touchpoint.v1.PublishJourneyRequest
-	6,  // 47: touchpoint.v1.JourneyService.DryRunJourney:input_type -> touchpoint.v1.DryRunJourneyRequest
-	8,  // 48: touchpoint.v1.JourneyService.StopDryRun:input_type -> touchpoint.v1.StopDryRunRequest
-	20, // 49: touchpoint.v1.JourneyService.PreviewPublish:input_type -> touchpoint.v1.PreviewPublishRequest
-	23, // 50: touchpoint.v1.JourneyService.PauseJourney:input_type -> touchpoint.v1.PauseJourneyRequest
-	25, // 51: touchpoint.v1.JourneyService.ResumeJourney:input_type -> touchpoint.v1.ResumeJourneyRequest
-	27, // 52: touchpoint.v1.JourneyService.GetJourney:input_type -> touchpoint.v1.GetJourneyRequest
-	29, // 53: touchpoint.v1.JourneyService.ListJourneys:input_type -> touchpoint.v1.ListJourneysRequest
-	31, // 54: touchpoint.v1.JourneyService.TriggerJourney:input_type -> touchpoint.v1.TriggerJourneyRequest
-	13, // 55: touchpoint.v1.JourneyService.CreateJourney:output_type -> touchpoint.v1.CreateJourneyResponse
-	15, // 56: touchpoint.v1.JourneyService.UpdateJourney:output_type -> touchpoint.v1.UpdateJourneyResponse
-	17, // 57: touchpoint.v1.JourneyService.ValidateJourney:output_type -> touchpoint.v1.ValidateJourneyResponse
-	19, // 58: touchpoint.v1.JourneyService.PublishJourney:output_type -> touchpoint.v1.PublishJourneyResponse
-	7,  // 59: touchpoint.v1.JourneyService.DryRunJourney:output_type -> touchpoint.v1.DryRunJourneyResponse
-	9,  // 60: touchpoint.v1.JourneyService.StopDryRun:output_type -> touchpoint.v1.StopDryRunResponse
-	21, // 61: touchpoint.v1.JourneyService.PreviewPublish:output_type -> touchpoint.v1.PreviewPublishResponse
-	24, // 62: touchpoint.v1.JourneyService.PauseJourney:output_type -> touchpoint.v1.PauseJourneyResponse
-	26, // 63: touchpoint.v1.JourneyService.ResumeJourney:output_type -> touchpoint.v1.ResumeJourneyResponse
-	28, // 64: touchpoint.v1.JourneyService.GetJourney:output_type -> touchpoint.v1.GetJourneyResponse
-	30, // 65: touchpoint.v1.JourneyService.ListJourneys:output_type -> touchpoint.v1.ListJourneysResponse
-	32, // 66: touchpoint.v1.JourneyService.TriggerJourney:output_type -> touchpoint.v1.TriggerJourneyResponse
-	55, // [55:67] is the sub-list for method output_type
-	43, // [43:55] is the sub-list for method input_type
-	43, // [43:43] is the sub-list for extension type_name
-	43, // [43:43] is the sub-list for extension extendee
-	0,  // [0:43] is the sub-list for field type_name
+	38, // 1: touchpoint.v1.JourneyDefinition.typed:type_name -> touchpoint.v1.TypedDefinition
+	0,  // 2: touchpoint.v1.Journey.state:type_name -> touchpoint.v1.JourneyState
+	3,  // 3: touchpoint.v1.Journey.definition:type_name -> touchpoint.v1.JourneyDefinition
+	39, // 4: touchpoint.v1.Journey.changed_at:type_name -> google.protobuf.Timestamp
+	11, // 5: touchpoint.v1.Journey.counts:type_name -> touchpoint.v1.JourneyCounts
+	10, // 6: touchpoint.v1.Journey.versions:type_name -> touchpoint.v1.JourneyVersion
+	5,  // 7: touchpoint.v1.Journey.dry_run:type_name -> touchpoint.v1.JourneyDryRun
+	39, // 8: touchpoint.v1.JourneyDryRun.since:type_name -> google.protobuf.Timestamp
+	1,  // 9: touchpoint.v1.DryRunJourneyRequest.existing:type_name -> touchpoint.v1.ExistingPolicy
+	5,  // 10: touchpoint.v1.DryRunJourneyResponse.dry_run:type_name -> touchpoint.v1.JourneyDryRun
+	40, // 11: touchpoint.v1.DryRunJourneyResponse.positions:type_name -> touchpoint.v1.Position
+	40, // 12: touchpoint.v1.StopDryRunResponse.positions:type_name -> touchpoint.v1.Position
+	39, // 13: touchpoint.v1.JourneyVersion.effective_at:type_name -> google.protobuf.Timestamp
+	33, // 14: touchpoint.v1.JourneyCounts.messages:type_name -> touchpoint.v1.JourneyCounts.MessagesEntry
+	34, // 15: touchpoint.v1.JourneyCounts.steps:type_name -> touchpoint.v1.JourneyCounts.StepsEntry
+	3,  // 16: touchpoint.v1.CreateJourneyRequest.definition:type_name -> touchpoint.v1.JourneyDefinition
+	4,  // 17: touchpoint.v1.CreateJourneyResponse.journey:type_name -> touchpoint.v1.Journey
+	41, // 18: touchpoint.v1.CreateJourneyResponse.violations:type_name -> touchpoint.v1.FieldViolation
+	3,  // 19: touchpoint.v1.UpdateJourneyRequest.definition:type_name -> touchpoint.v1.JourneyDefinition
+	4,  // 20: touchpoint.v1.UpdateJourneyResponse.journey:type_name -> touchpoint.v1.Journey
+	41, // 21: touchpoint.v1.UpdateJourneyResponse.violations:type_name -> touchpoint.v1.FieldViolation
+	3,  // 22: touchpoint.v1.ValidateJourneyRequest.definition:type_name -> touchpoint.v1.JourneyDefinition
+	41, // 23: touchpoint.v1.ValidateJourneyResponse.violations:type_name -> touchpoint.v1.FieldViolation
+	1,  // 24: touchpoint.v1.PublishJourneyRequest.existing:type_name -> touchpoint.v1.ExistingPolicy
+	2,  // 25: touchpoint.v1.PublishJourneyRequest.running:type_name -> touchpoint.v1.RunningPolicy
+	39, // 26: touchpoint.v1.PublishJourneyResponse.effective_at:type_name -> google.protobuf.Timestamp
+	40, // 27: touchpoint.v1.PublishJourneyResponse.positions:type_name -> touchpoint.v1.Position
+	2,  // 28: touchpoint.v1.PreviewPublishRequest.running:type_name -> touchpoint.v1.RunningPolicy
+	35, // 29: touchpoint.v1.PreviewPublishResponse.reasons:type_name -> touchpoint.v1.PreviewPublishResponse.ReasonsEntry
+	22, // 30: touchpoint.v1.PreviewPublishResponse.steps:type_name -> touchpoint.v1.PreviewStep
+	39, // 31: touchpoint.v1.PauseJourneyResponse.effective_at:type_name -> google.protobuf.Timestamp
+	40, // 32: touchpoint.v1.PauseJourneyResponse.positions:type_name -> touchpoint.v1.Position
+	39, // 33: touchpoint.v1.ResumeJourneyResponse.effective_at:type_name -> google.protobuf.Timestamp
+	40, // 34: touchpoint.v1.ResumeJourneyResponse.positions:type_name -> touchpoint.v1.Position
+	40, // 35: touchpoint.v1.GetJourneyRequest.at_least:type_name -> touchpoint.v1.Position
+	4,  // 36: touchpoint.v1.GetJourneyResponse.journey:type_name -> touchpoint.v1.Journey
+	40, // 37: touchpoint.v1.ListJourneysRequest.at_least:type_name -> touchpoint.v1.Position
+	4,  // 38: touchpoint.v1.ListJourneysResponse.journeys:type_name -> touchpoint.v1.Journey
+	42, // 39: touchpoint.v1.TriggerJourneyRequest.customer:type_name -> touchpoint.v1.CustomerRef
+	43, // 40: touchpoint.v1.TriggerJourneyRequest.device:type_name -> touchpoint.v1.DeviceRef
+	36, // 41: touchpoint.v1.TriggerJourneyRequest.properties:type_name -> touchpoint.v1.TriggerJourneyRequest.PropertiesEntry
+	40, // 42: touchpoint.v1.TriggerJourneyResponse.position:type_name -> touchpoint.v1.Position
+	44, // 43: touchpoint.v1.TriggerJourneyRequest.PropertiesEntry.value:type_name -> touchpoint.v1.PropertyValue
+	12, // 44: touchpoint.v1.JourneyService.CreateJourney:input_type -> touchpoint.v1.CreateJourneyRequest
+	14, // 45: touchpoint.v1.JourneyService.UpdateJourney:input_type -> touchpoint.v1.UpdateJourneyRequest
+	16, // 46: touchpoint.v1.JourneyService.ValidateJourney:input_type -> touchpoint.v1.ValidateJourneyRequest
+	18, // 47: touchpoint.v1.JourneyService.PublishJourney:input_type -> touchpoint.v1.PublishJourneyRequest
+	6,  // 48: touchpoint.v1.JourneyService.DryRunJourney:input_type -> touchpoint.v1.DryRunJourneyRequest
+	8,  // 49: touchpoint.v1.JourneyService.StopDryRun:input_type -> touchpoint.v1.StopDryRunRequest
+	20, // 50: touchpoint.v1.JourneyService.PreviewPublish:input_type -> touchpoint.v1.PreviewPublishRequest
+	23, // 51: touchpoint.v1.JourneyService.PauseJourney:input_type -> touchpoint.v1.PauseJourneyRequest
+	25, // 52: touchpoint.v1.JourneyService.ResumeJourney:input_type -> touchpoint.v1.ResumeJourneyRequest
+	27, // 53: touchpoint.v1.JourneyService.GetJourney:input_type -> touchpoint.v1.GetJourneyRequest
+	29, // 54: touchpoint.v1.JourneyService.ListJourneys:input_type -> touchpoint.v1.ListJourneysRequest
+	31, // 55: touchpoint.v1.JourneyService.TriggerJourney:input_type -> touchpoint.v1.TriggerJourneyRequest
+	13, // 56: touchpoint.v1.JourneyService.CreateJourney:output_type -> touchpoint.v1.CreateJourneyResponse
+	15, // 57: touchpoint.v1.JourneyService.UpdateJourney:output_type -> touchpoint.v1.UpdateJourneyResponse
+	17, // 58: touchpoint.v1.JourneyService.ValidateJourney:output_type -> touchpoint.v1.ValidateJourneyResponse
+	19, // 59: touchpoint.v1.JourneyService.PublishJourney:output_type -> touchpoint.v1.PublishJourneyResponse
+	7,  // 60: touchpoint.v1.JourneyService.DryRunJourney:output_type -> touchpoint.v1.DryRunJourneyResponse
+	9,  // 61: touchpoint.v1.JourneyService.StopDryRun:output_type -> touchpoint.v1.StopDryRunResponse
+	21, // 62: touchpoint.v1.JourneyService.PreviewPublish:output_type -> touchpoint.v1.PreviewPublishResponse
+	24, // 63: touchpoint.v1.JourneyService.PauseJourney:output_type -> touchpoint.v1.PauseJourneyResponse
+	26, // 64: touchpoint.v1.JourneyService.ResumeJourney:output_type -> touchpoint.v1.ResumeJourneyResponse
+	28, // 65: touchpoint.v1.JourneyService.GetJourney:output_type -> touchpoint.v1.GetJourneyResponse
+	30, // 66: touchpoint.v1.JourneyService.ListJourneys:output_type -> touchpoint.v1.ListJourneysResponse
+	32, // 67: touchpoint.v1.JourneyService.TriggerJourney:output_type -> touchpoint.v1.TriggerJourneyResponse
+	56, // [56:68] is the sub-list for method output_type
+	44, // [44:56] is the sub-list for method input_type
+	44, // [44:44] is the sub-list for extension type_name
+	44, // [44:44] is the sub-list for extension extendee
+	0,  // [0:44] is the sub-list for field type_name
 }
 
 func init() { file_touchpoint_v1_journeys_proto_init() }
@@ -2514,9 +2534,11 @@ func file_touchpoint_v1_journeys_proto_init() {
 		return
 	}
 	file_touchpoint_v1_common_proto_init()
+	file_touchpoint_v1_definition_proto_init()
 	file_touchpoint_v1_journeys_proto_msgTypes[0].OneofWrappers = []any{
 		(*JourneyDefinition_Yaml)(nil),
 		(*JourneyDefinition_Structured)(nil),
+		(*JourneyDefinition_Typed)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
