@@ -90,6 +90,18 @@ func (w *blockWriter) add(p *Point) {
 	b = binary.AppendUvarint(b, uint64(p.Place.Index))
 	b = binary.AppendUvarint(b, w.name(e.Product))
 	b = append(b, byte(e.Source))
+	b = appendOptional(b, p, flags)
+	b = w.properties(b, e.Properties)
+	w.prev = prev{int64(e.OccurredAt), int64(e.ReceivedAt), int64(p.AppliedAt), int64(p.Observed), p.Place.Seq}
+	w.body = binary.AppendUvarint(w.body, uint64(len(b)))
+	w.body = append(w.body, b...)
+	w.point = b
+	w.count++
+}
+
+// appendOptional appends what the flags announce.
+func appendOptional(b []byte, p *Point, flags byte) []byte {
+	e := &p.Event
 	if flags&flagLate != 0 {
 		b = binary.AppendUvarint(b, uint64(p.Place.Late))
 	}
@@ -114,12 +126,7 @@ func (w *blockWriter) add(p *Point) {
 		b = binary.AppendUvarint(b, uint64(len(p.Data)))
 		b = append(b, p.Data...)
 	}
-	b = w.properties(b, e.Properties)
-	w.prev = prev{int64(e.OccurredAt), int64(e.ReceivedAt), int64(p.AppliedAt), int64(p.Observed), p.Place.Seq}
-	w.body = binary.AppendUvarint(w.body, uint64(len(b)))
-	w.body = append(w.body, b...)
-	w.point = b
-	w.count++
+	return b
 }
 
 func flagsOf(p *Point) (flags byte) {
