@@ -213,7 +213,11 @@ type progressBar struct {
 }
 
 func newProgressBar(out io.Writer, quiet bool) *progressBar {
-	return &progressBar{out: out, on: !quiet && isTerminal(out) && os.Getenv("TERM") != "dumb", begin: time.Now()}
+	b := &progressBar{out: out, on: !quiet && isTerminal(out) && os.Getenv("TERM") != "dumb", begin: time.Now()}
+	if b.on {
+		fmt.Fprint(out, "  reading the history …")
+	}
+	return b
 }
 
 const barWidth = 32

@@ -38,7 +38,7 @@ func (b *backtests) Backtest(ctx context.Context, q rpc.BacktestQuery, progress 
 			}
 		},
 	}
-	o.Rules.Partitions = b.g.cfg.Partitions
+	o.Rules.Partitions, o.Now = b.g.cfg.Partitions, b.g.clock.Now()
 	var report *backtest.Report
 	err := b.alone(func() (err error) {
 		report, err = backtest.Run(ctx, backtest.FromHistory(b.g.history), o)

@@ -87,7 +87,11 @@ func (f file) Read(ctx context.Context, r Range, fn func(*Record) error) error {
 		return gateway.Errorf(gateway.NotFound, "%w", err)
 	}
 	defer in.Close()
-	zip, err := gzip.NewReader(bufio.NewReaderSize(in, 1<<16))
+	read := &counted{r: in}
+	if info, err := in.Stat(); err == nil {
+		read.size = max(info.Size(), 1)
+	}
+	zip, err := gzip.NewReader(bufio.NewReaderSize(read, 1<<16))
 	if err != nil {
 		return errRecording
 	}
@@ -97,6 +101,7 @@ func (f file) Read(ctx context.Context, r Range, fn func(*Record) error) error {
 		return errRecording
 	}
 	for {
+		d.record.Share = read.share()
 		end, err := d.next(fn)
 		if err != nil || end {
 			return err
@@ -106,6 +111,21 @@ func (f file) Read(ctx context.Context, r Range, fn func(*Record) error) error {
 		}
 	}
 }
+
+// counted counts what was read of a file.
+type counted struct {
+	r          io.Reader
+	done, size int64
+}
+
+// Read implements io.Reader.
+func (c *counted) Read(p []byte) (int, error) {
+	n, err := c.r.Read(p)
+	c.done += int64(n)
+	return n, err
+}
+
+func (c *counted) share() float64 { return float64(c.done) / float64(max(c.size, 1)) }
 
 type fileReader struct {
 	r       *bufio.Reader

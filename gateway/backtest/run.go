@@ -36,6 +36,8 @@ type Options struct {
 	Samples int
 	// Rules are used where none were recorded.
 	Rules journey.Config
+	// Now is the present, at which the history ends, so that progress can be told.
+	Now gateway.Instant
 	// Progress, if any, is called now and then.
 	Progress func(Progress)
 	// Step, if any, is called for every step of the run that is reported.
@@ -141,6 +143,9 @@ func (r *run) record(rec *Record) error {
 		r.decide(b.RecordTime)
 	}
 	r.note(b)
+	if r.work.Records%256 == 0 {
+		r.tell(rec)
+	}
 	l.apply(b, func(s *gateway.Step) {
 		r.notes.compare(rec, s)
 		r.sawRecorded(s)
@@ -209,24 +214,21 @@ func (r *run) note(b *gateway.Batch) {
 			}
 		}
 	}
-	if w.Records%256 == 0 {
-		r.tell(b.RecordTime)
-	}
 }
 
 // tell reports progress, several times a second.
-func (r *run) tell(at gateway.Instant) {
+func (r *run) tell(rec *Record) {
 	if r.o.Progress == nil || time.Since(r.told) < 100*time.Millisecond {
 		return
 	}
 	r.told = time.Now()
-	end := r.o.To
+	at, end := rec.Batch.RecordTime, r.o.To
 	if end == 0 {
-		end = gateway.InstantOf(r.told)
+		end = r.o.Now
 	}
-	p := Progress{At: at, Records: r.work.Records, Inputs: r.work.Inputs}
+	p := Progress{At: at, Records: r.work.Records, Inputs: r.work.Inputs, Share: rec.Share}
 	if end > r.work.First {
-		p.Share = min(float64(at-r.work.First)/float64(end-r.work.First), 1)
+		p.Share = max(p.Share, min(float64(at-r.work.First)/float64(end-r.work.First), 1))
 	}
 	r.o.Progress(p)
 }

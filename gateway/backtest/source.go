@@ -18,6 +18,8 @@ type Record struct {
 	// Check is a hash over whom its events were credited to, 0 when that is not
 	// known.
 	Check uint64
+	// Share is how much of the source was read, 0 when that is not known.
+	Share float64
 }
 
 // Range chooses what is read. No Partitions means all.
