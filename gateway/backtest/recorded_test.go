@@ -23,7 +23,8 @@ type recording struct {
 	ledger    ledger
 	sent      []gateway.Message
 	journeys  []string
-	published map[string]int
+	published map[string]int // 1: once, before the first event
+	begun     bool
 	erased    map[gateway.CustomerID]bool
 	parts     int
 }
@@ -50,10 +51,15 @@ func (r *recording) add(b *gateway.Batch, s *gateway.Step) {
 	seq := uint64(len(r.steps[s.Partition]) + 1)
 	r.steps[s.Partition] = append(r.steps[s.Partition], logged{seq, wire.AppendStep(nil, s, seq-1)})
 	r.ledger.add(s)
+	for i := range b.Inputs {
+		r.begun = r.begun || b.Inputs[i].Command == nil
+	}
 	r.sent = append(r.sent, s.Messages...)
 	for _, j := range s.Journeys {
 		if len(j.Definition) > 0 && s.Partition == 0 {
-			r.published[j.Journey]++
+			if r.published[j.Journey]++; r.begun {
+				r.published[j.Journey]++ // not at the begin
+			}
 		}
 		if !slices.Contains(r.journeys, j.Journey) {
 			r.journeys = append(r.journeys, j.Journey)
