@@ -273,6 +273,9 @@ func (b *bootSeen) has(seq uint64, oldest uint16) bool {
 
 func (b *bootSeen) add(seq uint64, day, oldest uint16) {
 	i := b.find(seq)
+	if i < len(b.ranges) && b.ranges[i].lo <= seq { // a forgotten range: its number starts anew
+		b.ranges = slices.Delete(b.ranges, i, i+1)
+	}
 	if i > 0 && b.ranges[i-1].hi+1 == seq && b.ranges[i-1].day >= oldest {
 		r := &b.ranges[i-1]
 		r.hi, r.day = seq, max(r.day, day)
@@ -282,9 +285,7 @@ func (b *bootSeen) add(seq uint64, day, oldest uint16) {
 		}
 		return
 	}
-	if i < len(b.ranges) && b.ranges[i].lo <= seq { // a forgotten range: its number starts anew
-		b.ranges = slices.Delete(b.ranges, i, i+1)
-	} else if i < len(b.ranges) && b.ranges[i].lo == seq+1 && b.ranges[i].day >= oldest {
+	if i < len(b.ranges) && b.ranges[i].lo == seq+1 && b.ranges[i].day >= oldest {
 		b.ranges[i].lo, b.ranges[i].day = seq, max(b.ranges[i].day, day)
 		return
 	}

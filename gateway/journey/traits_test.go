@@ -322,3 +322,16 @@ func TestDistinctBound(t *testing.T) {
 		t.Errorf("%d and %d values, which differ", len(a), len(b))
 	}
 }
+
+// TestSeenBesideForgotten: a number that joins a range and was part of a
+// forgotten one is remembered.
+func TestSeenBesideForgotten(t *testing.T) {
+	var s seen
+	for _, id := range []identity{{seq: 40, day: 1}, {seq: 41, day: 1}, {seq: 39, day: 20}, {seq: 40, day: 20}} {
+		id.numbered, id.boot = true, 1
+		s.add(id, id.day)
+		if !s.has(id, id.day) {
+			t.Fatalf("%+v is forgotten", id)
+		}
+	}
+}
