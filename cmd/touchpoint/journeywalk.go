@@ -15,13 +15,18 @@ import (
 
 func journeyWalk(c *client) *cobra.Command {
 	var at, script string
+	var r recorded
 	cmd := &cobra.Command{
 		Use: "walk FILE", Short: "Step customers through a journey, event by event", Args: exactArgs(1),
 		Long: "Publishes a definition in a world of its own and reads commands of stories, line by line, from the\n" +
 			"terminal or a script: after each it shows what was decided, where everybody stands and what is due next.\n" +
-			"No gateway is needed. `help` lists the commands; `quit` ends. `explain NAME JOURNEY` says why.",
+			"No gateway is needed. With --recording FILE (touchpoint history export) and --customer it shows what was\n" +
+			"decided about one customer by the journey of that name, and why things stood so at --until. `help` lists the commands; `quit` ends. `explain NAME JOURNEY` says why.",
 		Example: "  touchpoint journey walk descaling.yaml\n  touchpoint journey walk descaling.yaml --script try.txt",
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if r.file != "" {
+				return r.walk(cmd.Context(), c, args[0])
+			}
 			lines := bufio.NewScanner(c.in)
 			if script != "" {
 				f, err := os.Open(script)
@@ -36,6 +41,11 @@ func journeyWalk(c *client) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&at, "at", "", `when it begins, such as "2026-05-01 08:00" (UTC); now without it`)
 	cmd.Flags().StringVar(&script, "script", "", "read the commands from this file")
+	cmd.Flags().StringVar(&r.file, "recording", "", "walk through this recorded history instead; FILE is then the journey's name")
+	cmd.Flags().StringVar(&r.customer, "customer", "", "with --recording: the internal id")
+	cmd.Flags().StringVar(&r.until, "until", "", "with --recording: up to this time")
+	cmd.Flags().StringVar(&r.lang, "lang", "en", "with --recording: en or de")
+	cmd.Flags().IntVar(&r.partitions, "partitions", 0, "with --recording: the installation's partitions; the default when 0")
 	return cmd
 }
 
