@@ -188,7 +188,9 @@ func (o *object) field(key string) string {
 
 // get returns the value of key, nil when it is not there.
 func (o *object) get(key string) *node {
-	o.known = append(o.known, key)
+	if !slices.Contains(o.known, key) {
+		o.known = append(o.known, key)
+	}
 	for i, k := range o.n.keys {
 		if k.name == key {
 			return o.n.values[i]
