@@ -11,6 +11,16 @@ import "touchpoint/gateway"
 // dry reports whether the journey only tells what it would do.
 func (j *journey) dry() bool { return gateway.IsDryRun(j.name) }
 
+// acts reports whether a step does something beyond its own enrollment. A dry run
+// passes over it. (A send decides, and makes no message there.)
+func (k stepKind) acts() bool {
+	switch k {
+	case stepSend, stepWait, stepBranch, stepSplit, stepEnd:
+		return false
+	}
+	return true
+}
+
 // compileAs compiles what was published under a name.
 func compileAs(name string, text []byte) (*Definition, error) {
 	def, err := Compile(text, Env{})

@@ -38,6 +38,10 @@ func (p *Partition) walk(e *enrollment, ev *gateway.Event) {
 // take1 takes one step and moves on; false means that the enrollment rests.
 func (p *Partition) take1(e *enrollment, s *step, ev *gateway.Event) bool {
 	to := s.next
+	if e.v.journey.dry() && s.kind.acts() {
+		e.step, e.changedAt = to, p.now
+		return true
+	}
 	switch s.kind {
 	case stepSend:
 		if !p.send(e, s, ev) {
@@ -52,9 +56,6 @@ func (p *Partition) take1(e *enrollment, s *step, ev *gateway.Event) bool {
 		e.split, to = a.name, a.to
 		p.stepDecisionAt(e, s, gateway.ReasonBranch, "", a.name)
 	case stepSet:
-		if e.v.journey.dry() {
-			break
-		}
 		p.setAttributes(e.c, s.set)
 		if p.recheck(e.c, e.id); !p.stillRelevantIn(e) {
 			return false
