@@ -310,7 +310,7 @@ func compareCustomer(t *testing.T, c gateway.CustomerID, a, b *core.World) {
 // decides what the whole run decides, and ends in the same state.
 func TestSnapshotAnywhere(t *testing.T) {
 	t.Parallel()
-	for seed := uint64(1); seed <= 60; seed++ {
+	for seed := uint64(1); seed <= 25; seed++ {
 		whole := logOf(t, newScenario(seed))
 		n := len(newScenario(seed).actions)
 		for i := int(seed % 5); i <= n; i += 5 {
@@ -327,7 +327,7 @@ func TestSnapshotAnywhere(t *testing.T) {
 // what one does.
 func TestSixteenPartitions(t *testing.T) {
 	t.Parallel()
-	for seed := uint64(1); seed <= 80; seed++ {
+	for seed := uint64(1); seed <= 30; seed++ {
 		one, many := newScenario(seed), newScenario(seed)
 		one.partitions, many.partitions = 1, 16
 		if a, b := logOf(t, one), logOf(t, many); !slices.Equal(a, b) {
