@@ -28,16 +28,15 @@ const target = "gateway/journey"
 var suites = []string{"gateway/journey", "gateway/journey/story", "gateway/journey/author", "gateway/journey/reference"}
 
 type options struct {
-	seed   uint64
-	max    int
-	jobs   int
-	only   string
-	except string
-	out    string
-	doc    string
-	fresh  bool
-	list   bool
-	cpu    int
+	seed  uint64
+	max   int
+	jobs  int
+	only  string
+	out   string
+	doc   string
+	fresh bool
+	list  bool
+	cpu   int
 }
 
 func main() {

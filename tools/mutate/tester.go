@@ -22,7 +22,7 @@ type test struct {
 	pattern string
 	story   bool
 	took    time.Duration // CPU time
-	reaches []bool // by mutant
+	reaches []bool        // by mutant
 	count   int
 }
 
