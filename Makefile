@@ -27,8 +27,10 @@ demo: build ## the whole product with a simulated fleet; ARGS="--for 60s --json 
 build: ## bin/touchpoint
 	@go build -trimpath -o bin/touchpoint ./cmd/touchpoint
 
+# Random tests draw the same cases every time here, so that a red run can be
+# repeated; `make fuzz` draws new ones.
 test: servers build ## all tests, against real servers
-	@TOUCHPOINT_TEST_INFLUXD="$$(tools/servers/influxd.sh)" go test -timeout 30m $(PKGS)
+	@RAPID_SEED=$${RAPID_SEED:-1} TOUCHPOINT_TEST_INFLUXD="$$(tools/servers/influxd.sh)" go test -timeout 30m $(PKGS)
 
 servers: ## what the tests talk to: Mosquitto, Chromium, strace, InfluxDB
 	@tools/servers/debian.sh mosquitto mosquitto-clients chromium fonts-liberation strace
