@@ -216,7 +216,7 @@ func printNext(out io.Writer, addrs app.Addrs, data string, stay bool) {
 	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
 	if stay {
 		fmt.Fprintf(w, "  console\thttp://%s\topen until Ctrl-C\n", addrs.HTTP)
-		fmt.Fprintf(w, "  ask it\ttouchpoint --addr %s customer get --customer K-000001\t\n", addrs.GRPC)
+		fmt.Fprintf(w, "  ask it\ttouchpoint --addr %s customer explain K-000001\t\n", addrs.GRPC)
 	} else {
 		fmt.Fprintf(w, "  console\twas at http://%s; `touchpoint demo --stay` keeps it open\n", addrs.HTTP)
 	}
