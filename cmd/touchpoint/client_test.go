@@ -213,6 +213,22 @@ func (*fixed) GetJourney(_ context.Context, req *pb.GetJourneyRequest) (*pb.GetJ
 		Definition: &pb.JourneyDefinition{Form: &pb.JourneyDefinition_Yaml{Yaml: "name: welcome\n"}}}}, nil
 }
 
+func (*fixed) GetEffect(_ context.Context, req *pb.GetEffectRequest) (*pb.GetEffectResponse, error) {
+	if req.Split != "" {
+		return &pb.GetEffectResponse{Alpha: 0.05, Arms: []*pb.EffectArm{{Arm: "cool", Enrolled: 4010, Exposed: 3900, Converted: 401, Rate: 0.1},
+			{Arm: "warm", Enrolled: 3990, Exposed: 3870, Converted: 403, Rate: 0.101}}, Comparisons: []*pb.EffectComparison{{Arm: "warm", Base: "cool",
+			Difference: 0.001, Low: -0.02, High: 0.022, Margin: 0.05, Verdict: pb.EffectVerdict_EFFECT_VERDICT_NO_EFFECT_SHOWN}}}, nil
+	}
+	if req.Version == 2 {
+		return &pb.GetEffectResponse{Alpha: 0.05, Arms: []*pb.EffectArm{{Arm: "holdout"}, {Arm: "treated", Enrolled: 40, Exposed: 38, Converted: 4, Rate: 0.105}},
+			Comparisons: []*pb.EffectComparison{{Arm: "treated", Base: "holdout", Low: -1, High: 1, MissingUnits: 12, MissingBaseUnits: 50,
+				Verdict: pb.EffectVerdict_EFFECT_VERDICT_TOO_LITTLE_DATA}}}, nil
+	}
+	return &pb.GetEffectResponse{Alpha: 0.05, Mixed: 3, Arms: []*pb.EffectArm{{Arm: "holdout", Enrolled: 1013, Exposed: 960, Converted: 106, Rate: 0.1104},
+		{Arm: "treated", Enrolled: 9120, Exposed: 8733, Converted: 1384, Rate: 0.1585}}, Comparisons: []*pb.EffectComparison{{Arm: "treated", Base: "holdout",
+		Difference: 0.0481, Low: 0.0104, High: 0.0857, Margin: 0.05, Verdict: pb.EffectVerdict_EFFECT_VERDICT_BETTER}}}, nil
+}
+
 func (*fixed) ListJourneys(_ context.Context, req *pb.ListJourneysRequest) (*pb.ListJourneysResponse, error) {
 	j := &pb.Journey{Name: "welcome" + req.PageToken, Purpose: "service", State: pb.JourneyState_JOURNEY_STATE_PAUSED, Version: 2}
 	resp := &pb.ListJourneysResponse{Journeys: []*pb.Journey{j}}

@@ -16,7 +16,7 @@ import (
 func journeyCommand(c *client) *cobra.Command {
 	cmd := group("journey", "Write, publish and read journeys")
 	cmd.AddCommand(
-		journeyBacktest(c), journeyStopDryRun(c),
+		journeyBacktest(c), journeyStopDryRun(c), journeyEffect(c),
 		journeyCreate(c), journeyUpdate(c), journeyValidate(c), journeyPublish(c), journeyPreview(c), journeyPause(c), journeyResume(c), journeyGet(c), journeyList(c), journeyTrigger(c), journeyTest(c), journeyLint(c), journeySchema(c), journeyGraph(c), journeyDiff(c), journeyWalk(c),
 	)
 	return cmd

@@ -56,6 +56,14 @@ func (c customers) Counts(ctx context.Context, journey string, version uint32) (
 	return rpc.JourneyCounts{Entered: n.Entered, Active: n.Active, Converted: n.Converted, Filtered: n.Filtered, Messages: n.Messages, Steps: n.Steps}, err
 }
 
+func (c customers) Effect(ctx context.Context, q rpc.EffectQuery) (out []rpc.EffectCount, err error) {
+	list, err := c.Directory.Effect(ctx, directory.EffectQuery(q))
+	for _, n := range list {
+		out = append(out, rpc.EffectCount(n))
+	}
+	return out, err
+}
+
 func (c customers) Memberships(ctx context.Context, q rpc.MembershipQuery) ([]gateway.Membership, error) {
 	return c.Directory.Memberships(ctx, directory.MembershipQuery(q))
 }

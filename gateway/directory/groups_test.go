@@ -33,15 +33,15 @@ func TestGroups(t *testing.T) {
 	if len(present) != 1 || present[0].Customer != ben || len(all) != 1 || all[0].To != start+5 || all[0].Role != "payer" {
 		t.Error(present, all)
 	}
-	want := "[{holdout  false 1 1 0} {treated  false 1 1 1}]"
-	if got := fmt.Sprint(must(f.Effect(f.ctx, "j"))(t)); got != want {
+	want := "[{holdout false 1 1 0} {treated false 1 1 1}]"
+	if got := fmt.Sprint(must(f.Effect(f.ctx, directory.EffectQuery{Journey: "j"}))(t)); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 	f.await(f.step(gateway.Step{Partition: 0, Erased: []gateway.CustomerID{anna}}))
 	if left := must(f.Memberships(f.ctx, directory.MembershipQuery{Customer: anna, WithFormer: true}))(t); len(left) != 0 {
 		t.Error("an erased customer is still a member:", left)
 	}
-	if got := fmt.Sprint(must(f.Effect(f.ctx, "j"))(t)); got != want {
+	if got := fmt.Sprint(must(f.Effect(f.ctx, directory.EffectQuery{Journey: "j"}))(t)); got != want {
 		t.Errorf("after an erasure %s, want %s: what was counted stays counted", got, want)
 	}
 }

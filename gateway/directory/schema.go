@@ -157,7 +157,7 @@ CREATE TABLE journey_count (
 	n       INTEGER NOT NULL,
 	PRIMARY KEY (journey, version, kind, name)
 ) WITHOUT ROWID;
-`, groupSchema}
+`, groupSchema, effectSchema}
 
 // groupSchema keeps who is in which group, what decisions say of arms, and per
 // journey what became of each unit that has an arm: a group, or a customer
@@ -187,4 +187,24 @@ CREATE TABLE effect (
 	converted_at INTEGER NOT NULL, -- after that; 0 = not yet
 	PRIMARY KEY (journey, kind, unit)
 ) WITHOUT ROWID;
+`
+
+// effectSchema counts a unit once per version, and once per split step that it
+// came through; step is "" where the arm is that of the holdout.
+const effectSchema = `
+ALTER TABLE effect RENAME TO effect_before;
+CREATE TABLE effect (
+	journey      TEXT NOT NULL,
+	kind         INTEGER NOT NULL, -- of the unit: customer, group; 0 = erased
+	unit         INTEGER NOT NULL,
+	step         TEXT NOT NULL,
+	version      INTEGER NOT NULL,
+	arm          TEXT NOT NULL,
+	mixed        INTEGER NOT NULL,
+	exposed_at   INTEGER NOT NULL, -- sent to, or would have been; 0 = not yet
+	converted_at INTEGER NOT NULL, -- after that, or after the split; 0 = not yet
+	PRIMARY KEY (journey, kind, unit, step, version)
+) WITHOUT ROWID;
+INSERT INTO effect SELECT journey, kind, unit, '', 0, arm, mixed, exposed_at, converted_at FROM effect_before;
+DROP TABLE effect_before;
 `

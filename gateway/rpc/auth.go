@@ -73,6 +73,7 @@ var methodRoles = map[string][]Role{
 	"JourneyService/StopDryRun":      {RolePublisher},
 	"JourneyService/ResumeJourney":   {RolePublisher},
 	"JourneyService/GetJourney":      {RoleReader, RolePublisher},
+	"JourneyService/GetEffect":       {RoleReader, RolePublisher},
 	"JourneyService/ListJourneys":    {RoleReader, RolePublisher},
 	"JourneyService/TriggerJourney":  {RolePublisher, RoleCRM},
 

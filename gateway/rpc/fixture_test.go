@@ -419,6 +419,18 @@ func (w *world) Counts(context.Context, string, uint32) (rpc.JourneyCounts, erro
 	return rpc.JourneyCounts{Entered: 3, Steps: map[string]int64{"remind": 2}}, nil
 }
 
+func (w *world) Effect(_ context.Context, q rpc.EffectQuery) ([]rpc.EffectCount, error) {
+	switch {
+	case q.Split != "":
+		return []rpc.EffectCount{{Arm: "a", Enrolled: 1000, Exposed: 900, Converted: 100}, {Arm: "b", Enrolled: 1000, Converted: 300},
+			{Arm: "c", Enrolled: 10, Exposed: 10}}, nil
+	case q.Version == 2:
+		return []rpc.EffectCount{{Arm: "treated", Enrolled: 9, Exposed: 8, Converted: 1}}, nil
+	}
+	return []rpc.EffectCount{{Arm: "holdout", Enrolled: 1200, Exposed: 1000, Converted: 100}, {Arm: "holdout", Mixed: true, Enrolled: 3, Exposed: 2},
+		{Arm: "treated", Enrolled: 10000, Exposed: 9000, Converted: 1800}}, nil
+}
+
 func (w *world) Events(_ context.Context, q rpc.EventQuery) (rpc.Page[rpc.EventRow], error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

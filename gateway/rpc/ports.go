@@ -130,6 +130,23 @@ type MessageQuery struct {
 type JourneyReports interface {
 	// Counts of one version, or of all versions when version is 0.
 	Counts(ctx context.Context, journey string, version uint32) (JourneyCounts, error)
+	// Effect is what became of who entered, by arm.
+	Effect(ctx context.Context, q EffectQuery) ([]EffectCount, error)
+}
+
+// EffectQuery chooses whom to count: of one version, or of all (0); by the arms
+// of the holdout, or by those of a split step.
+type EffectQuery struct {
+	Journey string
+	Version uint32
+	Split   string
+}
+
+// EffectCount says what became of the units of one arm.
+type EffectCount struct {
+	Arm                          string
+	Mixed                        bool // members of the unit are in different arms
+	Enrolled, Exposed, Converted int64
 }
 
 // JourneyCounts says how many are where.

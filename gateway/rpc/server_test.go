@@ -136,7 +136,7 @@ func TestRoles(t *testing.T) {
 	want := map[string]string{ // roles by first letter: r, p, c, d
 		"RecordEvents": "cd", "RecordEventsStream": "cd", "ListEvents": "rpc", "AggregateEvents": "rpc",
 		"CreateJourney": "p", "UpdateJourney": "p", "ValidateJourney": "rp", "PublishJourney": "p", "PauseJourney": "p", "DryRunJourney": "p", "StopDryRun": "p", "PreviewPublish": "rp", "SetBrake": "", "GetBrake": "rp",
-		"ResumeJourney": "p", "GetJourney": "rp", "ListJourneys": "rp", "TriggerJourney": "pc",
+		"ResumeJourney": "p", "GetJourney": "rp", "GetEffect": "rp", "ListJourneys": "rp", "TriggerJourney": "pc",
 		"ListMessages": "rpc", "WatchMessages": "rpc", "SubscribeMessages": "d", "ReportReceipt": "cd",
 		"UpsertCustomer": "c", "GetCustomer": "rpc", "SetConsent": "c", "EraseCustomer": "c", "BindDevice": "cd",
 		"JoinGroup": "c", "LeaveGroup": "c", "GetGroup": "rpc",

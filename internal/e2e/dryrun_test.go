@@ -55,6 +55,12 @@ func TestDryRun(t *testing.T) {
 	if dry, real := sent("second~dry"), sent("second"); dry != 2 || real != 1 {
 		t.Errorf("%d in the dry run, %d in truth; want 2 and 1", dry, real)
 	}
+	// Its effect counts what was truly sent: one customer, once, and no dry run.
+	effect := must[*pb.GetEffectResponse](t)(g.journeys.GetEffect(g.ctx, &pb.GetEffectRequest{Name: "second", AtLeast: g.now()}))
+	if a := effect.Arms; len(a) != 2 || a[0].Enrolled != 0 || a[1].Arm != "treated" || a[1].Enrolled != 1 || a[1].Exposed != 1 || a[1].Converted != 0 ||
+		effect.Comparisons[0].Verdict != pb.EffectVerdict_EFFECT_VERDICT_TOO_LITTLE_DATA {
+		t.Errorf("effect %v", effect)
+	}
 	must[*pb.StopDryRunResponse](t)(g.journeys.StopDryRun(g.ctx, &pb.StopDryRunRequest{Name: "second"}))
 	brewTwice(17)
 	if dry, real := sent("second~dry"), sent("second"); dry != 2 || real != 2 {

@@ -37,13 +37,14 @@ var allowed = map[string][]string{
 	"gateway/directory":       {"gateway", "internal/sqlite"},
 	"internal/sqlite":         {"gateway"},
 	"gateway/vault":           {"gateway"},
-	"gateway/rpc":             {"gateway", "gateway/explain", "proto/touchpoint/v1"},
+	"gateway/rpc":             {"gateway", "gateway/effect", "gateway/explain", "proto/touchpoint/v1"},
 	"gateway/console":         {"gateway"},
 	"gateway/app":             {"*"},
 	"cmd/touchpoint":          {"*"},
 
 	"gateway/journey/language": {},
 	"gateway/explain":          {"gateway"},
+	"gateway/effect":           {},
 }
 
 // pure packages must not reach for the machine: their own code imports none of these.
@@ -51,6 +52,7 @@ var pure = map[string][]string{
 	"gateway/journey":        {"net", "os", "sync", "math/rand", "math/rand/v2", "net/http", "syscall", "log", "log/slog"},
 	"gateway/journey/author": {"net", "os", "sync", "math/rand", "math/rand/v2", "net/http", "syscall", "log", "log/slog"},
 	"gateway/journey/story":  {"net", "os", "sync", "math/rand", "math/rand/v2", "net/http", "syscall", "log", "log/slog"},
+	"gateway/effect":         {"net", "os", "sync", "math/rand", "math/rand/v2", "time", "net/http", "syscall", "log", "log/slog"},
 	"devices":                {"net", "os", "math/rand", "math/rand/v2", "net/http", "syscall"},
 }
 

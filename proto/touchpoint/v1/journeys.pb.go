@@ -205,6 +205,67 @@ func (RunningPolicy) EnumDescriptor() ([]byte, []int) {
 	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{2}
 }
 
+// EffectVerdict is what the figures allow to say.
+type EffectVerdict int32
+
+const (
+	// Never sent.
+	EffectVerdict_EFFECT_VERDICT_UNSPECIFIED EffectVerdict = 0
+	// The interval is too wide to say anything.
+	EffectVerdict_EFFECT_VERDICT_TOO_LITTLE_DATA EffectVerdict = 1
+	// More of the arm convert than of the base.
+	EffectVerdict_EFFECT_VERDICT_BETTER EffectVerdict = 2
+	// Fewer.
+	EffectVerdict_EFFECT_VERDICT_WORSE EffectVerdict = 3
+	// There are enough to see a difference of `margin`, and there is none to see.
+	EffectVerdict_EFFECT_VERDICT_NO_EFFECT_SHOWN EffectVerdict = 4
+)
+
+// Enum value maps for EffectVerdict.
+var (
+	EffectVerdict_name = map[int32]string{
+		0: "EFFECT_VERDICT_UNSPECIFIED",
+		1: "EFFECT_VERDICT_TOO_LITTLE_DATA",
+		2: "EFFECT_VERDICT_BETTER",
+		3: "EFFECT_VERDICT_WORSE",
+		4: "EFFECT_VERDICT_NO_EFFECT_SHOWN",
+	}
+	EffectVerdict_value = map[string]int32{
+		"EFFECT_VERDICT_UNSPECIFIED":     0,
+		"EFFECT_VERDICT_TOO_LITTLE_DATA": 1,
+		"EFFECT_VERDICT_BETTER":          2,
+		"EFFECT_VERDICT_WORSE":           3,
+		"EFFECT_VERDICT_NO_EFFECT_SHOWN": 4,
+	}
+)
+
+func (x EffectVerdict) Enum() *EffectVerdict {
+	p := new(EffectVerdict)
+	*p = x
+	return p
+}
+
+func (x EffectVerdict) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (EffectVerdict) Descriptor() protoreflect.EnumDescriptor {
+	return file_touchpoint_v1_journeys_proto_enumTypes[3].Descriptor()
+}
+
+func (EffectVerdict) Type() protoreflect.EnumType {
+	return &file_touchpoint_v1_journeys_proto_enumTypes[3]
+}
+
+func (x EffectVerdict) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use EffectVerdict.Descriptor instead.
+func (EffectVerdict) EnumDescriptor() ([]byte, []int) {
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{3}
+}
+
 // JourneyDefinition is what the author wrote, in one of three forms of the same
 // structure. At most 256 KiB.
 type JourneyDefinition struct {
@@ -1929,6 +1990,367 @@ func (x *GetJourneyResponse) GetJourney() *Journey {
 	return nil
 }
 
+// GetEffectRequest names a journey and what to compare in it.
+type GetEffectRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The journey. Example: "welcome".
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// A published version; 0: all together. Example: 2.
+	Version uint32 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
+	// A split step: compare its arms, among those who are treated. Empty: compare
+	// who is treated with the holdout. Example: "tone".
+	Split string `protobuf:"bytes,3,opt,name=split,proto3" json:"split,omitempty"`
+	// Wait until these positions are visible.
+	AtLeast       []*Position `protobuf:"bytes,4,rep,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetEffectRequest) Reset() {
+	*x = GetEffectRequest{}
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetEffectRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetEffectRequest) ProtoMessage() {}
+
+func (x *GetEffectRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetEffectRequest.ProtoReflect.Descriptor instead.
+func (*GetEffectRequest) Descriptor() ([]byte, []int) {
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *GetEffectRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *GetEffectRequest) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *GetEffectRequest) GetSplit() string {
+	if x != nil {
+		return x.Split
+	}
+	return ""
+}
+
+func (x *GetEffectRequest) GetAtLeast() []*Position {
+	if x != nil {
+		return x.AtLeast
+	}
+	return nil
+}
+
+// EffectArm is what became of the units of one arm. A unit is a household or an
+// account, or a customer who is in none. Test customers count nowhere.
+type EffectArm struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "treated" or "holdout", or an arm of the split. Example: "treated".
+	Arm string `protobuf:"bytes,1,opt,name=arm,proto3" json:"arm,omitempty"`
+	// Entered the journey; with a split: came to it. Example: 9120.
+	Enrolled int64 `protobuf:"varint,2,opt,name=enrolled,proto3" json:"enrolled,omitempty"`
+	// Were sent a message, or would have been. Example: 8733.
+	Exposed int64 `protobuf:"varint,3,opt,name=exposed,proto3" json:"exposed,omitempty"`
+	// Reached the goal after that; with a split: after the split. Example: 1310.
+	Converted int64 `protobuf:"varint,4,opt,name=converted,proto3" json:"converted,omitempty"`
+	// Converted, of those exposed; with a split: of those who came to it.
+	// Example: 0.15.
+	Rate          float64 `protobuf:"fixed64,5,opt,name=rate,proto3" json:"rate,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *EffectArm) Reset() {
+	*x = EffectArm{}
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EffectArm) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EffectArm) ProtoMessage() {}
+
+func (x *EffectArm) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EffectArm.ProtoReflect.Descriptor instead.
+func (*EffectArm) Descriptor() ([]byte, []int) {
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *EffectArm) GetArm() string {
+	if x != nil {
+		return x.Arm
+	}
+	return ""
+}
+
+func (x *EffectArm) GetEnrolled() int64 {
+	if x != nil {
+		return x.Enrolled
+	}
+	return 0
+}
+
+func (x *EffectArm) GetExposed() int64 {
+	if x != nil {
+		return x.Exposed
+	}
+	return 0
+}
+
+func (x *EffectArm) GetConverted() int64 {
+	if x != nil {
+		return x.Converted
+	}
+	return 0
+}
+
+func (x *EffectArm) GetRate() float64 {
+	if x != nil {
+		return x.Rate
+	}
+	return 0
+}
+
+// EffectComparison is an arm measured by another.
+type EffectComparison struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The arm. Example: "treated".
+	Arm string `protobuf:"bytes,1,opt,name=arm,proto3" json:"arm,omitempty"`
+	// What it is measured by: the holdout, or the first arm of the split by name.
+	// Example: "holdout".
+	Base string `protobuf:"bytes,2,opt,name=base,proto3" json:"base,omitempty"`
+	// Difference of the rates, arm minus base. Example: 0.041.
+	Difference float64 `protobuf:"fixed64,3,opt,name=difference,proto3" json:"difference,omitempty"`
+	// Lower end of the interval that holds the true difference. Example: 0.012.
+	Low float64 `protobuf:"fixed64,4,opt,name=low,proto3" json:"low,omitempty"`
+	// Its upper end. Example: 0.07.
+	High float64 `protobuf:"fixed64,5,opt,name=high,proto3" json:"high,omitempty"`
+	// What can be said.
+	Verdict EffectVerdict `protobuf:"varint,6,opt,name=verdict,proto3,enum=touchpoint.v1.EffectVerdict" json:"verdict,omitempty"`
+	// The difference that has to be visible for "no effect shown". Example: 0.05.
+	Margin float64 `protobuf:"fixed64,7,opt,name=margin,proto3" json:"margin,omitempty"`
+	// With too little data: how many units more the arm needs, if the rates stay
+	// as they are. Example: 1350.
+	MissingUnits int64 `protobuf:"varint,8,opt,name=missing_units,json=missingUnits,proto3" json:"missing_units,omitempty"`
+	// As many more the base needs. Example: 150.
+	MissingBaseUnits int64 `protobuf:"varint,9,opt,name=missing_base_units,json=missingBaseUnits,proto3" json:"missing_base_units,omitempty"`
+	// As many more conversions both need together. Example: 8.
+	MissingConversions int64 `protobuf:"varint,10,opt,name=missing_conversions,json=missingConversions,proto3" json:"missing_conversions,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *EffectComparison) Reset() {
+	*x = EffectComparison{}
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *EffectComparison) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*EffectComparison) ProtoMessage() {}
+
+func (x *EffectComparison) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use EffectComparison.ProtoReflect.Descriptor instead.
+func (*EffectComparison) Descriptor() ([]byte, []int) {
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *EffectComparison) GetArm() string {
+	if x != nil {
+		return x.Arm
+	}
+	return ""
+}
+
+func (x *EffectComparison) GetBase() string {
+	if x != nil {
+		return x.Base
+	}
+	return ""
+}
+
+func (x *EffectComparison) GetDifference() float64 {
+	if x != nil {
+		return x.Difference
+	}
+	return 0
+}
+
+func (x *EffectComparison) GetLow() float64 {
+	if x != nil {
+		return x.Low
+	}
+	return 0
+}
+
+func (x *EffectComparison) GetHigh() float64 {
+	if x != nil {
+		return x.High
+	}
+	return 0
+}
+
+func (x *EffectComparison) GetVerdict() EffectVerdict {
+	if x != nil {
+		return x.Verdict
+	}
+	return EffectVerdict_EFFECT_VERDICT_UNSPECIFIED
+}
+
+func (x *EffectComparison) GetMargin() float64 {
+	if x != nil {
+		return x.Margin
+	}
+	return 0
+}
+
+func (x *EffectComparison) GetMissingUnits() int64 {
+	if x != nil {
+		return x.MissingUnits
+	}
+	return 0
+}
+
+func (x *EffectComparison) GetMissingBaseUnits() int64 {
+	if x != nil {
+		return x.MissingBaseUnits
+	}
+	return 0
+}
+
+func (x *EffectComparison) GetMissingConversions() int64 {
+	if x != nil {
+		return x.MissingConversions
+	}
+	return 0
+}
+
+// GetEffectResponse holds the arms and how they compare.
+type GetEffectResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The arms, by name.
+	Arms []*EffectArm `protobuf:"bytes,1,rep,name=arms,proto3" json:"arms,omitempty"`
+	// Each arm against the base.
+	Comparisons []*EffectComparison `protobuf:"bytes,2,rep,name=comparisons,proto3" json:"comparisons,omitempty"`
+	// Households and accounts whose members are in different arms: they had theirs
+	// before they formed. They are in no arm above. Example: 4.
+	Mixed int64 `protobuf:"varint,3,opt,name=mixed,proto3" json:"mixed,omitempty"`
+	// Probability of ever naming a difference that is none. Example: 0.05.
+	Alpha         float64 `protobuf:"fixed64,4,opt,name=alpha,proto3" json:"alpha,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetEffectResponse) Reset() {
+	*x = GetEffectResponse{}
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetEffectResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetEffectResponse) ProtoMessage() {}
+
+func (x *GetEffectResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetEffectResponse.ProtoReflect.Descriptor instead.
+func (*GetEffectResponse) Descriptor() ([]byte, []int) {
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *GetEffectResponse) GetArms() []*EffectArm {
+	if x != nil {
+		return x.Arms
+	}
+	return nil
+}
+
+func (x *GetEffectResponse) GetComparisons() []*EffectComparison {
+	if x != nil {
+		return x.Comparisons
+	}
+	return nil
+}
+
+func (x *GetEffectResponse) GetMixed() int64 {
+	if x != nil {
+		return x.Mixed
+	}
+	return 0
+}
+
+func (x *GetEffectResponse) GetAlpha() float64 {
+	if x != nil {
+		return x.Alpha
+	}
+	return 0
+}
+
 // ListJourneysRequest asks for a page of journeys.
 type ListJourneysRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1944,7 +2366,7 @@ type ListJourneysRequest struct {
 
 func (x *ListJourneysRequest) Reset() {
 	*x = ListJourneysRequest{}
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[26]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1956,7 +2378,7 @@ func (x *ListJourneysRequest) String() string {
 func (*ListJourneysRequest) ProtoMessage() {}
 
 func (x *ListJourneysRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[26]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1969,7 +2391,7 @@ func (x *ListJourneysRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJourneysRequest.ProtoReflect.Descriptor instead.
 func (*ListJourneysRequest) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{26}
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ListJourneysRequest) GetPageSize() int32 {
@@ -2006,7 +2428,7 @@ type ListJourneysResponse struct {
 
 func (x *ListJourneysResponse) Reset() {
 	*x = ListJourneysResponse{}
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[27]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2018,7 +2440,7 @@ func (x *ListJourneysResponse) String() string {
 func (*ListJourneysResponse) ProtoMessage() {}
 
 func (x *ListJourneysResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[27]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2031,7 +2453,7 @@ func (x *ListJourneysResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJourneysResponse.ProtoReflect.Descriptor instead.
 func (*ListJourneysResponse) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{27}
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ListJourneysResponse) GetJourneys() []*Journey {
@@ -2069,7 +2491,7 @@ type TriggerJourneyRequest struct {
 
 func (x *TriggerJourneyRequest) Reset() {
 	*x = TriggerJourneyRequest{}
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[28]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2081,7 +2503,7 @@ func (x *TriggerJourneyRequest) String() string {
 func (*TriggerJourneyRequest) ProtoMessage() {}
 
 func (x *TriggerJourneyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[28]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2094,7 +2516,7 @@ func (x *TriggerJourneyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TriggerJourneyRequest.ProtoReflect.Descriptor instead.
 func (*TriggerJourneyRequest) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{28}
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *TriggerJourneyRequest) GetName() string {
@@ -2149,7 +2571,7 @@ type TriggerJourneyResponse struct {
 
 func (x *TriggerJourneyResponse) Reset() {
 	*x = TriggerJourneyResponse{}
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[29]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2161,7 +2583,7 @@ func (x *TriggerJourneyResponse) String() string {
 func (*TriggerJourneyResponse) ProtoMessage() {}
 
 func (x *TriggerJourneyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_journeys_proto_msgTypes[29]
+	mi := &file_touchpoint_v1_journeys_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2174,7 +2596,7 @@ func (x *TriggerJourneyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TriggerJourneyResponse.ProtoReflect.Descriptor instead.
 func (*TriggerJourneyResponse) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{29}
+	return file_touchpoint_v1_journeys_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *TriggerJourneyResponse) GetEnrollmentId() string {
@@ -2334,7 +2756,37 @@ const file_touchpoint_v1_journeys_proto_rawDesc = "" +
 	"\aversion\x18\x02 \x01(\rR\aversion\x122\n" +
 	"\bat_least\x18\x03 \x03(\v2\x17.touchpoint.v1.PositionR\aatLeast\"F\n" +
 	"\x12GetJourneyResponse\x120\n" +
-	"\ajourney\x18\x01 \x01(\v2\x16.touchpoint.v1.JourneyR\ajourney\"\x85\x01\n" +
+	"\ajourney\x18\x01 \x01(\v2\x16.touchpoint.v1.JourneyR\ajourney\"\x8a\x01\n" +
+	"\x10GetEffectRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
+	"\aversion\x18\x02 \x01(\rR\aversion\x12\x14\n" +
+	"\x05split\x18\x03 \x01(\tR\x05split\x122\n" +
+	"\bat_least\x18\x04 \x03(\v2\x17.touchpoint.v1.PositionR\aatLeast\"\x85\x01\n" +
+	"\tEffectArm\x12\x10\n" +
+	"\x03arm\x18\x01 \x01(\tR\x03arm\x12\x1a\n" +
+	"\benrolled\x18\x02 \x01(\x03R\benrolled\x12\x18\n" +
+	"\aexposed\x18\x03 \x01(\x03R\aexposed\x12\x1c\n" +
+	"\tconverted\x18\x04 \x01(\x03R\tconverted\x12\x12\n" +
+	"\x04rate\x18\x05 \x01(\x01R\x04rate\"\xd2\x02\n" +
+	"\x10EffectComparison\x12\x10\n" +
+	"\x03arm\x18\x01 \x01(\tR\x03arm\x12\x12\n" +
+	"\x04base\x18\x02 \x01(\tR\x04base\x12\x1e\n" +
+	"\n" +
+	"difference\x18\x03 \x01(\x01R\n" +
+	"difference\x12\x10\n" +
+	"\x03low\x18\x04 \x01(\x01R\x03low\x12\x12\n" +
+	"\x04high\x18\x05 \x01(\x01R\x04high\x126\n" +
+	"\averdict\x18\x06 \x01(\x0e2\x1c.touchpoint.v1.EffectVerdictR\averdict\x12\x16\n" +
+	"\x06margin\x18\a \x01(\x01R\x06margin\x12#\n" +
+	"\rmissing_units\x18\b \x01(\x03R\fmissingUnits\x12,\n" +
+	"\x12missing_base_units\x18\t \x01(\x03R\x10missingBaseUnits\x12/\n" +
+	"\x13missing_conversions\x18\n" +
+	" \x01(\x03R\x12missingConversions\"\xb0\x01\n" +
+	"\x11GetEffectResponse\x12,\n" +
+	"\x04arms\x18\x01 \x03(\v2\x18.touchpoint.v1.EffectArmR\x04arms\x12A\n" +
+	"\vcomparisons\x18\x02 \x03(\v2\x1f.touchpoint.v1.EffectComparisonR\vcomparisons\x12\x14\n" +
+	"\x05mixed\x18\x03 \x01(\x03R\x05mixed\x12\x14\n" +
+	"\x05alpha\x18\x04 \x01(\x01R\x05alpha\"\x85\x01\n" +
 	"\x13ListJourneysRequest\x12\x1b\n" +
 	"\tpage_size\x18\x01 \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
@@ -2374,7 +2826,13 @@ const file_touchpoint_v1_journeys_proto_rawDesc = "" +
 	"\x1aRUNNING_POLICY_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12RUNNING_POLICY_PIN\x10\x01\x12\x1a\n" +
 	"\x16RUNNING_POLICY_MIGRATE\x10\x02\x12\x1a\n" +
-	"\x16RUNNING_POLICY_RESTART\x10\x032\xd7\b\n" +
+	"\x16RUNNING_POLICY_RESTART\x10\x03*\xac\x01\n" +
+	"\rEffectVerdict\x12\x1e\n" +
+	"\x1aEFFECT_VERDICT_UNSPECIFIED\x10\x00\x12\"\n" +
+	"\x1eEFFECT_VERDICT_TOO_LITTLE_DATA\x10\x01\x12\x19\n" +
+	"\x15EFFECT_VERDICT_BETTER\x10\x02\x12\x18\n" +
+	"\x14EFFECT_VERDICT_WORSE\x10\x03\x12\"\n" +
+	"\x1eEFFECT_VERDICT_NO_EFFECT_SHOWN\x10\x042\xa7\t\n" +
 	"\x0eJourneyService\x12Z\n" +
 	"\rCreateJourney\x12#.touchpoint.v1.CreateJourneyRequest\x1a$.touchpoint.v1.CreateJourneyResponse\x12Z\n" +
 	"\rUpdateJourney\x12#.touchpoint.v1.UpdateJourneyRequest\x1a$.touchpoint.v1.UpdateJourneyResponse\x12`\n" +
@@ -2387,7 +2845,8 @@ const file_touchpoint_v1_journeys_proto_rawDesc = "" +
 	"\fPauseJourney\x12\".touchpoint.v1.PauseJourneyRequest\x1a#.touchpoint.v1.PauseJourneyResponse\x12Z\n" +
 	"\rResumeJourney\x12#.touchpoint.v1.ResumeJourneyRequest\x1a$.touchpoint.v1.ResumeJourneyResponse\x12Q\n" +
 	"\n" +
-	"GetJourney\x12 .touchpoint.v1.GetJourneyRequest\x1a!.touchpoint.v1.GetJourneyResponse\x12W\n" +
+	"GetJourney\x12 .touchpoint.v1.GetJourneyRequest\x1a!.touchpoint.v1.GetJourneyResponse\x12N\n" +
+	"\tGetEffect\x12\x1f.touchpoint.v1.GetEffectRequest\x1a .touchpoint.v1.GetEffectResponse\x12W\n" +
 	"\fListJourneys\x12\".touchpoint.v1.ListJourneysRequest\x1a#.touchpoint.v1.ListJourneysResponse\x12]\n" +
 	"\x0eTriggerJourney\x12$.touchpoint.v1.TriggerJourneyRequest\x1a%.touchpoint.v1.TriggerJourneyResponseB-Z+touchpoint/proto/touchpoint/v1;touchpointv1b\x06proto3"
 
@@ -2403,129 +2862,140 @@ func file_touchpoint_v1_journeys_proto_rawDescGZIP() []byte {
 	return file_touchpoint_v1_journeys_proto_rawDescData
 }
 
-var file_touchpoint_v1_journeys_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_touchpoint_v1_journeys_proto_msgTypes = make([]protoimpl.MessageInfo, 34)
+var file_touchpoint_v1_journeys_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
+var file_touchpoint_v1_journeys_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_touchpoint_v1_journeys_proto_goTypes = []any{
 	(JourneyState)(0),               // 0: touchpoint.v1.JourneyState
 	(ExistingPolicy)(0),             // 1: touchpoint.v1.ExistingPolicy
 	(RunningPolicy)(0),              // 2: touchpoint.v1.RunningPolicy
-	(*JourneyDefinition)(nil),       // 3: touchpoint.v1.JourneyDefinition
-	(*Journey)(nil),                 // 4: touchpoint.v1.Journey
-	(*JourneyDryRun)(nil),           // 5: touchpoint.v1.JourneyDryRun
-	(*DryRunJourneyRequest)(nil),    // 6: touchpoint.v1.DryRunJourneyRequest
-	(*DryRunJourneyResponse)(nil),   // 7: touchpoint.v1.DryRunJourneyResponse
-	(*StopDryRunRequest)(nil),       // 8: touchpoint.v1.StopDryRunRequest
-	(*StopDryRunResponse)(nil),      // 9: touchpoint.v1.StopDryRunResponse
-	(*JourneyVersion)(nil),          // 10: touchpoint.v1.JourneyVersion
-	(*JourneyCounts)(nil),           // 11: touchpoint.v1.JourneyCounts
-	(*CreateJourneyRequest)(nil),    // 12: touchpoint.v1.CreateJourneyRequest
-	(*CreateJourneyResponse)(nil),   // 13: touchpoint.v1.CreateJourneyResponse
-	(*UpdateJourneyRequest)(nil),    // 14: touchpoint.v1.UpdateJourneyRequest
-	(*UpdateJourneyResponse)(nil),   // 15: touchpoint.v1.UpdateJourneyResponse
-	(*ValidateJourneyRequest)(nil),  // 16: touchpoint.v1.ValidateJourneyRequest
-	(*ValidateJourneyResponse)(nil), // 17: touchpoint.v1.ValidateJourneyResponse
-	(*PublishJourneyRequest)(nil),   // 18: touchpoint.v1.PublishJourneyRequest
-	(*PublishJourneyResponse)(nil),  // 19: touchpoint.v1.PublishJourneyResponse
-	(*PreviewPublishRequest)(nil),   // 20: touchpoint.v1.PreviewPublishRequest
-	(*PreviewPublishResponse)(nil),  // 21: touchpoint.v1.PreviewPublishResponse
-	(*PreviewStep)(nil),             // 22: touchpoint.v1.PreviewStep
-	(*PauseJourneyRequest)(nil),     // 23: touchpoint.v1.PauseJourneyRequest
-	(*PauseJourneyResponse)(nil),    // 24: touchpoint.v1.PauseJourneyResponse
-	(*ResumeJourneyRequest)(nil),    // 25: touchpoint.v1.ResumeJourneyRequest
-	(*ResumeJourneyResponse)(nil),   // 26: touchpoint.v1.ResumeJourneyResponse
-	(*GetJourneyRequest)(nil),       // 27: touchpoint.v1.GetJourneyRequest
-	(*GetJourneyResponse)(nil),      // 28: touchpoint.v1.GetJourneyResponse
-	(*ListJourneysRequest)(nil),     // 29: touchpoint.v1.ListJourneysRequest
-	(*ListJourneysResponse)(nil),    // 30: touchpoint.v1.ListJourneysResponse
-	(*TriggerJourneyRequest)(nil),   // 31: touchpoint.v1.TriggerJourneyRequest
-	(*TriggerJourneyResponse)(nil),  // 32: touchpoint.v1.TriggerJourneyResponse
-	nil,                             // 33: touchpoint.v1.JourneyCounts.MessagesEntry
-	nil,                             // 34: touchpoint.v1.JourneyCounts.StepsEntry
-	nil,                             // 35: touchpoint.v1.PreviewPublishResponse.ReasonsEntry
-	nil,                             // 36: touchpoint.v1.TriggerJourneyRequest.PropertiesEntry
-	(*structpb.Struct)(nil),         // 37: google.protobuf.Struct
-	(*TypedDefinition)(nil),         // 38: touchpoint.v1.TypedDefinition
-	(*timestamppb.Timestamp)(nil),   // 39: google.protobuf.Timestamp
-	(*Position)(nil),                // 40: touchpoint.v1.Position
-	(*FieldViolation)(nil),          // 41: touchpoint.v1.FieldViolation
-	(*CustomerRef)(nil),             // 42: touchpoint.v1.CustomerRef
-	(*DeviceRef)(nil),               // 43: touchpoint.v1.DeviceRef
-	(*PropertyValue)(nil),           // 44: touchpoint.v1.PropertyValue
+	(EffectVerdict)(0),              // 3: touchpoint.v1.EffectVerdict
+	(*JourneyDefinition)(nil),       // 4: touchpoint.v1.JourneyDefinition
+	(*Journey)(nil),                 // 5: touchpoint.v1.Journey
+	(*JourneyDryRun)(nil),           // 6: touchpoint.v1.JourneyDryRun
+	(*DryRunJourneyRequest)(nil),    // 7: touchpoint.v1.DryRunJourneyRequest
+	(*DryRunJourneyResponse)(nil),   // 8: touchpoint.v1.DryRunJourneyResponse
+	(*StopDryRunRequest)(nil),       // 9: touchpoint.v1.StopDryRunRequest
+	(*StopDryRunResponse)(nil),      // 10: touchpoint.v1.StopDryRunResponse
+	(*JourneyVersion)(nil),          // 11: touchpoint.v1.JourneyVersion
+	(*JourneyCounts)(nil),           // 12: touchpoint.v1.JourneyCounts
+	(*CreateJourneyRequest)(nil),    // 13: touchpoint.v1.CreateJourneyRequest
+	(*CreateJourneyResponse)(nil),   // 14: touchpoint.v1.CreateJourneyResponse
+	(*UpdateJourneyRequest)(nil),    // 15: touchpoint.v1.UpdateJourneyRequest
+	(*UpdateJourneyResponse)(nil),   // 16: touchpoint.v1.UpdateJourneyResponse
+	(*ValidateJourneyRequest)(nil),  // 17: touchpoint.v1.ValidateJourneyRequest
+	(*ValidateJourneyResponse)(nil), // 18: touchpoint.v1.ValidateJourneyResponse
+	(*PublishJourneyRequest)(nil),   // 19: touchpoint.v1.PublishJourneyRequest
+	(*PublishJourneyResponse)(nil),  // 20: touchpoint.v1.PublishJourneyResponse
+	(*PreviewPublishRequest)(nil),   // 21: touchpoint.v1.PreviewPublishRequest
+	(*PreviewPublishResponse)(nil),  // 22: touchpoint.v1.PreviewPublishResponse
+	(*PreviewStep)(nil),             // 23: touchpoint.v1.PreviewStep
+	(*PauseJourneyRequest)(nil),     // 24: touchpoint.v1.PauseJourneyRequest
+	(*PauseJourneyResponse)(nil),    // 25: touchpoint.v1.PauseJourneyResponse
+	(*ResumeJourneyRequest)(nil),    // 26: touchpoint.v1.ResumeJourneyRequest
+	(*ResumeJourneyResponse)(nil),   // 27: touchpoint.v1.ResumeJourneyResponse
+	(*GetJourneyRequest)(nil),       // 28: touchpoint.v1.GetJourneyRequest
+	(*GetJourneyResponse)(nil),      // 29: touchpoint.v1.GetJourneyResponse
+	(*GetEffectRequest)(nil),        // 30: touchpoint.v1.GetEffectRequest
+	(*EffectArm)(nil),               // 31: touchpoint.v1.EffectArm
+	(*EffectComparison)(nil),        // 32: touchpoint.v1.EffectComparison
+	(*GetEffectResponse)(nil),       // 33: touchpoint.v1.GetEffectResponse
+	(*ListJourneysRequest)(nil),     // 34: touchpoint.v1.ListJourneysRequest
+	(*ListJourneysResponse)(nil),    // 35: touchpoint.v1.ListJourneysResponse
+	(*TriggerJourneyRequest)(nil),   // 36: touchpoint.v1.TriggerJourneyRequest
+	(*TriggerJourneyResponse)(nil),  // 37: touchpoint.v1.TriggerJourneyResponse
+	nil,                             // 38: touchpoint.v1.JourneyCounts.MessagesEntry
+	nil,                             // 39: touchpoint.v1.JourneyCounts.StepsEntry
+	nil,                             // 40: touchpoint.v1.PreviewPublishResponse.ReasonsEntry
+	nil,                             // 41: touchpoint.v1.TriggerJourneyRequest.PropertiesEntry
+	(*structpb.Struct)(nil),         // 42: google.protobuf.Struct
+	(*TypedDefinition)(nil),         // 43: touchpoint.v1.TypedDefinition
+	(*timestamppb.Timestamp)(nil),   // 44: google.protobuf.Timestamp
+	(*Position)(nil),                // 45: touchpoint.v1.Position
+	(*FieldViolation)(nil),          // 46: touchpoint.v1.FieldViolation
+	(*CustomerRef)(nil),             // 47: touchpoint.v1.CustomerRef
+	(*DeviceRef)(nil),               // 48: touchpoint.v1.DeviceRef
+	(*PropertyValue)(nil),           // 49: touchpoint.v1.PropertyValue
 }
 var file_touchpoint_v1_journeys_proto_depIdxs = []int32{
-	37, // 0: touchpoint.v1.JourneyDefinition.structured:type_name -> google.protobuf.Struct
-	38, // 1: touchpoint.v1.JourneyDefinition.typed:type_name -> touchpoint.v1.TypedDefinition
+	42, // 0: touchpoint.v1.JourneyDefinition.structured:type_name -> google.protobuf.Struct
+	43, // 1: touchpoint.v1.JourneyDefinition.typed:type_name -> touchpoint.v1.TypedDefinition
 	0,  // 2: touchpoint.v1.Journey.state:type_name -> touchpoint.v1.JourneyState
-	3,  // 3: touchpoint.v1.Journey.definition:type_name -> touchpoint.v1.JourneyDefinition
-	39, // 4: touchpoint.v1.Journey.changed_at:type_name -> google.protobuf.Timestamp
-	11, // 5: touchpoint.v1.Journey.counts:type_name -> touchpoint.v1.JourneyCounts
-	10, // 6: touchpoint.v1.Journey.versions:type_name -> touchpoint.v1.JourneyVersion
-	5,  // 7: touchpoint.v1.Journey.dry_run:type_name -> touchpoint.v1.JourneyDryRun
-	39, // 8: touchpoint.v1.JourneyDryRun.since:type_name -> google.protobuf.Timestamp
+	4,  // 3: touchpoint.v1.Journey.definition:type_name -> touchpoint.v1.JourneyDefinition
+	44, // 4: touchpoint.v1.Journey.changed_at:type_name -> google.protobuf.Timestamp
+	12, // 5: touchpoint.v1.Journey.counts:type_name -> touchpoint.v1.JourneyCounts
+	11, // 6: touchpoint.v1.Journey.versions:type_name -> touchpoint.v1.JourneyVersion
+	6,  // 7: touchpoint.v1.Journey.dry_run:type_name -> touchpoint.v1.JourneyDryRun
+	44, // 8: touchpoint.v1.JourneyDryRun.since:type_name -> google.protobuf.Timestamp
 	1,  // 9: touchpoint.v1.DryRunJourneyRequest.existing:type_name -> touchpoint.v1.ExistingPolicy
-	5,  // 10: touchpoint.v1.DryRunJourneyResponse.dry_run:type_name -> touchpoint.v1.JourneyDryRun
-	40, // 11: touchpoint.v1.DryRunJourneyResponse.positions:type_name -> touchpoint.v1.Position
-	40, // 12: touchpoint.v1.StopDryRunResponse.positions:type_name -> touchpoint.v1.Position
-	39, // 13: touchpoint.v1.JourneyVersion.effective_at:type_name -> google.protobuf.Timestamp
-	33, // 14: touchpoint.v1.JourneyCounts.messages:type_name -> touchpoint.v1.JourneyCounts.MessagesEntry
-	34, // 15: touchpoint.v1.JourneyCounts.steps:type_name -> touchpoint.v1.JourneyCounts.StepsEntry
-	3,  // 16: touchpoint.v1.CreateJourneyRequest.definition:type_name -> touchpoint.v1.JourneyDefinition
-	4,  // 17: touchpoint.v1.CreateJourneyResponse.journey:type_name -> touchpoint.v1.Journey
-	41, // 18: touchpoint.v1.CreateJourneyResponse.violations:type_name -> touchpoint.v1.FieldViolation
-	3,  // 19: touchpoint.v1.UpdateJourneyRequest.definition:type_name -> touchpoint.v1.JourneyDefinition
-	4,  // 20: touchpoint.v1.UpdateJourneyResponse.journey:type_name -> touchpoint.v1.Journey
-	41, // 21: touchpoint.v1.UpdateJourneyResponse.violations:type_name -> touchpoint.v1.FieldViolation
-	3,  // 22: touchpoint.v1.ValidateJourneyRequest.definition:type_name -> touchpoint.v1.JourneyDefinition
-	41, // 23: touchpoint.v1.ValidateJourneyResponse.violations:type_name -> touchpoint.v1.FieldViolation
+	6,  // 10: touchpoint.v1.DryRunJourneyResponse.dry_run:type_name -> touchpoint.v1.JourneyDryRun
+	45, // 11: touchpoint.v1.DryRunJourneyResponse.positions:type_name -> touchpoint.v1.Position
+	45, // 12: touchpoint.v1.StopDryRunResponse.positions:type_name -> touchpoint.v1.Position
+	44, // 13: touchpoint.v1.JourneyVersion.effective_at:type_name -> google.protobuf.Timestamp
+	38, // 14: touchpoint.v1.JourneyCounts.messages:type_name -> touchpoint.v1.JourneyCounts.MessagesEntry
+	39, // 15: touchpoint.v1.JourneyCounts.steps:type_name -> touchpoint.v1.JourneyCounts.StepsEntry
+	4,  // 16: touchpoint.v1.CreateJourneyRequest.definition:type_name -> touchpoint.v1.JourneyDefinition
+	5,  // 17: touchpoint.v1.CreateJourneyResponse.journey:type_name -> touchpoint.v1.Journey
+	46, // 18: touchpoint.v1.CreateJourneyResponse.violations:type_name -> touchpoint.v1.FieldViolation
+	4,  // 19: touchpoint.v1.UpdateJourneyRequest.definition:type_name -> touchpoint.v1.JourneyDefinition
+	5,  // 20: touchpoint.v1.UpdateJourneyResponse.journey:type_name -> touchpoint.v1.Journey
+	46, // 21: touchpoint.v1.UpdateJourneyResponse.violations:type_name -> touchpoint.v1.FieldViolation
+	4,  // 22: touchpoint.v1.ValidateJourneyRequest.definition:type_name -> touchpoint.v1.JourneyDefinition
+	46, // 23: touchpoint.v1.ValidateJourneyResponse.violations:type_name -> touchpoint.v1.FieldViolation
 	1,  // 24: touchpoint.v1.PublishJourneyRequest.existing:type_name -> touchpoint.v1.ExistingPolicy
 	2,  // 25: touchpoint.v1.PublishJourneyRequest.running:type_name -> touchpoint.v1.RunningPolicy
-	39, // 26: touchpoint.v1.PublishJourneyResponse.effective_at:type_name -> google.protobuf.Timestamp
-	40, // 27: touchpoint.v1.PublishJourneyResponse.positions:type_name -> touchpoint.v1.Position
+	44, // 26: touchpoint.v1.PublishJourneyResponse.effective_at:type_name -> google.protobuf.Timestamp
+	45, // 27: touchpoint.v1.PublishJourneyResponse.positions:type_name -> touchpoint.v1.Position
 	2,  // 28: touchpoint.v1.PreviewPublishRequest.running:type_name -> touchpoint.v1.RunningPolicy
-	35, // 29: touchpoint.v1.PreviewPublishResponse.reasons:type_name -> touchpoint.v1.PreviewPublishResponse.ReasonsEntry
-	22, // 30: touchpoint.v1.PreviewPublishResponse.steps:type_name -> touchpoint.v1.PreviewStep
-	39, // 31: touchpoint.v1.PauseJourneyResponse.effective_at:type_name -> google.protobuf.Timestamp
-	40, // 32: touchpoint.v1.PauseJourneyResponse.positions:type_name -> touchpoint.v1.Position
-	39, // 33: touchpoint.v1.ResumeJourneyResponse.effective_at:type_name -> google.protobuf.Timestamp
-	40, // 34: touchpoint.v1.ResumeJourneyResponse.positions:type_name -> touchpoint.v1.Position
-	40, // 35: touchpoint.v1.GetJourneyRequest.at_least:type_name -> touchpoint.v1.Position
-	4,  // 36: touchpoint.v1.GetJourneyResponse.journey:type_name -> touchpoint.v1.Journey
-	40, // 37: touchpoint.v1.ListJourneysRequest.at_least:type_name -> touchpoint.v1.Position
-	4,  // 38: touchpoint.v1.ListJourneysResponse.journeys:type_name -> touchpoint.v1.Journey
-	42, // 39: touchpoint.v1.TriggerJourneyRequest.customer:type_name -> touchpoint.v1.CustomerRef
-	43, // 40: touchpoint.v1.TriggerJourneyRequest.device:type_name -> touchpoint.v1.DeviceRef
-	36, // 41: touchpoint.v1.TriggerJourneyRequest.properties:type_name -> touchpoint.v1.TriggerJourneyRequest.PropertiesEntry
-	40, // 42: touchpoint.v1.TriggerJourneyResponse.position:type_name -> touchpoint.v1.Position
-	44, // 43: touchpoint.v1.TriggerJourneyRequest.PropertiesEntry.value:type_name -> touchpoint.v1.PropertyValue
-	12, // 44: touchpoint.v1.JourneyService.CreateJourney:input_type -> touchpoint.v1.CreateJourneyRequest
-	14, // 45: touchpoint.v1.JourneyService.UpdateJourney:input_type -> touchpoint.v1.UpdateJourneyRequest
-	16, // 46: touchpoint.v1.JourneyService.ValidateJourney:input_type -> touchpoint.v1.ValidateJourneyRequest
-	18, // 47: touchpoint.v1.JourneyService.PublishJourney:input_type -> touchpoint.v1.PublishJourneyRequest
-	6,  // 48: touchpoint.v1.JourneyService.DryRunJourney:input_type -> touchpoint.v1.DryRunJourneyRequest
-	8,  // 49: touchpoint.v1.JourneyService.StopDryRun:input_type -> touchpoint.v1.StopDryRunRequest
-	20, // 50: touchpoint.v1.JourneyService.PreviewPublish:input_type -> touchpoint.v1.PreviewPublishRequest
-	23, // 51: touchpoint.v1.JourneyService.PauseJourney:input_type -> touchpoint.v1.PauseJourneyRequest
-	25, // 52: touchpoint.v1.JourneyService.ResumeJourney:input_type -> touchpoint.v1.ResumeJourneyRequest
-	27, // 53: touchpoint.v1.JourneyService.GetJourney:input_type -> touchpoint.v1.GetJourneyRequest
-	29, // 54: touchpoint.v1.JourneyService.ListJourneys:input_type -> touchpoint.v1.ListJourneysRequest
-	31, // 55: touchpoint.v1.JourneyService.TriggerJourney:input_type -> touchpoint.v1.TriggerJourneyRequest
-	13, // 56: touchpoint.v1.JourneyService.CreateJourney:output_type -> touchpoint.v1.CreateJourneyResponse
-	15, // 57: touchpoint.v1.JourneyService.UpdateJourney:output_type -> touchpoint.v1.UpdateJourneyResponse
-	17, // 58: touchpoint.v1.JourneyService.ValidateJourney:output_type -> touchpoint.v1.ValidateJourneyResponse
-	19, // 59: touchpoint.v1.JourneyService.PublishJourney:output_type -> touchpoint.v1.PublishJourneyResponse
-	7,  // 60: touchpoint.v1.JourneyService.DryRunJourney:output_type -> touchpoint.v1.DryRunJourneyResponse
-	9,  // 61: touchpoint.v1.JourneyService.StopDryRun:output_type -> touchpoint.v1.StopDryRunResponse
-	21, // 62: touchpoint.v1.JourneyService.PreviewPublish:output_type -> touchpoint.v1.PreviewPublishResponse
-	24, // 63: touchpoint.v1.JourneyService.PauseJourney:output_type -> touchpoint.v1.PauseJourneyResponse
-	26, // 64: touchpoint.v1.JourneyService.ResumeJourney:output_type -> touchpoint.v1.ResumeJourneyResponse
-	28, // 65: touchpoint.v1.JourneyService.GetJourney:output_type -> touchpoint.v1.GetJourneyResponse
-	30, // 66: touchpoint.v1.JourneyService.ListJourneys:output_type -> touchpoint.v1.ListJourneysResponse
-	32, // 67: touchpoint.v1.JourneyService.TriggerJourney:output_type -> touchpoint.v1.TriggerJourneyResponse
-	56, // [56:68] is the sub-list for method output_type
-	44, // [44:56] is the sub-list for method input_type
-	44, // [44:44] is the sub-list for extension type_name
-	44, // [44:44] is the sub-list for extension extendee
-	0,  // [0:44] is the sub-list for field type_name
+	40, // 29: touchpoint.v1.PreviewPublishResponse.reasons:type_name -> touchpoint.v1.PreviewPublishResponse.ReasonsEntry
+	23, // 30: touchpoint.v1.PreviewPublishResponse.steps:type_name -> touchpoint.v1.PreviewStep
+	44, // 31: touchpoint.v1.PauseJourneyResponse.effective_at:type_name -> google.protobuf.Timestamp
+	45, // 32: touchpoint.v1.PauseJourneyResponse.positions:type_name -> touchpoint.v1.Position
+	44, // 33: touchpoint.v1.ResumeJourneyResponse.effective_at:type_name -> google.protobuf.Timestamp
+	45, // 34: touchpoint.v1.ResumeJourneyResponse.positions:type_name -> touchpoint.v1.Position
+	45, // 35: touchpoint.v1.GetJourneyRequest.at_least:type_name -> touchpoint.v1.Position
+	5,  // 36: touchpoint.v1.GetJourneyResponse.journey:type_name -> touchpoint.v1.Journey
+	45, // 37: touchpoint.v1.GetEffectRequest.at_least:type_name -> touchpoint.v1.Position
+	3,  // 38: touchpoint.v1.EffectComparison.verdict:type_name -> touchpoint.v1.EffectVerdict
+	31, // 39: touchpoint.v1.GetEffectResponse.arms:type_name -> touchpoint.v1.EffectArm
+	32, // 40: touchpoint.v1.GetEffectResponse.comparisons:type_name -> touchpoint.v1.EffectComparison
+	45, // 41: touchpoint.v1.ListJourneysRequest.at_least:type_name -> touchpoint.v1.Position
+	5,  // 42: touchpoint.v1.ListJourneysResponse.journeys:type_name -> touchpoint.v1.Journey
+	47, // 43: touchpoint.v1.TriggerJourneyRequest.customer:type_name -> touchpoint.v1.CustomerRef
+	48, // 44: touchpoint.v1.TriggerJourneyRequest.device:type_name -> touchpoint.v1.DeviceRef
+	41, // 45: touchpoint.v1.TriggerJourneyRequest.properties:type_name -> touchpoint.v1.TriggerJourneyRequest.PropertiesEntry
+	45, // 46: touchpoint.v1.TriggerJourneyResponse.position:type_name -> touchpoint.v1.Position
+	49, // 47: touchpoint.v1.TriggerJourneyRequest.PropertiesEntry.value:type_name -> touchpoint.v1.PropertyValue
+	13, // 48: touchpoint.v1.JourneyService.CreateJourney:input_type -> touchpoint.v1.CreateJourneyRequest
+	15, // 49: touchpoint.v1.JourneyService.UpdateJourney:input_type -> touchpoint.v1.UpdateJourneyRequest
+	17, // 50: touchpoint.v1.JourneyService.ValidateJourney:input_type -> touchpoint.v1.ValidateJourneyRequest
+	19, // 51: touchpoint.v1.JourneyService.PublishJourney:input_type -> touchpoint.v1.PublishJourneyRequest
+	7,  // 52: touchpoint.v1.JourneyService.DryRunJourney:input_type -> touchpoint.v1.DryRunJourneyRequest
+	9,  // 53: touchpoint.v1.JourneyService.StopDryRun:input_type -> touchpoint.v1.StopDryRunRequest
+	21, // 54: touchpoint.v1.JourneyService.PreviewPublish:input_type -> touchpoint.v1.PreviewPublishRequest
+	24, // 55: touchpoint.v1.JourneyService.PauseJourney:input_type -> touchpoint.v1.PauseJourneyRequest
+	26, // 56: touchpoint.v1.JourneyService.ResumeJourney:input_type -> touchpoint.v1.ResumeJourneyRequest
+	28, // 57: touchpoint.v1.JourneyService.GetJourney:input_type -> touchpoint.v1.GetJourneyRequest
+	30, // 58: touchpoint.v1.JourneyService.GetEffect:input_type -> touchpoint.v1.GetEffectRequest
+	34, // 59: touchpoint.v1.JourneyService.ListJourneys:input_type -> touchpoint.v1.ListJourneysRequest
+	36, // 60: touchpoint.v1.JourneyService.TriggerJourney:input_type -> touchpoint.v1.TriggerJourneyRequest
+	14, // 61: touchpoint.v1.JourneyService.CreateJourney:output_type -> touchpoint.v1.CreateJourneyResponse
+	16, // 62: touchpoint.v1.JourneyService.UpdateJourney:output_type -> touchpoint.v1.UpdateJourneyResponse
+	18, // 63: touchpoint.v1.JourneyService.ValidateJourney:output_type -> touchpoint.v1.ValidateJourneyResponse
+	20, // 64: touchpoint.v1.JourneyService.PublishJourney:output_type -> touchpoint.v1.PublishJourneyResponse
+	8,  // 65: touchpoint.v1.JourneyService.DryRunJourney:output_type -> touchpoint.v1.DryRunJourneyResponse
+	10, // 66: touchpoint.v1.JourneyService.StopDryRun:output_type -> touchpoint.v1.StopDryRunResponse
+	22, // 67: touchpoint.v1.JourneyService.PreviewPublish:output_type -> touchpoint.v1.PreviewPublishResponse
+	25, // 68: touchpoint.v1.JourneyService.PauseJourney:output_type -> touchpoint.v1.PauseJourneyResponse
+	27, // 69: touchpoint.v1.JourneyService.ResumeJourney:output_type -> touchpoint.v1.ResumeJourneyResponse
+	29, // 70: touchpoint.v1.JourneyService.GetJourney:output_type -> touchpoint.v1.GetJourneyResponse
+	33, // 71: touchpoint.v1.JourneyService.GetEffect:output_type -> touchpoint.v1.GetEffectResponse
+	35, // 72: touchpoint.v1.JourneyService.ListJourneys:output_type -> touchpoint.v1.ListJourneysResponse
+	37, // 73: touchpoint.v1.JourneyService.TriggerJourney:output_type -> touchpoint.v1.TriggerJourneyResponse
+	61, // [61:74] is the sub-list for method output_type
+	48, // [48:61] is the sub-list for method input_type
+	48, // [48:48] is the sub-list for extension type_name
+	48, // [48:48] is the sub-list for extension extendee
+	0,  // [0:48] is the sub-list for field type_name
 }
 
 func init() { file_touchpoint_v1_journeys_proto_init() }
@@ -2545,8 +3015,8 @@ func file_touchpoint_v1_journeys_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_touchpoint_v1_journeys_proto_rawDesc), len(file_touchpoint_v1_journeys_proto_rawDesc)),
-			NumEnums:      3,
-			NumMessages:   34,
+			NumEnums:      4,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -31,6 +31,7 @@ const (
 	JourneyService_PauseJourney_FullMethodName    = "/touchpoint.v1.JourneyService/PauseJourney"
 	JourneyService_ResumeJourney_FullMethodName   = "/touchpoint.v1.JourneyService/ResumeJourney"
 	JourneyService_GetJourney_FullMethodName      = "/touchpoint.v1.JourneyService/GetJourney"
+	JourneyService_GetEffect_FullMethodName       = "/touchpoint.v1.JourneyService/GetEffect"
 	JourneyService_ListJourneys_FullMethodName    = "/touchpoint.v1.JourneyService/ListJourneys"
 	JourneyService_TriggerJourney_FullMethodName  = "/touchpoint.v1.JourneyService/TriggerJourney"
 )
@@ -94,6 +95,13 @@ type JourneyServiceClient interface {
 	//
 	//	{"name": "welcome", "version": 2}
 	GetJourney(ctx context.Context, in *GetJourneyRequest, opts ...grpc.CallOption) (*GetJourneyResponse, error)
+	// GetEffect compares the arms of a journey: did more of those who got its
+	// messages reach its goal than of those who were left out? Or, with `split`,
+	// the arms of a split step. The intervals and verdicts stay valid however
+	// often they are read.
+	//
+	//	{"name": "welcome", "split": "tone"}
+	GetEffect(ctx context.Context, in *GetEffectRequest, opts ...grpc.CallOption) (*GetEffectResponse, error)
 	// ListJourneys reads all journeys by name, without their definitions.
 	//
 	//	{"page_size": 50}
@@ -214,6 +222,16 @@ func (c *journeyServiceClient) GetJourney(ctx context.Context, in *GetJourneyReq
 	return out, nil
 }
 
+func (c *journeyServiceClient) GetEffect(ctx context.Context, in *GetEffectRequest, opts ...grpc.CallOption) (*GetEffectResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetEffectResponse)
+	err := c.cc.Invoke(ctx, JourneyService_GetEffect_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *journeyServiceClient) ListJourneys(ctx context.Context, in *ListJourneysRequest, opts ...grpc.CallOption) (*ListJourneysResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ListJourneysResponse)
@@ -293,6 +311,13 @@ type JourneyServiceServer interface {
 	//
 	//	{"name": "welcome", "version": 2}
 	GetJourney(context.Context, *GetJourneyRequest) (*GetJourneyResponse, error)
+	// GetEffect compares the arms of a journey: did more of those who got its
+	// messages reach its goal than of those who were left out? Or, with `split`,
+	// the arms of a split step. The intervals and verdicts stay valid however
+	// often they are read.
+	//
+	//	{"name": "welcome", "split": "tone"}
+	GetEffect(context.Context, *GetEffectRequest) (*GetEffectResponse, error)
 	// ListJourneys reads all journeys by name, without their definitions.
 	//
 	//	{"page_size": 50}
@@ -342,6 +367,9 @@ func (UnimplementedJourneyServiceServer) ResumeJourney(context.Context, *ResumeJ
 }
 func (UnimplementedJourneyServiceServer) GetJourney(context.Context, *GetJourneyRequest) (*GetJourneyResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetJourney not implemented")
+}
+func (UnimplementedJourneyServiceServer) GetEffect(context.Context, *GetEffectRequest) (*GetEffectResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetEffect not implemented")
 }
 func (UnimplementedJourneyServiceServer) ListJourneys(context.Context, *ListJourneysRequest) (*ListJourneysResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListJourneys not implemented")
@@ -550,6 +578,24 @@ func _JourneyService_GetJourney_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _JourneyService_GetEffect_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetEffectRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(JourneyServiceServer).GetEffect(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: JourneyService_GetEffect_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(JourneyServiceServer).GetEffect(ctx, req.(*GetEffectRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _JourneyService_ListJourneys_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListJourneysRequest)
 	if err := dec(in); err != nil {
@@ -632,6 +678,10 @@ var JourneyService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetJourney",
 			Handler:    _JourneyService_GetJourney_Handler,
+		},
+		{
+			MethodName: "GetEffect",
+			Handler:    _JourneyService_GetEffect_Handler,
 		},
 		{
 			MethodName: "ListJourneys",
