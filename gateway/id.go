@@ -17,11 +17,12 @@ type (
 	GroupID    uint64
 )
 
-// EnrollmentID and MessageID are hashes of what they name, so that a replay
-// arrives at the same id; see NewEnrollmentID and NewMessageID.
+// EnrollmentID, MessageID and TaskID are hashes of what they name, so that a
+// replay arrives at the same id; see NewEnrollmentID and its like.
 type (
 	EnrollmentID [16]byte
 	MessageID    [16]byte
+	TaskID       [16]byte
 )
 
 var idText = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)

@@ -48,6 +48,7 @@ const (
 	ReasonStarted          Reason = "started"               // a step asked for another journey's start
 	ReasonStopped          Reason = "stopped"               // a step stopped another journey's run
 	ReasonLoop             Reason = "loop"                  // journeys start each other in a circle
+	ReasonTask             Reason = "task"                  // a task for the staff was opened (rule names the assignee)
 	ReasonWaiting          Reason = "waiting"               // entry: asks for a grant of an installation-wide limit
 	ReasonRamp             Reason = "ramp"                  // entry: outside the share that the ramp lets in
 	ReasonBrake            Reason = "brake"                 // send: everything is stopped

@@ -41,6 +41,9 @@ type Step struct {
 	Classes []CustomerClass
 	// Filtered counts what the filters of triggers turned away.
 	Filtered []FilteredCount
+	// Tasks for the staff that were opened, TaskUpdates those that were closed.
+	Tasks       []Task
+	TaskUpdates []TaskUpdate
 	// Forwards are inputs for other partitions.
 	Forwards []Forward
 	// Routes tell intake where a device's inputs go from now on.

@@ -27,6 +27,7 @@ var reasonWords = map[gateway.Reason]string{
 	gateway.ReasonStarted:          "another journey is started",
 	gateway.ReasonStopped:          "left the journey: another one stopped it",
 	gateway.ReasonLoop:             "not enrolled: journeys start each other in a circle",
+	gateway.ReasonTask:             "a task for the staff was opened",
 	gateway.ReasonUnobserved:       "not decided: intake was incomplete, so absence proves nothing",
 	gateway.ReasonUnknownTrait:     "not decided: a trait has no data yet",
 	gateway.ReasonPaused:           "the journey is paused",

@@ -51,7 +51,7 @@ func rootCommand(c *client) *cobra.Command {
 		journeyCommand(c),
 		historyCommand(c),
 		customerCommand(c),
-		groupCommand(c),
+		groupCommand(c), taskCommand(c),
 		deviceCommand(c),
 		eventCommand(c),
 		messageCommand(c),

@@ -23,7 +23,7 @@ func (g *Gateway) openDelivery(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	renderer, err := render.New(render.Options{Templates: g.templates, Personal: g.vault})
+	g.renderer, err = render.New(render.Options{Templates: g.templates, Personal: g.vault})
 	if err != nil {
 		return err
 	}
@@ -39,7 +39,7 @@ func (g *Gateway) openDelivery(ctx context.Context) error {
 		return err
 	}
 	g.delivery, err = deliver.New(deliver.Options{
-		Clock: g.clock, Submit: g.intake, Renderer: renderer, Routes: routes, Logger: g.log,
+		Clock: g.clock, Submit: g.intake, Renderer: g.renderer, Routes: routes, Logger: g.log,
 	})
 	if err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 	"touchpoint/gateway/clock"
 	"touchpoint/gateway/deliver"
 	"touchpoint/gateway/deliver/device"
+	"touchpoint/gateway/deliver/render"
 	"touchpoint/gateway/deliver/stream"
 	"touchpoint/gateway/directory"
 	"touchpoint/gateway/engine"
@@ -42,6 +43,7 @@ type Gateway struct {
 	stream    *stream.Channel
 	delivery  *deliver.Delivery
 	templates *templates
+	renderer  *render.Renderer
 	engine    *engine.Engine
 	history   history.Store
 	follower  *history.Follower

@@ -178,6 +178,13 @@ func (a *applier) step(s *gateway.Step) {
 	for i := range s.Updates {
 		a.update(s.Partition, &s.Updates[i])
 	}
+	for i := range s.Tasks {
+		a.task(&s.Tasks[i])
+	}
+	for i := range s.TaskUpdates {
+		u := &s.TaskUpdates[i]
+		a.exec(`UPDATE task SET state = ?2, closed_at = ?3, outcome = ?4 WHERE id = ?1`, u.Task[:], string(u.State), int64(u.At), u.Outcome)
+	}
 	if len(s.Decisions) > 0 {
 		var first, last uint64
 		if n := len(s.Applied); n > 0 {
@@ -349,6 +356,7 @@ func (a *applier) erase(partition int, c gateway.CustomerID) {
 		`DELETE FROM enrollment WHERE customer = ?`,
 		`DELETE FROM decision WHERE customer = ?`,
 		`DELETE FROM class WHERE customer = ?`,
+		`DELETE FROM task WHERE customer = ?`,
 		`DELETE FROM ownership WHERE customer = ?`,
 		`DELETE FROM membership WHERE customer = ?`,
 		`DELETE FROM customer WHERE id = ?`,

@@ -162,7 +162,7 @@ func (w *writer) take(s *gateway.Step) {
 func hasRows(s *gateway.Step) bool {
 	return len(s.Messages)+len(s.Updates)+len(s.Decisions)+len(s.Entered)+len(s.Profiles)+
 		len(s.Ownerships)+len(s.Routes)+len(s.Erased)+len(s.Journeys)+
-		len(s.Classes)+len(s.Filtered)+len(s.Memberships) > 0
+		len(s.Classes)+len(s.Filtered)+len(s.Memberships)+len(s.Tasks)+len(s.TaskUpdates) > 0
 }
 
 // count adds a step to the totals and moves the position that the next commit

@@ -33,6 +33,27 @@ CREATE TABLE class ( -- segments and stages
 	customer INTEGER PRIMARY KEY,
 	text     TEXT NOT NULL
 );
+CREATE TABLE task ( -- for the staff
+	rowno      INTEGER PRIMARY KEY,
+	id         BLOB NOT NULL UNIQUE,
+	enrollment BLOB NOT NULL,
+	journey    TEXT NOT NULL,
+	version    INTEGER NOT NULL,
+	step       TEXT NOT NULL,
+	customer   INTEGER NOT NULL,
+	device     INTEGER NOT NULL,
+	product    TEXT NOT NULL,
+	assignee   TEXT NOT NULL,
+	locale     TEXT NOT NULL,
+	vals       TEXT NOT NULL,
+	opened_at  INTEGER NOT NULL,
+	due_at     INTEGER NOT NULL,
+	state      TEXT NOT NULL,
+	closed_at  INTEGER NOT NULL,
+	outcome    TEXT NOT NULL
+);
+CREATE INDEX task_customer ON task (customer);
+CREATE INDEX task_state ON task (state, opened_at);
 CREATE TABLE ownership (
 	id        INTEGER PRIMARY KEY,
 	device    INTEGER NOT NULL,

@@ -60,6 +60,7 @@ var reasons = map[gateway.Reason]words{
 	gateway.ReasonStarted:          {"another journey was started", "eine andere Journey wurde gestartet"},
 	gateway.ReasonStopped:          {"another journey was stopped", "eine andere Journey wurde beendet"},
 	gateway.ReasonLoop:             {"the journeys start each other in a circle", "die Journeys starten einander im Kreis"},
+	gateway.ReasonTask:             {"a task for the staff was opened", "eine Aufgabe für das Personal wurde angelegt"},
 	gateway.ReasonWaiting:          {"waits for a grant of a limit of the whole installation", "wartet auf eine Freigabe unter einer Grenze der gesamten Installation"},
 	gateway.ReasonRamp:             {"lies outside the share that the ramp lets in", "liegt außerhalb des Anteils, den die Rampe einlässt"},
 	gateway.ReasonBrake:            {"everything is stopped", "alles ist gestoppt"},

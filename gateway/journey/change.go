@@ -50,6 +50,8 @@ const (
 	opClass                     // what the rules say of a customer
 	opClassMissed               // a journey that he would have entered was paused
 	opOccasion                  // a customer's next time in a scheduled journey
+	opTask                      // a task for the staff was opened
+	opTaskClosed                // it is done or withdrawn
 )
 
 // The changes of groups and of customers who move.
@@ -212,6 +214,10 @@ func (d *decoder) triggerChange(p *Partition) change {
 		return ruleScanChange{d.scan()}
 	case opOccasion:
 		return d.occasionChange(p)
+	case opTask:
+		return taskChange{gateway.CustomerID(d.fixed()), d.task()}
+	case opTaskClosed:
+		return taskClosedChange{gateway.CustomerID(d.fixed()), d.id16()}
 	case opClass:
 		return d.classChange()
 	case opClassMissed:

@@ -86,6 +86,8 @@ func (c *compiler) stepOf(s *step, o *object, v *node) {
 		c.set(s, c.object(v, "set"))
 	case stepEnd:
 		s.next = toEnd
+	case stepTask:
+		c.task(s, c.object(v, "task"))
 	case stepStart, stepStop:
 		c.otherJourney(s, o, stepNames[s.kind])
 	}
@@ -144,12 +146,12 @@ func (c *compiler) send(s *step, o *object) {
 	if n == nil {
 		o.fault("texts", "is missing; write title and body per locale, such as texts: {en: {title: …, body: …}}")
 	} else {
-		c.templates(s.id, c.object(n, "send.texts"))
+		c.templates(s, c.object(n, "send.texts"))
 	}
 	o.finish()
 }
 
-func (c *compiler) templates(id string, o *object) {
+func (c *compiler) templates(s *step, o *object) {
 	if len(o.n.keys) == 0 && o.n.kind == nodeMap && !o.broken("") {
 		o.fault("en", "is missing; write at least one locale")
 	}
@@ -157,7 +159,7 @@ func (c *compiler) templates(id string, o *object) {
 	for _, k := range o.n.keys {
 		t := c.object(o.get(k.name), o.field(k.name))
 		tpl := Template{Title: t.required("title", "every message has a title"), Body: t.text("body")}
-		for i, n := range t.list("actions") {
+		for i, n := range s.actions(t) {
 			a := c.object(n, indexed(t.field("actions"), i))
 			tpl.Actions = append(tpl.Actions, Action{
 				ID:    a.required("id", "receipts name the action by it"),
@@ -167,7 +169,7 @@ func (c *compiler) templates(id string, o *object) {
 		t.finish()
 		byLocale[k.name] = tpl
 	}
-	c.def.Templates[id] = byLocale
+	c.def.Templates[s.id] = byLocale
 }
 
 func (c *compiler) wait(s *step, o *object) {
@@ -330,7 +332,7 @@ func (c *compiler) texts() {
 		c.reader.step = s.id
 		for _, locale := range sortedKeys(byLocale) {
 			t := byLocale[locale]
-			at := "send.texts." + locale
+			at := stepNames[s.kind] + ".texts." + locale
 			c.template(s.line, at+".title", t.Title)
 			c.template(s.line, at+".body", t.Body)
 			for j, a := range t.Actions {

@@ -35,6 +35,13 @@ func TestTriggerErrors(t *testing.T) {
 		{"  api: {}\nsteps:\n  - {id: a, start_journey: care}\nx: 1", `line 6, step "a", start_journey: a journey does not start itself`},
 		{"  api: {}\nsteps:\n  - {id: a, stop_journey: care}\nx: 1", `line 6, step "a", stop_journey: a journey does not stop itself; write end: {}`},
 		{"  api: {}\nsteps:\n  - {id: a, start_journey: Care Now}\nx: 1", `step "a", start_journey: "Care Now" is no name of a journey`},
+		{"  api: {}\nsteps:\n  - {id: a, task: {texts: {en: {title: Call}}}}", `line 6, step "a", task.assignee: is missing; name who does it: a role or a team, such as support`},
+		{"  api: {}\nsteps:\n  - {id: a, task: {assignee: The Boss, texts: {en: {title: Call}}}}", `step "a", task.assignee: "The Boss" is no name of a role or a team`},
+		{"  api: {}\nsteps:\n  - {id: a, task: {assignee: boss}}", `line 6, step "a", task.texts: is missing; write title and body per locale`},
+		{"  api: {}\nsteps:\n  - {id: a, task: {assignee: boss, texts: {en: {title: Call, actions: []}}}}", `step "a", task.texts.en.actions: is no key here`},
+		{"  api: {}\nsteps:\n  - {id: a, task: {assignee: boss, text: {}, texts: {en: {title: Call}}}}", `step "a", task.text: is no key here; did you mean "texts"?`},
+		{"  api: {}\nsteps:\n  - {id: a, task: {assignee: boss, due: soon, texts: {en: {title: Call}}}}", `line 6, step "a", task.due: `},
+		{"  api: {}\nsteps:\n  - {id: a, task: {assignee: boss, texts: {en: {title: \"{{ trait.nope }}\"}}}}", `step "a", task.texts.en.title: reads trait.nope, which is not declared`},
 	}
 	for _, tt := range tests {
 		text := head + tt.trigger + tail

@@ -168,6 +168,7 @@ func (p *Partition) eraseHere(id gateway.CustomerID) {
 // that he ran on.
 func (p *Partition) leaveAll(c *customer) (versions []*version) {
 	p.withdraw(c, string(gateway.ReasonErased), func(*message) bool { return true })
+	p.withdrawTasks(c, gateway.ReasonErased, func(*task) bool { return true })
 	for _, e := range c.enrollments {
 		if !e.ended() {
 			p.decideFor(e, gateway.Decision{Kind: gateway.DecisionExit, Reason: gateway.ReasonErased})

@@ -171,11 +171,12 @@ const (
 	stepEnd
 	stepStart
 	stepStop
+	stepTask
 
 	stepKinds // how many there are
 )
 
-var stepNames = [...]string{"", "send", "wait", "branch", "split", "set", "end", "start_journey", "stop_journey"}
+var stepNames = [...]string{"", "send", "wait", "branch", "split", "set", "end", "start_journey", "stop_journey", "task"}
 
 // toEnd is the target behind the last step.
 const toEnd = -1
@@ -191,6 +192,7 @@ type step struct {
 	// journey is the one to start or to stop.
 	journey string
 	set     gateway.Properties
+	task    taskSpec
 }
 
 type send struct {

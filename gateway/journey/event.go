@@ -56,6 +56,9 @@ func (p *Partition) customerEvent(in *gateway.Input, c gateway.CustomerEvent) ga
 // traits, then what runs, then what it may start.
 func (p *Partition) take(c *customer, ev *gateway.Event) {
 	closed := p.noteCase(c, ev)
+	if ev.Type == gateway.EventTaskDone {
+		p.taskDone(c, ev)
+	}
 	et := p.typeOf(ev.Type)
 	if et != nil {
 		if et.contact != nil {

@@ -7,6 +7,7 @@ type more struct {
 	complaints []complaint      // in the order in which they were heard of
 	class      *class           // what the rules say of him
 	occasions  []*occasion      // by journey
+	tasks      []task           // open ones, in the order in which they were opened
 }
 
 // grow returns the customer's further state, making it when it is not there.
@@ -43,6 +44,10 @@ func (e *encoder) more(m *more) {
 	for _, o := range m.occasions {
 		e.occasion(o)
 	}
+	e.uint(uint64(len(m.tasks)))
+	for _, t := range m.tasks {
+		e.task(t)
+	}
 }
 
 func (d *decoder) more(p *Partition, c *customer) {
@@ -74,6 +79,9 @@ func (d *decoder) more(p *Partition, c *customer) {
 		}
 		m.occasions = append(m.occasions, o)
 		p.schedule(o)
+	}
+	for range d.length(32) {
+		m.tasks = append(m.tasks, d.task())
 	}
 }
 

@@ -66,6 +66,8 @@ func (p *Partition) take1(e *enrollment, s *step, ev *gateway.Event) bool {
 		p.startNext(e, s)
 	case stepStop:
 		p.stopOther(e, s)
+	case stepTask:
+		p.openTask(e, s)
 	}
 	e.step, e.changedAt = to, p.now
 	return true
@@ -224,6 +226,7 @@ func (p *Partition) finish(e *enrollment, reason gateway.Reason, ev *gateway.Eve
 	p.put(e)
 	if reason != gateway.ReasonCompleted {
 		p.withdraw(e.c, string(reason), func(m *message) bool { return m.enrollment == e.id })
+		p.withdrawTasks(e.c, reason, func(t *task) bool { return t.enrollment == e.id })
 	}
 	m := e.c.mark(e.v.journey)
 	m.active, m.exitedAt = max(m.active-1, 0), p.now

@@ -96,6 +96,9 @@ var methodRoles = map[string][]Role{
 	"GroupService/LeaveGroup": {RoleCRM},
 	"GroupService/GetGroup":   {RoleReader, RolePublisher, RoleCRM},
 
+	"TaskService/ListTasks":    {RoleCRM},
+	"TaskService/CompleteTask": {RoleCRM},
+
 	"ExportService/ExportCustomer": {RoleCRM},
 
 	"BacktestService/Backtest": {RolePublisher},

@@ -49,6 +49,7 @@ type world struct {
 	applied   []gateway.Consent
 	erased    []gateway.CustomerID
 	letters   []rpc.DeadLetter
+	tasks     []gateway.Task
 	advanced  []gateway.Instant
 	bucket    *memoryBucket
 	stream    *memoryStream
@@ -71,7 +72,7 @@ func newWorld() *world {
 
 func (w *world) options() rpc.Options {
 	return rpc.Options{
-		Intake: w, Vault: w, Follower: w, Customers: readModel{w}, Groups: w, Decisions: w, Messages: w, Reports: w, History: w,
+		Intake: w, Vault: w, Follower: w, Customers: readModel{w}, Groups: w, Tasks: w, Decisions: w, Messages: w, Reports: w, History: w,
 		Journeys: w.bucket, Compile: compile, Consents: w, Eraser: w, Stream: w.stream, DeadLetters: w, Clock: w.clock,
 		Status: w, Audit: w, Backtests: &trials{}, Partitions: partitions, PageKey: []byte("a key that tests share, 32 bytes."),
 		Advance: func(_ context.Context, t gateway.Instant) error {

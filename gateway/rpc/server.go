@@ -29,6 +29,7 @@ type Options struct {
 	Follower    Follower
 	Customers   Customers
 	Groups      Groups
+	Tasks       Tasks
 	Decisions   Decisions
 	Messages    Messages
 	Reports     JourneyReports
@@ -105,7 +106,7 @@ func (o Options) Validate() error {
 		name string
 		port any
 	}{
-		{"Intake", o.Intake}, {"Vault", o.Vault}, {"Follower", o.Follower}, {"Customers", o.Customers}, {"Groups", o.Groups},
+		{"Intake", o.Intake}, {"Vault", o.Vault}, {"Follower", o.Follower}, {"Customers", o.Customers}, {"Groups", o.Groups}, {"Tasks", o.Tasks},
 		{"Decisions", o.Decisions}, {"Messages", o.Messages}, {"Reports", o.Reports}, {"History", o.History},
 		{"Journeys", o.Journeys}, {"Consents", o.Consents}, {"Eraser", o.Eraser}, {"DeadLetters", o.DeadLetters},
 		{"Clock", o.Clock}, {"Status", o.Status}, {"Audit", o.Audit}, {"Backtests", o.Backtests},
@@ -188,6 +189,7 @@ func (s *Server) register() {
 	pb.RegisterMessageServiceServer(s.grpc, &messageService{base: b})
 	pb.RegisterCustomerServiceServer(s.grpc, &customerService{base: b})
 	pb.RegisterGroupServiceServer(s.grpc, &groupService{base: b})
+	pb.RegisterTaskServiceServer(s.grpc, &taskService{base: b})
 	pb.RegisterExportServiceServer(s.grpc, &exportService{base: b})
 	pb.RegisterDeadLetterServiceServer(s.grpc, &deadLetterService{base: b})
 	pb.RegisterClockServiceServer(s.grpc, &clockService{base: b})

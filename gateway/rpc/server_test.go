@@ -139,7 +139,7 @@ func TestRoles(t *testing.T) {
 		"ResumeJourney": "p", "GetJourney": "rp", "GetEffect": "rp", "ListJourneys": "rp", "TriggerJourney": "pc",
 		"ListMessages": "rpc", "WatchMessages": "rpc", "SubscribeMessages": "d", "ReportReceipt": "cd",
 		"UpsertCustomer": "c", "GetCustomer": "rpc", "SetConsent": "c", "EraseCustomer": "c", "BindDevice": "cd",
-		"JoinGroup": "c", "LeaveGroup": "c", "GetGroup": "rpc",
+		"JoinGroup": "c", "LeaveGroup": "c", "GetGroup": "rpc", "ListTasks": "c", "CompleteTask": "c",
 		"UnbindDevice": "cd", "ListDevices": "rpc", "ListDecisions": "rpc", "Explain": "rpc",
 		"ListDeadLetters": "", "ReplayDeadLetters": "", "GetClock": "rpcd", "AdvanceClock": "", "GetStatus": "rp",
 		"ReadArrivals": "", "ReadSteps": "", "ReadHistory": "",
@@ -147,7 +147,7 @@ func TestRoles(t *testing.T) {
 	secrets := map[string]string{"r": readerToken, "p": publisherToken, "c": crmToken, "d": serviceToken, "o": operatorToken}
 	seen := 0
 	for _, file := range []protoreflect.FileDescriptor{pb.File_touchpoint_v1_events_proto, pb.File_touchpoint_v1_journeys_proto,
-		pb.File_touchpoint_v1_messages_proto, pb.File_touchpoint_v1_customers_proto, pb.File_touchpoint_v1_groups_proto, pb.File_touchpoint_v1_admin_proto} {
+		pb.File_touchpoint_v1_messages_proto, pb.File_touchpoint_v1_customers_proto, pb.File_touchpoint_v1_groups_proto, pb.File_touchpoint_v1_tasks_proto, pb.File_touchpoint_v1_admin_proto} {
 		for i := range file.Services().Len() {
 			service := file.Services().Get(i)
 			for k := range service.Methods().Len() {

@@ -39,6 +39,8 @@ func AppendStep(dst []byte, s *gateway.Step, prevSeq uint64) []byte {
 	dst = putEach(dst, 23, s.Journeys, appendJourney)
 	dst = putEach(dst, 24, s.Classes, appendClass)
 	dst = putEach(dst, 25, s.Filtered, appendFiltered)
+	dst = putEach(dst, 26, s.Tasks, appendTask)
+	dst = putEach(dst, 27, s.TaskUpdates, appendTaskUpdate)
 	dst = putEach(dst, 50, s.Memberships, appendMembership)
 	dst = putEach(dst, 51, s.MovedIn, appendMessage)
 	dst = putBytes(dst, 70, s.Rules)
@@ -73,7 +75,7 @@ func reset(s *gateway.Step) {
 		Messages: s.Messages[:0], Updates: s.Updates[:0], Decisions: s.Decisions[:0],
 		Entered: s.Entered[:0], Profiles: s.Profiles[:0], Ownerships: s.Ownerships[:0],
 		Forwards: s.Forwards[:0], Routes: s.Routes[:0], Erased: s.Erased[:0], Journeys: s.Journeys[:0],
-		Classes: s.Classes[:0], Filtered: s.Filtered[:0],
+		Classes: s.Classes[:0], Filtered: s.Filtered[:0], Tasks: s.Tasks[:0], TaskUpdates: s.TaskUpdates[:0],
 		Memberships: s.Memberships[:0], MovedIn: s.MovedIn[:0],
 	}
 }
@@ -199,6 +201,10 @@ func (d *stepDecoder) list(s *gateway.Step, field int) {
 		s.Classes = each(d, s.Classes, (*reader).class)
 	case 25:
 		s.Filtered = each(d, s.Filtered, (*reader).filtered)
+	case 26:
+		s.Tasks = each(d, s.Tasks, (*reader).task)
+	case 27:
+		s.TaskUpdates = each(d, s.TaskUpdates, (*reader).taskUpdate)
 	case 50:
 		s.Memberships = each(d, s.Memberships, (*reader).membership)
 	case 51:

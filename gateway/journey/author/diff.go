@@ -113,6 +113,8 @@ func meetsStep(c Change) string {
 		return "longer: with migrate extended"
 	case strings.HasPrefix(c.Field, "wait."):
 		return "with migrate, who waits here waits by the new rule"
+	case strings.HasPrefix(c.Field, "task."):
+		return "open tasks keep their old version's text and date"
 	case strings.HasPrefix(c.Field, "send."):
 		return "messages decided before keep their old version's text"
 	}

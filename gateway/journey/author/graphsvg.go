@@ -17,6 +17,7 @@ var palette = map[string]struct{ colour, icon string }{
 	"wait":    {"#b7791f", "M8 1.500a6.500 6.500 0 1 0 .01 0z M8 4.500V8l2.500 2"},
 	"branch":  {"#0f8a72", "M8 1v5 M8 6 3 11v4 M8 6l5 5v4"},
 	"split":   {"#0f8a72", "M8 1v4 M8 5 3 9v6 M8 5v10 M8 5l5 4v6"},
+	"task":    {"#b45309", "M3 2h10v12H3z M5.500 6h5 M5.500 9h5"},
 	"set":     {"#64748b", "M2 2h6l6 6-6 6-6-6z M5 5h.01"},
 	"end":     {"#64748b", "M3 3h10v10H3z"},
 	"":        {"#a6467c", "M2 8h10 M8 4l4 4-4 4"},

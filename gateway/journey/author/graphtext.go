@@ -138,6 +138,8 @@ func stepLines(s journey.OutlineStep, o *journey.Outline) []string {
 	switch s.Kind {
 	case "send":
 		return sendLines(s, o)
+	case "task":
+		return taskLines(s, o)
 	case "wait":
 		return wrap(waitWords(body), cardChars, 3)
 	case "branch", "split", "end":
@@ -155,9 +157,10 @@ func stepLines(s journey.OutlineStep, o *journey.Outline) []string {
 	return wrap(words(&journey.Tree{Key: s.Kind, Kind: body.Kind, Text: body.Text, Children: body.Children}), cardChars, 4)
 }
 
-func sendLines(s journey.OutlineStep, o *journey.Outline) (lines []string) {
+// headline quotes the English title, or else one of another language.
+func headline(s journey.OutlineStep, o *journey.Outline) (lines, locales []string) {
 	byLocale := o.Templates[s.ID]
-	locales := slices.Sorted(maps.Keys(byLocale))
+	locales = slices.Sorted(maps.Keys(byLocale))
 	if len(locales) > 0 {
 		locale := locales[0]
 		if _, ok := byLocale["en"]; ok {
@@ -165,6 +168,20 @@ func sendLines(s journey.OutlineStep, o *journey.Outline) (lines []string) {
 		}
 		lines = wrap("“"+byLocale[locale].Title+"”", cardChars, 2)
 	}
+	return lines, locales
+}
+
+func taskLines(s journey.OutlineStep, o *journey.Outline) []string {
+	lines, _ := headline(s, o)
+	facts := "for " + s.Tree.Value("task", "assignee")
+	if due := s.Tree.Value("task", "due"); due != "" {
+		facts += ", due in " + due
+	}
+	return append(lines, wrap(facts, cardChars, 2)...)
+}
+
+func sendLines(s journey.OutlineStep, o *journey.Outline) (lines []string) {
+	lines, locales := headline(s, o)
 	var facts []string
 	for _, c := range s.Tree.Get("send", "channels").List() {
 		facts = append(facts, c.Text)

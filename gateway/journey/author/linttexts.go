@@ -50,15 +50,17 @@ func (l *linter) stepTexts(s journey.OutlineStep, all []string) {
 		}
 	}
 	if len(missing) > 0 {
-		l.warn(Finding{Code: "missing_locale", Line: s.Line, Step: s.ID, Field: "send.texts",
+		l.warn(Finding{Code: "missing_locale", Line: s.Line, Step: s.ID, Field: s.Kind + ".texts",
 			Text: "lacks " + strings.Join(missing, ", ") + ", which other steps have", Suggestion: "add the text; without it another language is shown"})
 	}
 	locales := slices.Sorted(maps.Keys(byLocale))
 	for i, locale := range locales {
-		l.lengths(s, locale, byLocale[locale])
+		if s.Kind == "send" { // staff read on larger screens
+			l.lengths(s, locale, byLocale[locale])
+		}
 		for _, other := range locales[:i] {
 			if a, b := byLocale[locale], byLocale[other]; a.Body != "" && a.Title == b.Title && a.Body == b.Body {
-				l.warn(Finding{Code: "same_text", Line: l.textLine(s, other), Step: s.ID, Field: "send.texts." + other,
+				l.warn(Finding{Code: "same_text", Line: l.textLine(s, other), Step: s.ID, Field: s.Kind + ".texts." + other,
 					Text: "says the same as " + locale, Suggestion: "translate it"})
 			}
 		}
@@ -66,7 +68,7 @@ func (l *linter) stepTexts(s journey.OutlineStep, all []string) {
 }
 
 func (l *linter) textLine(s journey.OutlineStep, locale string) int {
-	if t := s.Tree.Get("send", "texts", locale); t != nil {
+	if t := s.Tree.Get(s.Kind, "texts", locale); t != nil {
 		return t.Line
 	}
 	return s.Line

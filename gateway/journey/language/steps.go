@@ -26,6 +26,15 @@ var Steps = []Key{
 	{Name: "set", Type: Object, Kind: "step", Keys: []Key{{Name: "*", Type: Value, Doc: "The attribute's new value; nothing deletes it.", Example: "true"}}, Doc: "Sets attributes of the customer, read as customer.NAME."},
 	{Name: "start_journey", Type: Name, Kind: "step", Doc: "Starts another journey for the same customer; its own checks decide.", Example: "care"},
 	{Name: "stop_journey", Type: Name, Kind: "step", Doc: "Ends his runs of another journey.", Example: "tips"},
+	{Name: "task", Type: Object, Kind: "step", Keys: []Key{
+		{Name: "assignee", Type: Name, Required: true, Doc: "Who does it: a role or a team.", Example: "support"},
+		{Name: "due", Type: Duration, Doc: "How long there is time; without it there is no date.", Example: "2d"},
+		{Name: "texts", Type: Object, Required: true, Doc: "What is to be done, per locale (en, de, de-CH).",
+			Keys: []Key{{Name: "*", Type: Object, Doc: "The text in one locale.", Keys: []Key{
+				{Name: "title", Type: Template, Required: true, Doc: "The headline.", Example: "Call about the descaling"},
+				{Name: "body", Type: Template, Doc: "The text.", Example: "{{ trait.brews }} brews, no answer to two messages."},
+			}}}},
+	}, Doc: "Asks something of the staff; it reaches no customer and uses no cap up. Not for the control group."},
 	{Name: "end", Type: Nothing, Kind: "step", Doc: "Ends the enrollment."},
 	{Name: "next", Type: Step, Doc: "Where to go afterwards, if not to the next step of the list.", Example: "end"},
 }

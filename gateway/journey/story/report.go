@@ -57,6 +57,9 @@ func (s *Session) report(b *gateway.Batch, st *gateway.Step) {
 		}
 		say("message %s is %s%s", s.messageName(u.Message), u.State, detail)
 	}
+	for _, u := range st.TaskUpdates {
+		say("task %s is %s: %s", s.taskName(u.Task), u.State, u.Outcome)
+	}
 	for _, c := range st.Erased {
 		say("%s is erased", s.name(uint64(c)))
 	}
@@ -64,6 +67,7 @@ func (s *Session) report(b *gateway.Batch, st *gateway.Step) {
 
 func (s *Session) reportDecisions(st *gateway.Step, say func(string, ...any)) {
 	s.sent = append(s.sent, st.Messages...)
+	s.tasks = append(s.tasks, st.Tasks...)
 	for _, d := range st.Decisions {
 		where := d.Journey
 		if d.Step != "" {
@@ -89,6 +93,11 @@ func (s *Session) reportDecisions(st *gateway.Step, say func(string, ...any)) {
 		for _, m := range st.Messages {
 			if m.ID == d.Message && d.Kind == gateway.DecisionSend {
 				s.reportMessage(&m, say)
+			}
+		}
+		for i := range st.Tasks {
+			if t := &st.Tasks[i]; d.Reason == gateway.ReasonTask && d.Enrollment == t.Enrollment && d.Step == t.Step && d.At == t.OpenedAt {
+				s.reportTask(t, say)
 			}
 		}
 	}

@@ -37,6 +37,7 @@ type Session struct {
 	out        []string
 	events     int
 	sent       []gateway.Message
+	tasks      []gateway.Task
 	version    map[string]uint32
 	history    []recorded
 	together   bool // the commands up to the next move of the clock are one instant

@@ -27,6 +27,7 @@ var commands = map[string]command{
 	"unbind":     {(*Session).cmdUnbind, "unbind DEVICE [at=TIME]", 1, []string{"at", "to"}},
 	"event":      {(*Session).cmdEvent, "event TYPE device=DEVICE|customer=NAME [id=] [occurred=TIME] [times=20 every=1h] [property=value]", 1, nil},
 	"receipt":    {(*Session).cmdReceipt, "receipt STATE [message=m1] [by=device] [at=TIME]", 1, []string{"message", "by", "at"}},
+	"done":       {(*Session).cmdDone, "done TASK [outcome=]", 1, []string{"outcome"}},
 	"trigger":    {(*Session).cmdTrigger, "trigger JOURNEY NAME [key=] [device=] [property=value]", 2, nil},
 	"erase":      {(*Session).cmdErase, "erase NAME", 1, none},
 	"join":       {(*Session).cmdJoin, "join NAME GROUP [role=] [at=TIME]", 2, []string{"role", "at"}},

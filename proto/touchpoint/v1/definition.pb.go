@@ -2020,6 +2020,8 @@ type DefinitionStep struct {
 	// Ends his runs of another journey.
 	// Example: tips.
 	StopJourney *string `protobuf:"bytes,8,opt,name=stop_journey,json=stopJourney,proto3,oneof" json:"stop_journey,omitempty"`
+	// Asks something of the staff; it reaches no customer and uses no cap up. Not for the control group.
+	Task *DefinitionStepTask `protobuf:"bytes,20,opt,name=task,proto3" json:"task,omitempty"`
 	// Ends the enrollment.
 	End *DefinitionNothing `protobuf:"bytes,9,opt,name=end,proto3" json:"end,omitempty"`
 	// Where to go afterwards, if not to the next step of the list.
@@ -2113,6 +2115,13 @@ func (x *DefinitionStep) GetStopJourney() string {
 		return *x.StopJourney
 	}
 	return ""
+}
+
+func (x *DefinitionStep) GetTask() *DefinitionStepTask {
+	if x != nil {
+		return x.Task
+	}
+	return nil
 }
 
 func (x *DefinitionStep) GetEnd() *DefinitionNothing {
@@ -2423,6 +2432,129 @@ func (x *DefinitionStepSendTextsActions) GetLabel() string {
 	return ""
 }
 
+// DefinitionStepTask is asks something of the staff.
+type DefinitionStepTask struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Who does it: a role or a team.
+	// Example: support.
+	Assignee *string `protobuf:"bytes,1,opt,name=assignee,proto3,oneof" json:"assignee,omitempty"`
+	// How long there is time; without it there is no date.
+	// Example: 2d.
+	Due *string `protobuf:"bytes,2,opt,name=due,proto3,oneof" json:"due,omitempty"`
+	// What is to be done, per locale (en, de, de-CH).
+	Texts         map[string]*DefinitionStepTaskTexts `protobuf:"bytes,3,rep,name=texts,proto3" json:"texts,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DefinitionStepTask) Reset() {
+	*x = DefinitionStepTask{}
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DefinitionStepTask) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DefinitionStepTask) ProtoMessage() {}
+
+func (x *DefinitionStepTask) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DefinitionStepTask.ProtoReflect.Descriptor instead.
+func (*DefinitionStepTask) Descriptor() ([]byte, []int) {
+	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *DefinitionStepTask) GetAssignee() string {
+	if x != nil && x.Assignee != nil {
+		return *x.Assignee
+	}
+	return ""
+}
+
+func (x *DefinitionStepTask) GetDue() string {
+	if x != nil && x.Due != nil {
+		return *x.Due
+	}
+	return ""
+}
+
+func (x *DefinitionStepTask) GetTexts() map[string]*DefinitionStepTaskTexts {
+	if x != nil {
+		return x.Texts
+	}
+	return nil
+}
+
+// DefinitionStepTaskTexts is the text in one locale.
+type DefinitionStepTaskTexts struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The headline.
+	// Example: Call about the descaling.
+	Title *string `protobuf:"bytes,1,opt,name=title,proto3,oneof" json:"title,omitempty"`
+	// The text.
+	// Example: {{ trait.brews }} brews, no answer to two messages..
+	Body          *string `protobuf:"bytes,2,opt,name=body,proto3,oneof" json:"body,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DefinitionStepTaskTexts) Reset() {
+	*x = DefinitionStepTaskTexts{}
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DefinitionStepTaskTexts) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DefinitionStepTaskTexts) ProtoMessage() {}
+
+func (x *DefinitionStepTaskTexts) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DefinitionStepTaskTexts.ProtoReflect.Descriptor instead.
+func (*DefinitionStepTaskTexts) Descriptor() ([]byte, []int) {
+	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *DefinitionStepTaskTexts) GetTitle() string {
+	if x != nil && x.Title != nil {
+		return *x.Title
+	}
+	return ""
+}
+
+func (x *DefinitionStepTaskTexts) GetBody() string {
+	if x != nil && x.Body != nil {
+		return *x.Body
+	}
+	return ""
+}
+
 // DefinitionStepWait is rests. Exits and goals are looked at meanwhile.
 type DefinitionStepWait struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -2452,7 +2584,7 @@ type DefinitionStepWait struct {
 
 func (x *DefinitionStepWait) Reset() {
 	*x = DefinitionStepWait{}
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[27]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2464,7 +2596,7 @@ func (x *DefinitionStepWait) String() string {
 func (*DefinitionStepWait) ProtoMessage() {}
 
 func (x *DefinitionStepWait) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[27]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2477,7 +2609,7 @@ func (x *DefinitionStepWait) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DefinitionStepWait.ProtoReflect.Descriptor instead.
 func (*DefinitionStepWait) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{27}
+	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *DefinitionStepWait) GetFor() string {
@@ -2547,7 +2679,7 @@ type DefinitionStepBranch struct {
 
 func (x *DefinitionStepBranch) Reset() {
 	*x = DefinitionStepBranch{}
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[28]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2559,7 +2691,7 @@ func (x *DefinitionStepBranch) String() string {
 func (*DefinitionStepBranch) ProtoMessage() {}
 
 func (x *DefinitionStepBranch) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[28]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2572,7 +2704,7 @@ func (x *DefinitionStepBranch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DefinitionStepBranch.ProtoReflect.Descriptor instead.
 func (*DefinitionStepBranch) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{28}
+	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *DefinitionStepBranch) GetWhen() string {
@@ -2613,7 +2745,7 @@ type DefinitionStepSplit struct {
 
 func (x *DefinitionStepSplit) Reset() {
 	*x = DefinitionStepSplit{}
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[29]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2625,7 +2757,7 @@ func (x *DefinitionStepSplit) String() string {
 func (*DefinitionStepSplit) ProtoMessage() {}
 
 func (x *DefinitionStepSplit) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[29]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2638,7 +2770,7 @@ func (x *DefinitionStepSplit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DefinitionStepSplit.ProtoReflect.Descriptor instead.
 func (*DefinitionStepSplit) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{29}
+	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *DefinitionStepSplit) GetArm() string {
@@ -2671,7 +2803,7 @@ type DefinitionNothing struct {
 
 func (x *DefinitionNothing) Reset() {
 	*x = DefinitionNothing{}
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[30]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2683,7 +2815,7 @@ func (x *DefinitionNothing) String() string {
 func (*DefinitionNothing) ProtoMessage() {}
 
 func (x *DefinitionNothing) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[30]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2696,7 +2828,7 @@ func (x *DefinitionNothing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DefinitionNothing.ProtoReflect.Descriptor instead.
 func (*DefinitionNothing) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{30}
+	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{32}
 }
 
 // DefinitionPercentile is a trait p1 to p99.
@@ -2712,7 +2844,7 @@ type DefinitionPercentile struct {
 
 func (x *DefinitionPercentile) Reset() {
 	*x = DefinitionPercentile{}
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[31]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2724,7 +2856,7 @@ func (x *DefinitionPercentile) String() string {
 func (*DefinitionPercentile) ProtoMessage() {}
 
 func (x *DefinitionPercentile) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[31]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2737,7 +2869,7 @@ func (x *DefinitionPercentile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DefinitionPercentile.ProtoReflect.Descriptor instead.
 func (*DefinitionPercentile) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{31}
+	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *DefinitionPercentile) GetPercent() int32 {
@@ -3009,7 +3141,7 @@ const file_touchpoint_v1_definition_proto_rawDesc = "" +
 	"\bchannels\x18\x03 \x03(\tR\bchannelsB\a\n" +
 	"\x05_whenB\n" +
 	"\n" +
-	"\b_unknown\"\xe6\x04\n" +
+	"\b_unknown\"\x9d\x05\n" +
 	"\x0eDefinitionStep\x12\x13\n" +
 	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x125\n" +
 	"\x04send\x18\x02 \x01(\v2!.touchpoint.v1.DefinitionStepSendR\x04send\x125\n" +
@@ -3018,7 +3150,8 @@ const file_touchpoint_v1_definition_proto_rawDesc = "" +
 	"\x05split\x18\x05 \x03(\v2\".touchpoint.v1.DefinitionStepSplitR\x05split\x128\n" +
 	"\x03set\x18\x06 \x03(\v2&.touchpoint.v1.DefinitionStep.SetEntryR\x03set\x12(\n" +
 	"\rstart_journey\x18\a \x01(\tH\x01R\fstartJourney\x88\x01\x01\x12&\n" +
-	"\fstop_journey\x18\b \x01(\tH\x02R\vstopJourney\x88\x01\x01\x122\n" +
+	"\fstop_journey\x18\b \x01(\tH\x02R\vstopJourney\x88\x01\x01\x125\n" +
+	"\x04task\x18\x14 \x01(\v2!.touchpoint.v1.DefinitionStepTaskR\x04task\x122\n" +
 	"\x03end\x18\t \x01(\v2 .touchpoint.v1.DefinitionNothingR\x03end\x12\x17\n" +
 	"\x04next\x18\n" +
 	" \x01(\tH\x03R\x04next\x88\x01\x01\x1aN\n" +
@@ -3061,7 +3194,22 @@ const file_touchpoint_v1_definition_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x12\x19\n" +
 	"\x05label\x18\x02 \x01(\tH\x01R\x05label\x88\x01\x01B\x05\n" +
 	"\x03_idB\b\n" +
-	"\x06_label\"\xc4\x02\n" +
+	"\x06_label\"\x87\x02\n" +
+	"\x12DefinitionStepTask\x12\x1f\n" +
+	"\bassignee\x18\x01 \x01(\tH\x00R\bassignee\x88\x01\x01\x12\x15\n" +
+	"\x03due\x18\x02 \x01(\tH\x01R\x03due\x88\x01\x01\x12B\n" +
+	"\x05texts\x18\x03 \x03(\v2,.touchpoint.v1.DefinitionStepTask.TextsEntryR\x05texts\x1a`\n" +
+	"\n" +
+	"TextsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12<\n" +
+	"\x05value\x18\x02 \x01(\v2&.touchpoint.v1.DefinitionStepTaskTextsR\x05value:\x028\x01B\v\n" +
+	"\t_assigneeB\x06\n" +
+	"\x04_due\"`\n" +
+	"\x17DefinitionStepTaskTexts\x12\x19\n" +
+	"\x05title\x18\x01 \x01(\tH\x00R\x05title\x88\x01\x01\x12\x17\n" +
+	"\x04body\x18\x02 \x01(\tH\x01R\x04body\x88\x01\x01B\b\n" +
+	"\x06_titleB\a\n" +
+	"\x05_body\"\xc4\x02\n" +
 	"\x12DefinitionStepWait\x12\x15\n" +
 	"\x03for\x18\x01 \x01(\tH\x00R\x03for\x88\x01\x01\x12$\n" +
 	"\vuntil_event\x18\x02 \x01(\tH\x01R\n" +
@@ -3112,7 +3260,7 @@ func file_touchpoint_v1_definition_proto_rawDescGZIP() []byte {
 	return file_touchpoint_v1_definition_proto_rawDescData
 }
 
-var file_touchpoint_v1_definition_proto_msgTypes = make([]protoimpl.MessageInfo, 36)
+var file_touchpoint_v1_definition_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
 var file_touchpoint_v1_definition_proto_goTypes = []any{
 	(*TypedDefinition)(nil),                  // 0: touchpoint.v1.TypedDefinition
 	(*DefinitionTrigger)(nil),                // 1: touchpoint.v1.DefinitionTrigger
@@ -3141,16 +3289,19 @@ var file_touchpoint_v1_definition_proto_goTypes = []any{
 	(*DefinitionStepSendContext)(nil),        // 24: touchpoint.v1.DefinitionStepSendContext
 	(*DefinitionStepSendTexts)(nil),          // 25: touchpoint.v1.DefinitionStepSendTexts
 	(*DefinitionStepSendTextsActions)(nil),   // 26: touchpoint.v1.DefinitionStepSendTextsActions
-	(*DefinitionStepWait)(nil),               // 27: touchpoint.v1.DefinitionStepWait
-	(*DefinitionStepBranch)(nil),             // 28: touchpoint.v1.DefinitionStepBranch
-	(*DefinitionStepSplit)(nil),              // 29: touchpoint.v1.DefinitionStepSplit
-	(*DefinitionNothing)(nil),                // 30: touchpoint.v1.DefinitionNothing
-	(*DefinitionPercentile)(nil),             // 31: touchpoint.v1.DefinitionPercentile
-	nil,                                      // 32: touchpoint.v1.TypedDefinition.MigrateEntry
-	nil,                                      // 33: touchpoint.v1.TypedDefinition.TraitsEntry
-	nil,                                      // 34: touchpoint.v1.DefinitionStep.SetEntry
-	nil,                                      // 35: touchpoint.v1.DefinitionStepSend.TextsEntry
-	(*structpb.Value)(nil),                   // 36: google.protobuf.Value
+	(*DefinitionStepTask)(nil),               // 27: touchpoint.v1.DefinitionStepTask
+	(*DefinitionStepTaskTexts)(nil),          // 28: touchpoint.v1.DefinitionStepTaskTexts
+	(*DefinitionStepWait)(nil),               // 29: touchpoint.v1.DefinitionStepWait
+	(*DefinitionStepBranch)(nil),             // 30: touchpoint.v1.DefinitionStepBranch
+	(*DefinitionStepSplit)(nil),              // 31: touchpoint.v1.DefinitionStepSplit
+	(*DefinitionNothing)(nil),                // 32: touchpoint.v1.DefinitionNothing
+	(*DefinitionPercentile)(nil),             // 33: touchpoint.v1.DefinitionPercentile
+	nil,                                      // 34: touchpoint.v1.TypedDefinition.MigrateEntry
+	nil,                                      // 35: touchpoint.v1.TypedDefinition.TraitsEntry
+	nil,                                      // 36: touchpoint.v1.DefinitionStep.SetEntry
+	nil,                                      // 37: touchpoint.v1.DefinitionStepSend.TextsEntry
+	nil,                                      // 38: touchpoint.v1.DefinitionStepTask.TextsEntry
+	(*structpb.Value)(nil),                   // 39: google.protobuf.Value
 }
 var file_touchpoint_v1_definition_proto_depIdxs = []int32{
 	1,  // 0: touchpoint.v1.TypedDefinition.trigger:type_name -> touchpoint.v1.DefinitionTrigger
@@ -3158,8 +3309,8 @@ var file_touchpoint_v1_definition_proto_depIdxs = []int32{
 	12, // 2: touchpoint.v1.TypedDefinition.entry_cap:type_name -> touchpoint.v1.DefinitionEntryCap
 	13, // 3: touchpoint.v1.TypedDefinition.ramp:type_name -> touchpoint.v1.DefinitionRamp
 	15, // 4: touchpoint.v1.TypedDefinition.forecast:type_name -> touchpoint.v1.DefinitionForecast
-	32, // 5: touchpoint.v1.TypedDefinition.migrate:type_name -> touchpoint.v1.TypedDefinition.MigrateEntry
-	33, // 6: touchpoint.v1.TypedDefinition.traits:type_name -> touchpoint.v1.TypedDefinition.TraitsEntry
+	34, // 5: touchpoint.v1.TypedDefinition.migrate:type_name -> touchpoint.v1.TypedDefinition.MigrateEntry
+	35, // 6: touchpoint.v1.TypedDefinition.traits:type_name -> touchpoint.v1.TypedDefinition.TraitsEntry
 	17, // 7: touchpoint.v1.TypedDefinition.exit:type_name -> touchpoint.v1.DefinitionExit
 	18, // 8: touchpoint.v1.TypedDefinition.goal:type_name -> touchpoint.v1.DefinitionGoal
 	19, // 9: touchpoint.v1.TypedDefinition.caps:type_name -> touchpoint.v1.DefinitionCaps
@@ -3173,31 +3324,34 @@ var file_touchpoint_v1_definition_proto_depIdxs = []int32{
 	8,  // 17: touchpoint.v1.DefinitionTrigger.segment:type_name -> touchpoint.v1.DefinitionTriggerSegment
 	9,  // 18: touchpoint.v1.DefinitionTrigger.stage:type_name -> touchpoint.v1.DefinitionTriggerStage
 	10, // 19: touchpoint.v1.DefinitionTrigger.schedule:type_name -> touchpoint.v1.DefinitionTriggerSchedule
-	30, // 20: touchpoint.v1.DefinitionTrigger.api:type_name -> touchpoint.v1.DefinitionNothing
-	31, // 21: touchpoint.v1.DefinitionTriggerThreshold.percentile:type_name -> touchpoint.v1.DefinitionPercentile
+	32, // 20: touchpoint.v1.DefinitionTrigger.api:type_name -> touchpoint.v1.DefinitionNothing
+	33, // 21: touchpoint.v1.DefinitionTriggerThreshold.percentile:type_name -> touchpoint.v1.DefinitionPercentile
 	6,  // 22: touchpoint.v1.DefinitionTriggerSequence.events:type_name -> touchpoint.v1.DefinitionTriggerSequenceEvents
 	7,  // 23: touchpoint.v1.DefinitionTriggerSequence.without:type_name -> touchpoint.v1.DefinitionTriggerSequenceWithout
 	14, // 24: touchpoint.v1.DefinitionRamp.then:type_name -> touchpoint.v1.DefinitionRampThen
-	31, // 25: touchpoint.v1.DefinitionTraits.percentile:type_name -> touchpoint.v1.DefinitionPercentile
+	33, // 25: touchpoint.v1.DefinitionTraits.percentile:type_name -> touchpoint.v1.DefinitionPercentile
 	23, // 26: touchpoint.v1.DefinitionStep.send:type_name -> touchpoint.v1.DefinitionStepSend
-	27, // 27: touchpoint.v1.DefinitionStep.wait:type_name -> touchpoint.v1.DefinitionStepWait
-	28, // 28: touchpoint.v1.DefinitionStep.branch:type_name -> touchpoint.v1.DefinitionStepBranch
-	29, // 29: touchpoint.v1.DefinitionStep.split:type_name -> touchpoint.v1.DefinitionStepSplit
-	34, // 30: touchpoint.v1.DefinitionStep.set:type_name -> touchpoint.v1.DefinitionStep.SetEntry
-	30, // 31: touchpoint.v1.DefinitionStep.end:type_name -> touchpoint.v1.DefinitionNothing
-	20, // 32: touchpoint.v1.DefinitionStepSend.quiet_hours:type_name -> touchpoint.v1.DefinitionQuietHours
-	24, // 33: touchpoint.v1.DefinitionStepSend.context:type_name -> touchpoint.v1.DefinitionStepSendContext
-	35, // 34: touchpoint.v1.DefinitionStepSend.texts:type_name -> touchpoint.v1.DefinitionStepSend.TextsEntry
-	26, // 35: touchpoint.v1.DefinitionStepSendTexts.actions:type_name -> touchpoint.v1.DefinitionStepSendTextsActions
-	36, // 36: touchpoint.v1.TypedDefinition.MigrateEntry.value:type_name -> google.protobuf.Value
-	16, // 37: touchpoint.v1.TypedDefinition.TraitsEntry.value:type_name -> touchpoint.v1.DefinitionTraits
-	36, // 38: touchpoint.v1.DefinitionStep.SetEntry.value:type_name -> google.protobuf.Value
-	25, // 39: touchpoint.v1.DefinitionStepSend.TextsEntry.value:type_name -> touchpoint.v1.DefinitionStepSendTexts
-	40, // [40:40] is the sub-list for method output_type
-	40, // [40:40] is the sub-list for method input_type
-	40, // [40:40] is the sub-list for extension type_name
-	40, // [40:40] is the sub-list for extension extendee
-	0,  // [0:40] is the sub-list for field type_name
+	29, // 27: touchpoint.v1.DefinitionStep.wait:type_name -> touchpoint.v1.DefinitionStepWait
+	30, // 28: touchpoint.v1.DefinitionStep.branch:type_name -> touchpoint.v1.DefinitionStepBranch
+	31, // 29: touchpoint.v1.DefinitionStep.split:type_name -> touchpoint.v1.DefinitionStepSplit
+	36, // 30: touchpoint.v1.DefinitionStep.set:type_name -> touchpoint.v1.DefinitionStep.SetEntry
+	27, // 31: touchpoint.v1.DefinitionStep.task:type_name -> touchpoint.v1.DefinitionStepTask
+	32, // 32: touchpoint.v1.DefinitionStep.end:type_name -> touchpoint.v1.DefinitionNothing
+	20, // 33: touchpoint.v1.DefinitionStepSend.quiet_hours:type_name -> touchpoint.v1.DefinitionQuietHours
+	24, // 34: touchpoint.v1.DefinitionStepSend.context:type_name -> touchpoint.v1.DefinitionStepSendContext
+	37, // 35: touchpoint.v1.DefinitionStepSend.texts:type_name -> touchpoint.v1.DefinitionStepSend.TextsEntry
+	26, // 36: touchpoint.v1.DefinitionStepSendTexts.actions:type_name -> touchpoint.v1.DefinitionStepSendTextsActions
+	38, // 37: touchpoint.v1.DefinitionStepTask.texts:type_name -> touchpoint.v1.DefinitionStepTask.TextsEntry
+	39, // 38: touchpoint.v1.TypedDefinition.MigrateEntry.value:type_name -> google.protobuf.Value
+	16, // 39: touchpoint.v1.TypedDefinition.TraitsEntry.value:type_name -> touchpoint.v1.DefinitionTraits
+	39, // 40: touchpoint.v1.DefinitionStep.SetEntry.value:type_name -> google.protobuf.Value
+	25, // 41: touchpoint.v1.DefinitionStepSend.TextsEntry.value:type_name -> touchpoint.v1.DefinitionStepSendTexts
+	28, // 42: touchpoint.v1.DefinitionStepTask.TextsEntry.value:type_name -> touchpoint.v1.DefinitionStepTaskTexts
+	43, // [43:43] is the sub-list for method output_type
+	43, // [43:43] is the sub-list for method input_type
+	43, // [43:43] is the sub-list for extension type_name
+	43, // [43:43] is the sub-list for extension extendee
+	0,  // [0:43] is the sub-list for field type_name
 }
 
 func init() { file_touchpoint_v1_definition_proto_init() }
@@ -3235,13 +3389,15 @@ func file_touchpoint_v1_definition_proto_init() {
 	file_touchpoint_v1_definition_proto_msgTypes[27].OneofWrappers = []any{}
 	file_touchpoint_v1_definition_proto_msgTypes[28].OneofWrappers = []any{}
 	file_touchpoint_v1_definition_proto_msgTypes[29].OneofWrappers = []any{}
+	file_touchpoint_v1_definition_proto_msgTypes[30].OneofWrappers = []any{}
+	file_touchpoint_v1_definition_proto_msgTypes[31].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_touchpoint_v1_definition_proto_rawDesc), len(file_touchpoint_v1_definition_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   36,
+			NumMessages:   39,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

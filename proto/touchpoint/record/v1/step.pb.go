@@ -234,6 +234,9 @@ type Step struct {
 	Classes []*CustomerClass `protobuf:"bytes,24,rep,name=classes,proto3" json:"classes,omitempty"`
 	// What the filters of triggers turned away.
 	Filtered []*FilteredCount `protobuf:"bytes,25,rep,name=filtered,proto3" json:"filtered,omitempty"`
+	// Tasks for the staff that were opened, and closed.
+	Tasks       []*Task       `protobuf:"bytes,26,rep,name=tasks,proto3" json:"tasks,omitempty"`
+	TaskUpdates []*TaskUpdate `protobuf:"bytes,27,rep,name=task_updates,json=taskUpdates,proto3" json:"task_updates,omitempty"`
 	// Memberships of groups that began or ended.
 	Memberships []*Membership `protobuf:"bytes,50,rep,name=memberships,proto3" json:"memberships,omitempty"`
 	// Unfinished messages of customers who moved to this partition.
@@ -446,6 +449,20 @@ func (x *Step) GetClasses() []*CustomerClass {
 func (x *Step) GetFiltered() []*FilteredCount {
 	if x != nil {
 		return x.Filtered
+	}
+	return nil
+}
+
+func (x *Step) GetTasks() []*Task {
+	if x != nil {
+		return x.Tasks
+	}
+	return nil
+}
+
+func (x *Step) GetTaskUpdates() []*TaskUpdate {
+	if x != nil {
+		return x.TaskUpdates
 	}
 	return nil
 }
@@ -800,6 +817,248 @@ func (x *FilteredCount) GetCount() uint64 {
 	return 0
 }
 
+// Task is something that a journey asks of the staff.
+type Task struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            []byte                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Enrollment    []byte                 `protobuf:"bytes,2,opt,name=enrollment,proto3" json:"enrollment,omitempty"`
+	Journey       string                 `protobuf:"bytes,3,opt,name=journey,proto3" json:"journey,omitempty"`
+	Version       uint32                 `protobuf:"varint,4,opt,name=version,proto3" json:"version,omitempty"`
+	Step          string                 `protobuf:"bytes,5,opt,name=step,proto3" json:"step,omitempty"`
+	Customer      uint64                 `protobuf:"fixed64,6,opt,name=customer,proto3" json:"customer,omitempty"`
+	Device        uint64                 `protobuf:"fixed64,7,opt,name=device,proto3" json:"device,omitempty"`
+	Product       string                 `protobuf:"bytes,8,opt,name=product,proto3" json:"product,omitempty"`
+	Assignee      string                 `protobuf:"bytes,9,opt,name=assignee,proto3" json:"assignee,omitempty"`
+	Locale        string                 `protobuf:"bytes,10,opt,name=locale,proto3" json:"locale,omitempty"`
+	Values        []*Property            `protobuf:"bytes,11,rep,name=values,proto3" json:"values,omitempty"`
+	OpenedAt      int64                  `protobuf:"varint,12,opt,name=opened_at,json=openedAt,proto3" json:"opened_at,omitempty"`
+	DueAt         int64                  `protobuf:"varint,13,opt,name=due_at,json=dueAt,proto3" json:"due_at,omitempty"`
+	State         string                 `protobuf:"bytes,14,opt,name=state,proto3" json:"state,omitempty"`
+	ClosedAt      int64                  `protobuf:"varint,15,opt,name=closed_at,json=closedAt,proto3" json:"closed_at,omitempty"`
+	Outcome       string                 `protobuf:"bytes,16,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Task) Reset() {
+	*x = Task{}
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Task) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Task) ProtoMessage() {}
+
+func (x *Task) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Task.ProtoReflect.Descriptor instead.
+func (*Task) Descriptor() ([]byte, []int) {
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Task) GetId() []byte {
+	if x != nil {
+		return x.Id
+	}
+	return nil
+}
+
+func (x *Task) GetEnrollment() []byte {
+	if x != nil {
+		return x.Enrollment
+	}
+	return nil
+}
+
+func (x *Task) GetJourney() string {
+	if x != nil {
+		return x.Journey
+	}
+	return ""
+}
+
+func (x *Task) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *Task) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *Task) GetCustomer() uint64 {
+	if x != nil {
+		return x.Customer
+	}
+	return 0
+}
+
+func (x *Task) GetDevice() uint64 {
+	if x != nil {
+		return x.Device
+	}
+	return 0
+}
+
+func (x *Task) GetProduct() string {
+	if x != nil {
+		return x.Product
+	}
+	return ""
+}
+
+func (x *Task) GetAssignee() string {
+	if x != nil {
+		return x.Assignee
+	}
+	return ""
+}
+
+func (x *Task) GetLocale() string {
+	if x != nil {
+		return x.Locale
+	}
+	return ""
+}
+
+func (x *Task) GetValues() []*Property {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
+func (x *Task) GetOpenedAt() int64 {
+	if x != nil {
+		return x.OpenedAt
+	}
+	return 0
+}
+
+func (x *Task) GetDueAt() int64 {
+	if x != nil {
+		return x.DueAt
+	}
+	return 0
+}
+
+func (x *Task) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *Task) GetClosedAt() int64 {
+	if x != nil {
+		return x.ClosedAt
+	}
+	return 0
+}
+
+func (x *Task) GetOutcome() string {
+	if x != nil {
+		return x.Outcome
+	}
+	return ""
+}
+
+// TaskUpdate closes a task.
+type TaskUpdate struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Task          []byte                 `protobuf:"bytes,1,opt,name=task,proto3" json:"task,omitempty"`
+	Customer      uint64                 `protobuf:"fixed64,2,opt,name=customer,proto3" json:"customer,omitempty"`
+	State         string                 `protobuf:"bytes,3,opt,name=state,proto3" json:"state,omitempty"`
+	At            int64                  `protobuf:"varint,4,opt,name=at,proto3" json:"at,omitempty"`
+	Outcome       string                 `protobuf:"bytes,5,opt,name=outcome,proto3" json:"outcome,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TaskUpdate) Reset() {
+	*x = TaskUpdate{}
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TaskUpdate) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TaskUpdate) ProtoMessage() {}
+
+func (x *TaskUpdate) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TaskUpdate.ProtoReflect.Descriptor instead.
+func (*TaskUpdate) Descriptor() ([]byte, []int) {
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *TaskUpdate) GetTask() []byte {
+	if x != nil {
+		return x.Task
+	}
+	return nil
+}
+
+func (x *TaskUpdate) GetCustomer() uint64 {
+	if x != nil {
+		return x.Customer
+	}
+	return 0
+}
+
+func (x *TaskUpdate) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *TaskUpdate) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+func (x *TaskUpdate) GetOutcome() string {
+	if x != nil {
+		return x.Outcome
+	}
+	return ""
+}
+
 // LateEvent is an event applied later than its record.
 type LateEvent struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -813,7 +1072,7 @@ type LateEvent struct {
 
 func (x *LateEvent) Reset() {
 	*x = LateEvent{}
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[6]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -825,7 +1084,7 @@ func (x *LateEvent) String() string {
 func (*LateEvent) ProtoMessage() {}
 
 func (x *LateEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[6]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -838,7 +1097,7 @@ func (x *LateEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LateEvent.ProtoReflect.Descriptor instead.
 func (*LateEvent) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{6}
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *LateEvent) GetEvent() *Event {
@@ -901,7 +1160,7 @@ type Message struct {
 
 func (x *Message) Reset() {
 	*x = Message{}
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[7]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -913,7 +1172,7 @@ func (x *Message) String() string {
 func (*Message) ProtoMessage() {}
 
 func (x *Message) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[7]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -926,7 +1185,7 @@ func (x *Message) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Message.ProtoReflect.Descriptor instead.
 func (*Message) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{7}
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Message) GetId() []byte {
@@ -1107,7 +1366,7 @@ type MessageUpdate struct {
 
 func (x *MessageUpdate) Reset() {
 	*x = MessageUpdate{}
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[8]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1119,7 +1378,7 @@ func (x *MessageUpdate) String() string {
 func (*MessageUpdate) ProtoMessage() {}
 
 func (x *MessageUpdate) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[8]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1132,7 +1391,7 @@ func (x *MessageUpdate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MessageUpdate.ProtoReflect.Descriptor instead.
 func (*MessageUpdate) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{8}
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *MessageUpdate) GetMessage() []byte {
@@ -1217,7 +1476,7 @@ type Decision struct {
 
 func (x *Decision) Reset() {
 	*x = Decision{}
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[9]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1229,7 +1488,7 @@ func (x *Decision) String() string {
 func (*Decision) ProtoMessage() {}
 
 func (x *Decision) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[9]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1242,7 +1501,7 @@ func (x *Decision) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Decision.ProtoReflect.Descriptor instead.
 func (*Decision) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{9}
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Decision) GetAt() int64 {
@@ -1387,7 +1646,7 @@ type Enrollment struct {
 
 func (x *Enrollment) Reset() {
 	*x = Enrollment{}
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[10]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1399,7 +1658,7 @@ func (x *Enrollment) String() string {
 func (*Enrollment) ProtoMessage() {}
 
 func (x *Enrollment) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[10]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1412,7 +1671,7 @@ func (x *Enrollment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Enrollment.ProtoReflect.Descriptor instead.
 func (*Enrollment) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{10}
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Enrollment) GetId() []byte {
@@ -1534,7 +1793,7 @@ type CustomerProfile struct {
 
 func (x *CustomerProfile) Reset() {
 	*x = CustomerProfile{}
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[11]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1546,7 +1805,7 @@ func (x *CustomerProfile) String() string {
 func (*CustomerProfile) ProtoMessage() {}
 
 func (x *CustomerProfile) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[11]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1559,7 +1818,7 @@ func (x *CustomerProfile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CustomerProfile.ProtoReflect.Descriptor instead.
 func (*CustomerProfile) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{11}
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *CustomerProfile) GetCustomer() uint64 {
@@ -1660,7 +1919,7 @@ type Consent struct {
 
 func (x *Consent) Reset() {
 	*x = Consent{}
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[12]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1672,7 +1931,7 @@ func (x *Consent) String() string {
 func (*Consent) ProtoMessage() {}
 
 func (x *Consent) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[12]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1685,7 +1944,7 @@ func (x *Consent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Consent.ProtoReflect.Descriptor instead.
 func (*Consent) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{12}
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Consent) GetPurpose() string {
@@ -1738,7 +1997,7 @@ type Ownership struct {
 
 func (x *Ownership) Reset() {
 	*x = Ownership{}
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[13]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1750,7 +2009,7 @@ func (x *Ownership) String() string {
 func (*Ownership) ProtoMessage() {}
 
 func (x *Ownership) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[13]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1763,7 +2022,7 @@ func (x *Ownership) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ownership.ProtoReflect.Descriptor instead.
 func (*Ownership) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{13}
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Ownership) GetDevice() uint64 {
@@ -1819,7 +2078,7 @@ type Forward struct {
 
 func (x *Forward) Reset() {
 	*x = Forward{}
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[14]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1831,7 +2090,7 @@ func (x *Forward) String() string {
 func (*Forward) ProtoMessage() {}
 
 func (x *Forward) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[14]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1844,7 +2103,7 @@ func (x *Forward) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Forward.ProtoReflect.Descriptor instead.
 func (*Forward) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{14}
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Forward) GetTo() int32 {
@@ -1873,7 +2132,7 @@ type Route struct {
 
 func (x *Route) Reset() {
 	*x = Route{}
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[15]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1885,7 +2144,7 @@ func (x *Route) String() string {
 func (*Route) ProtoMessage() {}
 
 func (x *Route) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[15]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1898,7 +2157,7 @@ func (x *Route) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Route.ProtoReflect.Descriptor instead.
 func (*Route) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{15}
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Route) GetDevice() uint64 {
@@ -1936,7 +2195,7 @@ type JourneyStatus struct {
 
 func (x *JourneyStatus) Reset() {
 	*x = JourneyStatus{}
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[16]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1948,7 +2207,7 @@ func (x *JourneyStatus) String() string {
 func (*JourneyStatus) ProtoMessage() {}
 
 func (x *JourneyStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_step_proto_msgTypes[16]
+	mi := &file_touchpoint_record_v1_step_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1961,7 +2220,7 @@ func (x *JourneyStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JourneyStatus.ProtoReflect.Descriptor instead.
 func (*JourneyStatus) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{16}
+	return file_touchpoint_record_v1_step_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *JourneyStatus) GetJourney() string {
@@ -2003,8 +2262,7 @@ var File_touchpoint_record_v1_step_proto protoreflect.FileDescriptor
 
 const file_touchpoint_record_v1_step_proto_rawDesc = "" +
 	"\n" +
-	"\x1ftouchpoint/record/v1/step.proto\x12\x14touchpoint.record.v1\x1a touchpoint/record/v1/event.proto\"\x91\n" +
-	"\n" +
+	"\x1ftouchpoint/record/v1/step.proto\x12\x14touchpoint.record.v1\x1a touchpoint/record/v1/event.proto\"\x88\v\n" +
 	"\x04Step\x12\x16\n" +
 	"\x06number\x18\x01 \x01(\x04R\x06number\x12\x19\n" +
 	"\bprev_seq\x18\x02 \x01(\x04R\aprevSeq\x12\x14\n" +
@@ -2033,7 +2291,9 @@ const file_touchpoint_record_v1_step_proto_rawDesc = "" +
 	"\x06erased\x18\x16 \x03(\x06R\x06erased\x12?\n" +
 	"\bjourneys\x18\x17 \x03(\v2#.touchpoint.record.v1.JourneyStatusR\bjourneys\x12=\n" +
 	"\aclasses\x18\x18 \x03(\v2#.touchpoint.record.v1.CustomerClassR\aclasses\x12?\n" +
-	"\bfiltered\x18\x19 \x03(\v2#.touchpoint.record.v1.FilteredCountR\bfiltered\x12B\n" +
+	"\bfiltered\x18\x19 \x03(\v2#.touchpoint.record.v1.FilteredCountR\bfiltered\x120\n" +
+	"\x05tasks\x18\x1a \x03(\v2\x1a.touchpoint.record.v1.TaskR\x05tasks\x12C\n" +
+	"\ftask_updates\x18\x1b \x03(\v2 .touchpoint.record.v1.TaskUpdateR\vtaskUpdates\x12B\n" +
 	"\vmemberships\x182 \x03(\v2 .touchpoint.record.v1.MembershipR\vmemberships\x128\n" +
 	"\bmoved_in\x183 \x03(\v2\x1d.touchpoint.record.v1.MessageR\amovedIn\x12\x14\n" +
 	"\x05rules\x18F \x01(\fR\x05rules\x121\n" +
@@ -2061,7 +2321,34 @@ const file_touchpoint_record_v1_step_proto_rawDesc = "" +
 	"\rFilteredCount\x12\x18\n" +
 	"\ajourney\x18\x01 \x01(\tR\ajourney\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\rR\aversion\x12\x14\n" +
-	"\x05count\x18\x03 \x01(\x04R\x05count\"\xbe\x01\n" +
+	"\x05count\x18\x03 \x01(\x04R\x05count\"\xb9\x03\n" +
+	"\x04Task\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\fR\x02id\x12\x1e\n" +
+	"\n" +
+	"enrollment\x18\x02 \x01(\fR\n" +
+	"enrollment\x12\x18\n" +
+	"\ajourney\x18\x03 \x01(\tR\ajourney\x12\x18\n" +
+	"\aversion\x18\x04 \x01(\rR\aversion\x12\x12\n" +
+	"\x04step\x18\x05 \x01(\tR\x04step\x12\x1a\n" +
+	"\bcustomer\x18\x06 \x01(\x06R\bcustomer\x12\x16\n" +
+	"\x06device\x18\a \x01(\x06R\x06device\x12\x18\n" +
+	"\aproduct\x18\b \x01(\tR\aproduct\x12\x1a\n" +
+	"\bassignee\x18\t \x01(\tR\bassignee\x12\x16\n" +
+	"\x06locale\x18\n" +
+	" \x01(\tR\x06locale\x126\n" +
+	"\x06values\x18\v \x03(\v2\x1e.touchpoint.record.v1.PropertyR\x06values\x12\x1b\n" +
+	"\topened_at\x18\f \x01(\x03R\bopenedAt\x12\x15\n" +
+	"\x06due_at\x18\r \x01(\x03R\x05dueAt\x12\x14\n" +
+	"\x05state\x18\x0e \x01(\tR\x05state\x12\x1b\n" +
+	"\tclosed_at\x18\x0f \x01(\x03R\bclosedAt\x12\x18\n" +
+	"\aoutcome\x18\x10 \x01(\tR\aoutcome\"|\n" +
+	"\n" +
+	"TaskUpdate\x12\x12\n" +
+	"\x04task\x18\x01 \x01(\fR\x04task\x12\x1a\n" +
+	"\bcustomer\x18\x02 \x01(\x06R\bcustomer\x12\x14\n" +
+	"\x05state\x18\x03 \x01(\tR\x05state\x12\x0e\n" +
+	"\x02at\x18\x04 \x01(\x03R\x02at\x12\x18\n" +
+	"\aoutcome\x18\x05 \x01(\tR\aoutcome\"\xbe\x01\n" +
 	"\tLateEvent\x121\n" +
 	"\x05event\x18\x01 \x01(\v2\x1b.touchpoint.record.v1.EventR\x05event\x12C\n" +
 	"\vdisposition\x18\x02 \x01(\x0e2!.touchpoint.record.v1.DispositionR\vdisposition\x12\x1a\n" +
@@ -2229,7 +2516,7 @@ func file_touchpoint_record_v1_step_proto_rawDescGZIP() []byte {
 }
 
 var file_touchpoint_record_v1_step_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_touchpoint_record_v1_step_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_touchpoint_record_v1_step_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_touchpoint_record_v1_step_proto_goTypes = []any{
 	(Brake)(0),              // 0: touchpoint.record.v1.Brake
 	(Disposition)(0),        // 1: touchpoint.record.v1.Disposition
@@ -2240,57 +2527,62 @@ var file_touchpoint_record_v1_step_proto_goTypes = []any{
 	(*CustomerClass)(nil),   // 6: touchpoint.record.v1.CustomerClass
 	(*StageVisit)(nil),      // 7: touchpoint.record.v1.StageVisit
 	(*FilteredCount)(nil),   // 8: touchpoint.record.v1.FilteredCount
-	(*LateEvent)(nil),       // 9: touchpoint.record.v1.LateEvent
-	(*Message)(nil),         // 10: touchpoint.record.v1.Message
-	(*MessageUpdate)(nil),   // 11: touchpoint.record.v1.MessageUpdate
-	(*Decision)(nil),        // 12: touchpoint.record.v1.Decision
-	(*Enrollment)(nil),      // 13: touchpoint.record.v1.Enrollment
-	(*CustomerProfile)(nil), // 14: touchpoint.record.v1.CustomerProfile
-	(*Consent)(nil),         // 15: touchpoint.record.v1.Consent
-	(*Ownership)(nil),       // 16: touchpoint.record.v1.Ownership
-	(*Forward)(nil),         // 17: touchpoint.record.v1.Forward
-	(*Route)(nil),           // 18: touchpoint.record.v1.Route
-	(*JourneyStatus)(nil),   // 19: touchpoint.record.v1.JourneyStatus
-	(*Event)(nil),           // 20: touchpoint.record.v1.Event
-	(*Property)(nil),        // 21: touchpoint.record.v1.Property
-	(MessageState)(0),       // 22: touchpoint.record.v1.MessageState
-	(*QuietInterval)(nil),   // 23: touchpoint.record.v1.QuietInterval
-	(*Input)(nil),           // 24: touchpoint.record.v1.Input
+	(*Task)(nil),            // 9: touchpoint.record.v1.Task
+	(*TaskUpdate)(nil),      // 10: touchpoint.record.v1.TaskUpdate
+	(*LateEvent)(nil),       // 11: touchpoint.record.v1.LateEvent
+	(*Message)(nil),         // 12: touchpoint.record.v1.Message
+	(*MessageUpdate)(nil),   // 13: touchpoint.record.v1.MessageUpdate
+	(*Decision)(nil),        // 14: touchpoint.record.v1.Decision
+	(*Enrollment)(nil),      // 15: touchpoint.record.v1.Enrollment
+	(*CustomerProfile)(nil), // 16: touchpoint.record.v1.CustomerProfile
+	(*Consent)(nil),         // 17: touchpoint.record.v1.Consent
+	(*Ownership)(nil),       // 18: touchpoint.record.v1.Ownership
+	(*Forward)(nil),         // 19: touchpoint.record.v1.Forward
+	(*Route)(nil),           // 20: touchpoint.record.v1.Route
+	(*JourneyStatus)(nil),   // 21: touchpoint.record.v1.JourneyStatus
+	(*Property)(nil),        // 22: touchpoint.record.v1.Property
+	(*Event)(nil),           // 23: touchpoint.record.v1.Event
+	(MessageState)(0),       // 24: touchpoint.record.v1.MessageState
+	(*QuietInterval)(nil),   // 25: touchpoint.record.v1.QuietInterval
+	(*Input)(nil),           // 26: touchpoint.record.v1.Input
 }
 var file_touchpoint_record_v1_step_proto_depIdxs = []int32{
 	5,  // 0: touchpoint.record.v1.Step.applied:type_name -> touchpoint.record.v1.Applied
-	10, // 1: touchpoint.record.v1.Step.messages:type_name -> touchpoint.record.v1.Message
-	11, // 2: touchpoint.record.v1.Step.updates:type_name -> touchpoint.record.v1.MessageUpdate
-	12, // 3: touchpoint.record.v1.Step.decisions:type_name -> touchpoint.record.v1.Decision
-	13, // 4: touchpoint.record.v1.Step.entered:type_name -> touchpoint.record.v1.Enrollment
-	9,  // 5: touchpoint.record.v1.Step.late:type_name -> touchpoint.record.v1.LateEvent
-	14, // 6: touchpoint.record.v1.Step.profiles:type_name -> touchpoint.record.v1.CustomerProfile
-	16, // 7: touchpoint.record.v1.Step.ownerships:type_name -> touchpoint.record.v1.Ownership
-	17, // 8: touchpoint.record.v1.Step.forwards:type_name -> touchpoint.record.v1.Forward
-	18, // 9: touchpoint.record.v1.Step.routes:type_name -> touchpoint.record.v1.Route
-	19, // 10: touchpoint.record.v1.Step.journeys:type_name -> touchpoint.record.v1.JourneyStatus
+	12, // 1: touchpoint.record.v1.Step.messages:type_name -> touchpoint.record.v1.Message
+	13, // 2: touchpoint.record.v1.Step.updates:type_name -> touchpoint.record.v1.MessageUpdate
+	14, // 3: touchpoint.record.v1.Step.decisions:type_name -> touchpoint.record.v1.Decision
+	15, // 4: touchpoint.record.v1.Step.entered:type_name -> touchpoint.record.v1.Enrollment
+	11, // 5: touchpoint.record.v1.Step.late:type_name -> touchpoint.record.v1.LateEvent
+	16, // 6: touchpoint.record.v1.Step.profiles:type_name -> touchpoint.record.v1.CustomerProfile
+	18, // 7: touchpoint.record.v1.Step.ownerships:type_name -> touchpoint.record.v1.Ownership
+	19, // 8: touchpoint.record.v1.Step.forwards:type_name -> touchpoint.record.v1.Forward
+	20, // 9: touchpoint.record.v1.Step.routes:type_name -> touchpoint.record.v1.Route
+	21, // 10: touchpoint.record.v1.Step.journeys:type_name -> touchpoint.record.v1.JourneyStatus
 	6,  // 11: touchpoint.record.v1.Step.classes:type_name -> touchpoint.record.v1.CustomerClass
 	8,  // 12: touchpoint.record.v1.Step.filtered:type_name -> touchpoint.record.v1.FilteredCount
-	4,  // 13: touchpoint.record.v1.Step.memberships:type_name -> touchpoint.record.v1.Membership
-	10, // 14: touchpoint.record.v1.Step.moved_in:type_name -> touchpoint.record.v1.Message
-	0,  // 15: touchpoint.record.v1.Step.brake:type_name -> touchpoint.record.v1.Brake
-	7,  // 16: touchpoint.record.v1.CustomerClass.stages:type_name -> touchpoint.record.v1.StageVisit
-	20, // 17: touchpoint.record.v1.LateEvent.event:type_name -> touchpoint.record.v1.Event
-	1,  // 18: touchpoint.record.v1.LateEvent.disposition:type_name -> touchpoint.record.v1.Disposition
-	21, // 19: touchpoint.record.v1.Message.values:type_name -> touchpoint.record.v1.Property
-	22, // 20: touchpoint.record.v1.Message.state:type_name -> touchpoint.record.v1.MessageState
-	22, // 21: touchpoint.record.v1.MessageUpdate.state:type_name -> touchpoint.record.v1.MessageState
-	2,  // 22: touchpoint.record.v1.Decision.kind:type_name -> touchpoint.record.v1.DecisionKind
-	21, // 23: touchpoint.record.v1.Decision.values:type_name -> touchpoint.record.v1.Property
-	21, // 24: touchpoint.record.v1.CustomerProfile.attributes:type_name -> touchpoint.record.v1.Property
-	15, // 25: touchpoint.record.v1.CustomerProfile.consents:type_name -> touchpoint.record.v1.Consent
-	23, // 26: touchpoint.record.v1.CustomerProfile.quiet_hours:type_name -> touchpoint.record.v1.QuietInterval
-	24, // 27: touchpoint.record.v1.Forward.input:type_name -> touchpoint.record.v1.Input
-	28, // [28:28] is the sub-list for method output_type
-	28, // [28:28] is the sub-list for method input_type
-	28, // [28:28] is the sub-list for extension type_name
-	28, // [28:28] is the sub-list for extension extendee
-	0,  // [0:28] is the sub-list for field type_name
+	9,  // 13: touchpoint.record.v1.Step.tasks:type_name -> touchpoint.record.v1.Task
+	10, // 14: touchpoint.record.v1.Step.task_updates:type_name -> touchpoint.record.v1.TaskUpdate
+	4,  // 15: touchpoint.record.v1.Step.memberships:type_name -> touchpoint.record.v1.Membership
+	12, // 16: touchpoint.record.v1.Step.moved_in:type_name -> touchpoint.record.v1.Message
+	0,  // 17: touchpoint.record.v1.Step.brake:type_name -> touchpoint.record.v1.Brake
+	7,  // 18: touchpoint.record.v1.CustomerClass.stages:type_name -> touchpoint.record.v1.StageVisit
+	22, // 19: touchpoint.record.v1.Task.values:type_name -> touchpoint.record.v1.Property
+	23, // 20: touchpoint.record.v1.LateEvent.event:type_name -> touchpoint.record.v1.Event
+	1,  // 21: touchpoint.record.v1.LateEvent.disposition:type_name -> touchpoint.record.v1.Disposition
+	22, // 22: touchpoint.record.v1.Message.values:type_name -> touchpoint.record.v1.Property
+	24, // 23: touchpoint.record.v1.Message.state:type_name -> touchpoint.record.v1.MessageState
+	24, // 24: touchpoint.record.v1.MessageUpdate.state:type_name -> touchpoint.record.v1.MessageState
+	2,  // 25: touchpoint.record.v1.Decision.kind:type_name -> touchpoint.record.v1.DecisionKind
+	22, // 26: touchpoint.record.v1.Decision.values:type_name -> touchpoint.record.v1.Property
+	22, // 27: touchpoint.record.v1.CustomerProfile.attributes:type_name -> touchpoint.record.v1.Property
+	17, // 28: touchpoint.record.v1.CustomerProfile.consents:type_name -> touchpoint.record.v1.Consent
+	25, // 29: touchpoint.record.v1.CustomerProfile.quiet_hours:type_name -> touchpoint.record.v1.QuietInterval
+	26, // 30: touchpoint.record.v1.Forward.input:type_name -> touchpoint.record.v1.Input
+	31, // [31:31] is the sub-list for method output_type
+	31, // [31:31] is the sub-list for method input_type
+	31, // [31:31] is the sub-list for extension type_name
+	31, // [31:31] is the sub-list for extension extendee
+	0,  // [0:31] is the sub-list for field type_name
 }
 
 func init() { file_touchpoint_record_v1_step_proto_init() }
@@ -2305,7 +2597,7 @@ func file_touchpoint_record_v1_step_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_touchpoint_record_v1_step_proto_rawDesc), len(file_touchpoint_record_v1_step_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   17,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
