@@ -15,6 +15,7 @@ func TestDiff(t *testing.T) {
 		{"wait: {for: 3d}", "end: {}", "[changed step rest: kind: wait → end (migrate is refused: give it another id)]"},
 		{"id: rest", "id: pause", "[removed step rest: wait (who stands here: finishes on the old version with pin; migrate needs another step for him) added step pause: wait (with migrate, who stands before it comes here)]"},
 		{"title: Hallo", "title: Servus", "[changed step ask: send.texts.de.title: Hallo → Servus (messages decided before keep their old version's text)]"},
+		{"wait: {for: 3d}", "task: {assignee: support, texts: {en: {title: Call}}}", "[changed step rest: kind: wait → task (migrate is refused: give it another id)]"},
 		{"", "", "[]"},
 	}
 	for _, tt := range tests {

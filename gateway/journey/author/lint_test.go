@@ -49,6 +49,7 @@ func TestLint(t *testing.T) {
 		{"    branch:\n      - {when: trait.brews > 3, go: again}\n      - {otherwise: end}", "    branch:\n      - {when: trait.brews > 3, go: rest}\n      - {otherwise: rest}",
 			`lies in a circle that no step and no exit leaves; add exit: …, or a branch that leads to end [endless_circle]`},
 		{", de: {title: Hallo, body: Guten Morgen}", "", `8: warning: step "ask": send.texts lacks de, which other steps have; add the text; without it another language is shown [missing_locale]`},
+		{"wait: {for: 3d}", "task: {assignee: support, texts: {en: {title: Call}}}", `10: warning: step "rest": task.texts lacks de, which other steps have; add the text; without it another language is shown [missing_locale]`},
 		{"title: Hallo, body: Guten Morgen", "title: Hello, body: Good morning", `9: warning: step "ask": send.texts.de says the same as en; translate it [same_text]`},
 		{"body: Guten Morgen", "body: " + strings.Repeat("Guten Morgen ", 20), `send.texts.de.body has about 259 characters; a product's display shows some 160; shorten it [long_text]`},
 		{"body: Guten Morgen", "body: M, actions: [{id: a, label: A}, {id: b, label: B}, {id: c, label: C}, {id: d, label: D}]", `has 4 buttons; a product's display shows 3; keep the most important ones [many_actions]`},
