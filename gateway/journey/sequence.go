@@ -112,8 +112,9 @@ func (q *sequence) pass(open []gateway.Instant, e *sequenceEvent, within Duratio
 }
 
 // passLate joins an event to chains that were folded already. The first step
-// and a blocking event find their place exactly; one in between is joined to
-// the latest start that is known.
+// and a blocking event find their place exactly, the second step is joined to the
+// latest start that is known. Where those behind it lay is not kept: a later
+// step is not joined, lest it fires for what came in another order.
 func (s *sequenceState) passLate(e *sequenceEvent) {
 	free := e.at > s.blocked
 	if e.blocks {
@@ -124,10 +125,8 @@ func (s *sequenceState) passLate(e *sequenceEvent) {
 		}
 		s.blocked = max(s.blocked, e.at)
 	}
-	for i := len(s.open) - 1; i > 0; i-- {
-		if e.steps>>i&1 == 1 && s.open[i-1] < e.at {
-			s.open[i] = max(s.open[i], s.open[i-1])
-		}
+	if len(s.open) > 1 && e.steps>>1&1 == 1 && s.open[0] < e.at {
+		s.open[1] = max(s.open[1], s.open[0])
 	}
 	if e.steps&1 == 1 && free {
 		s.open[0] = max(s.open[0], e.at)
@@ -152,7 +151,7 @@ func (s *sequenceState) fold(horizon gateway.Instant) {
 // add puts an event in its place.
 func (s *sequenceState) add(e sequenceEvent, horizon gateway.Instant) {
 	s.fold(horizon)
-	if e.at < horizon {
+	if e.at < horizon || len(s.recent) == maxSequenceEvents && e.before(&s.recent[0]) < 0 { // among what is folded
 		s.passLate(&e)
 		return
 	}

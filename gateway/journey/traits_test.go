@@ -335,3 +335,17 @@ func TestSeenBesideForgotten(t *testing.T) {
 		}
 	}
 }
+
+// TestGrowsOverForgotten: a range that grows past the end of a forgotten one
+// takes its place; what it holds is remembered.
+func TestGrowsOverForgotten(t *testing.T) {
+	b := bootSeen{ranges: []seqRange{{lo: 40, hi: 41, day: 1}}}
+	for seq := uint64(39); seq <= 43; seq++ {
+		b.add(seq, 20, 20)
+		for n := uint64(39); n <= seq; n++ {
+			if !b.has(n, 20) {
+				t.Fatalf("after %d: %d is forgotten: %+v", seq, n, b.ranges)
+			}
+		}
+	}
+}
