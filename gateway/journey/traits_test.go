@@ -339,7 +339,7 @@ func TestSeenBesideForgotten(t *testing.T) {
 // TestGrowsOverForgotten: a range that grows past the end of a forgotten one
 // takes its place; what it holds is remembered.
 func TestGrowsOverForgotten(t *testing.T) {
-	b := bootSeen{ranges: []seqRange{{lo: 40, hi: 41, day: 1}}}
+	b := bootSeen{ranges: append(make([]seqRange, 0, 8), seqRange{lo: 40, hi: 41, day: 1})} // a full list drops it when it grows
 	for seq := uint64(39); seq <= 43; seq++ {
 		b.add(seq, 20, 20)
 		for n := uint64(39); n <= seq; n++ {
