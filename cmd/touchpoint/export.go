@@ -16,7 +16,7 @@ func customerExport(c *client) *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
 		Use: "export CUSTOMER", Short: "Write all that is stored about a customer, as one JSON document", Args: exactArgs(1),
-		Long: "Writes profile, consents, devices, enrollments, decisions, messages and events of a customer, with the\n" +
+		Long: "Writes profile, consents, devices, enrollments, decisions, messages, tasks and events of a customer, with the\n" +
 			"personal fields opened, as one JSON document. It needs the role crm.",
 		Example: "  touchpoint customer export K-100042 --output K-100042.json",
 		RunE: func(cmd *cobra.Command, args []string) error {

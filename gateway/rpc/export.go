@@ -53,7 +53,7 @@ func (s *exportService) ExportCustomer(req *pb.ExportCustomerRequest, stream grp
 		return err
 	}
 	for _, part := range []func(context.Context, gateway.CustomerID, func(*pb.ExportCustomerResponse) error) error{
-		s.exportDevices, s.exportEnrollments, s.exportDecisions, s.exportMessages, s.exportEvents,
+		s.exportDevices, s.exportEnrollments, s.exportDecisions, s.exportMessages, s.exportTasks, s.exportEvents,
 	} {
 		if err := part(ctx, id, stream.Send); err != nil {
 			return err
@@ -130,6 +130,21 @@ func (s *exportService) exportMessages(ctx context.Context, id gateway.CustomerI
 		part := &pb.ExportCustomerResponse{}
 		for _, m := range items {
 			part.Messages = append(part.Messages, s.message(ctx, m))
+		}
+		return send(part)
+	})
+}
+
+func (s *exportService) exportTasks(ctx context.Context, id gateway.CustomerID, send func(*pb.ExportCustomerResponse) error) error {
+	tasks := &taskService{base: s.base}
+	q := TaskQuery{Customer: id, Limit: exportPart}
+	return pages(func(cursor string) (Page[gateway.Task], error) {
+		q.Cursor = cursor
+		return s.Tasks.Tasks(ctx, q)
+	}, func(items []gateway.Task) error {
+		part := &pb.ExportCustomerResponse{}
+		for i := range items {
+			part.Tasks = append(part.Tasks, tasks.task(ctx, &items[i], ""))
 		}
 		return send(part)
 	})

@@ -97,6 +97,8 @@ type ExportCustomerResponse struct {
 	// Events, oldest first. A personal field that can no longer be opened shows
 	// as "[sealed]".
 	Events []*Event `protobuf:"bytes,7,rep,name=events,proto3" json:"events,omitempty"`
+	// Tasks that journeys gave to the staff about the customer, latest first.
+	Tasks []*Task `protobuf:"bytes,8,rep,name=tasks,proto3" json:"tasks,omitempty"`
 	// The households and accounts that the customer is, or was, in; in the first
 	// part only.
 	Memberships   []*Membership `protobuf:"bytes,50,rep,name=memberships,proto3" json:"memberships,omitempty"`
@@ -183,6 +185,13 @@ func (x *ExportCustomerResponse) GetEvents() []*Event {
 	return nil
 }
 
+func (x *ExportCustomerResponse) GetTasks() []*Task {
+	if x != nil {
+		return x.Tasks
+	}
+	return nil
+}
+
 func (x *ExportCustomerResponse) GetMemberships() []*Membership {
 	if x != nil {
 		return x.Memberships
@@ -194,10 +203,10 @@ var File_touchpoint_v1_export_proto protoreflect.FileDescriptor
 
 const file_touchpoint_v1_export_proto_rawDesc = "" +
 	"\n" +
-	"\x1atouchpoint/v1/export.proto\x12\rtouchpoint.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1atouchpoint/v1/common.proto\x1a\x1dtouchpoint/v1/customers.proto\x1a\x1atouchpoint/v1/groups.proto\x1a\x1atouchpoint/v1/events.proto\x1a\x1ctouchpoint/v1/messages.proto\"\x83\x01\n" +
+	"\x1atouchpoint/v1/export.proto\x12\rtouchpoint.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1atouchpoint/v1/common.proto\x1a\x1dtouchpoint/v1/customers.proto\x1a\x1atouchpoint/v1/groups.proto\x1a\x1atouchpoint/v1/events.proto\x1a\x1ctouchpoint/v1/messages.proto\x1a\x19touchpoint/v1/tasks.proto\"\x83\x01\n" +
 	"\x15ExportCustomerRequest\x126\n" +
 	"\bcustomer\x18\x01 \x01(\v2\x1a.touchpoint.v1.CustomerRefR\bcustomer\x122\n" +
-	"\bat_least\x18\x02 \x03(\v2\x17.touchpoint.v1.PositionR\aatLeast\"\xce\x03\n" +
+	"\bat_least\x18\x02 \x03(\v2\x17.touchpoint.v1.PositionR\aatLeast\"\xf9\x03\n" +
 	"\x16ExportCustomerResponse\x123\n" +
 	"\bcustomer\x18\x01 \x01(\v2\x17.touchpoint.v1.CustomerR\bcustomer\x12;\n" +
 	"\vexported_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
@@ -206,7 +215,8 @@ const file_touchpoint_v1_export_proto_rawDesc = "" +
 	"\venrollments\x18\x04 \x03(\v2\x19.touchpoint.v1.EnrollmentR\venrollments\x125\n" +
 	"\tdecisions\x18\x05 \x03(\v2\x17.touchpoint.v1.DecisionR\tdecisions\x122\n" +
 	"\bmessages\x18\x06 \x03(\v2\x16.touchpoint.v1.MessageR\bmessages\x12,\n" +
-	"\x06events\x18\a \x03(\v2\x14.touchpoint.v1.EventR\x06events\x12;\n" +
+	"\x06events\x18\a \x03(\v2\x14.touchpoint.v1.EventR\x06events\x12)\n" +
+	"\x05tasks\x18\b \x03(\v2\x13.touchpoint.v1.TaskR\x05tasks\x12;\n" +
 	"\vmemberships\x182 \x03(\v2\x19.touchpoint.v1.MembershipR\vmemberships2p\n" +
 	"\rExportService\x12_\n" +
 	"\x0eExportCustomer\x12$.touchpoint.v1.ExportCustomerRequest\x1a%.touchpoint.v1.ExportCustomerResponse0\x01B-Z+touchpoint/proto/touchpoint/v1;touchpointv1b\x06proto3"
@@ -236,7 +246,8 @@ var file_touchpoint_v1_export_proto_goTypes = []any{
 	(*Decision)(nil),               // 8: touchpoint.v1.Decision
 	(*Message)(nil),                // 9: touchpoint.v1.Message
 	(*Event)(nil),                  // 10: touchpoint.v1.Event
-	(*Membership)(nil),             // 11: touchpoint.v1.Membership
+	(*Task)(nil),                   // 11: touchpoint.v1.Task
+	(*Membership)(nil),             // 12: touchpoint.v1.Membership
 }
 var file_touchpoint_v1_export_proto_depIdxs = []int32{
 	2,  // 0: touchpoint.v1.ExportCustomerRequest.customer:type_name -> touchpoint.v1.CustomerRef
@@ -248,14 +259,15 @@ var file_touchpoint_v1_export_proto_depIdxs = []int32{
 	8,  // 6: touchpoint.v1.ExportCustomerResponse.decisions:type_name -> touchpoint.v1.Decision
 	9,  // 7: touchpoint.v1.ExportCustomerResponse.messages:type_name -> touchpoint.v1.Message
 	10, // 8: touchpoint.v1.ExportCustomerResponse.events:type_name -> touchpoint.v1.Event
-	11, // 9: touchpoint.v1.ExportCustomerResponse.memberships:type_name -> touchpoint.v1.Membership
-	0,  // 10: touchpoint.v1.ExportService.ExportCustomer:input_type -> touchpoint.v1.ExportCustomerRequest
-	1,  // 11: touchpoint.v1.ExportService.ExportCustomer:output_type -> touchpoint.v1.ExportCustomerResponse
-	11, // [11:12] is the sub-list for method output_type
-	10, // [10:11] is the sub-list for method input_type
-	10, // [10:10] is the sub-list for extension type_name
-	10, // [10:10] is the sub-list for extension extendee
-	0,  // [0:10] is the sub-list for field type_name
+	11, // 9: touchpoint.v1.ExportCustomerResponse.tasks:type_name -> touchpoint.v1.Task
+	12, // 10: touchpoint.v1.ExportCustomerResponse.memberships:type_name -> touchpoint.v1.Membership
+	0,  // 11: touchpoint.v1.ExportService.ExportCustomer:input_type -> touchpoint.v1.ExportCustomerRequest
+	1,  // 12: touchpoint.v1.ExportService.ExportCustomer:output_type -> touchpoint.v1.ExportCustomerResponse
+	12, // [12:13] is the sub-list for method output_type
+	11, // [11:12] is the sub-list for method input_type
+	11, // [11:11] is the sub-list for extension type_name
+	11, // [11:11] is the sub-list for extension extendee
+	0,  // [0:11] is the sub-list for field type_name
 }
 
 func init() { file_touchpoint_v1_export_proto_init() }
@@ -268,6 +280,7 @@ func file_touchpoint_v1_export_proto_init() {
 	file_touchpoint_v1_groups_proto_init()
 	file_touchpoint_v1_events_proto_init()
 	file_touchpoint_v1_messages_proto_init()
+	file_touchpoint_v1_tasks_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{

@@ -31,8 +31,8 @@ const (
 // ExportService answers a customer who asks what is stored about him.
 type ExportServiceClient interface {
 	// ExportCustomer reads everything: profile and consents, devices present and
-	// former, enrollments, decisions, messages with their states, and events with
-	// their personal fields opened. The parts come in this order, each as often
+	// former, enrollments, decisions, messages with their states, tasks, and events
+	// with their personal fields opened. The parts come in this order, each as often
 	// as it takes. It needs the role crm.
 	//
 	//	{"customer": {"external_id": "K-100042"}}
@@ -73,8 +73,8 @@ type ExportService_ExportCustomerClient = grpc.ServerStreamingClient[ExportCusto
 // ExportService answers a customer who asks what is stored about him.
 type ExportServiceServer interface {
 	// ExportCustomer reads everything: profile and consents, devices present and
-	// former, enrollments, decisions, messages with their states, and events with
-	// their personal fields opened. The parts come in this order, each as often
+	// former, enrollments, decisions, messages with their states, tasks, and events
+	// with their personal fields opened. The parts come in this order, each as often
 	// as it takes. It needs the role crm.
 	//
 	//	{"customer": {"external_id": "K-100042"}}

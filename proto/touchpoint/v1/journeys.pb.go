@@ -1281,8 +1281,8 @@ type PublishJourneyRequest struct {
 	// With EXISTING_POLICY_ENROLL: at most so many of them a day, over the whole
 	// installation; 0 means all at once. Example: 500.
 	ExistingPerDay int32 `protobuf:"varint,60,opt,name=existing_per_day,json=existingPerDay,proto3" json:"existing_per_day,omitempty"`
-	// New traits begin empty instead of being filled from history: unknown until
-	// their window was seen in full.
+	// New traits begin empty instead of being filled from history: they count from
+	// now on.
 	NoFill        bool `protobuf:"varint,61,opt,name=no_fill,json=noFill,proto3" json:"no_fill,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
