@@ -38,73 +38,95 @@ var spared = []string{"world.go"}
 // build writes the changed source of the target and an overlay for the go
 // command, and returns the mutants.
 func build(out string) (mutants []mutant, overlay string, err error) {
-	dir, err := filepath.Abs(target)
-	if err != nil {
-		return nil, "", err
-	}
-	fset := token.NewFileSet()
-	var files []*ast.File
-	var names []string
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, "", err
-	}
-	for _, e := range entries {
-		if !strings.HasSuffix(e.Name(), ".go") || strings.HasSuffix(e.Name(), "_test.go") {
-			continue
-		}
-		f, err := parser.ParseFile(fset, filepath.Join(dir, e.Name()), nil, parser.ParseComments)
-		if err != nil {
-			return nil, "", err
-		}
-		files, names = append(files, f), append(names, e.Name())
-	}
-	info := &types.Info{Types: map[ast.Expr]types.TypeAndValue{}, Defs: map[*ast.Ident]types.Object{}, Uses: map[*ast.Ident]types.Object{}}
-	imp, err := compiled(fset)
-	if err != nil {
-		return nil, "", err
-	}
-	if _, err := (&types.Config{Importer: imp}).Check("touchpoint/"+target, fset, files, info); err != nil {
-		return nil, "", err
-	}
-	replace := map[string]string{}
 	src := filepath.Join(out, "src")
 	if err := os.MkdirAll(src, 0o755); err != nil {
 		return nil, "", err
 	}
-	for i, f := range files {
-		if slices.Contains(spared, names[i]) {
+	p, err := load()
+	if err != nil {
+		return nil, "", err
+	}
+	replace := map[string]string{}
+	for i := range p.files {
+		if slices.Contains(spared, p.names[i]) {
 			continue
 		}
-		text, err := os.ReadFile(filepath.Join(dir, names[i]))
+		text, err := p.mutate(i, &mutants)
 		if err != nil {
 			return nil, "", err
 		}
-		m := &mutator{fset: fset, info: info, src: text, file: names[i], seen: map[string]int{}, done: map[ast.Expr]bool{},
-			skip: map[ast.Node]bool{}, mutants: &mutants, imports: map[string]bool{}}
-		for _, im := range f.Imports {
-			path, _ := strconv.Unquote(im.Path.Value)
-			m.imports[path[strings.LastIndexByte(path, '/')+1:]] = im.Name == nil
-		}
-		m.walk(f)
-		changed := filepath.Join(src, names[i]+".txt") // no package of its own
-		if err := os.WriteFile(changed, m.render(), 0o644); err != nil {
+		changed := filepath.Join(src, p.names[i]+".txt") // no package of its own
+		if err := os.WriteFile(changed, text, 0o644); err != nil {
 			return nil, "", err
 		}
-		replace[filepath.Join(dir, names[i])] = changed
+		replace[filepath.Join(p.dir, p.names[i])] = changed
 	}
-	help := strings.NewReplacer("PACKAGE", files[0].Name.Name, "TOTAL", strconv.Itoa(len(mutants))).Replace(helper)
+	help := strings.NewReplacer("PACKAGE", p.files[0].Name.Name, "TOTAL", strconv.Itoa(len(mutants))).Replace(helper)
 	changed := filepath.Join(src, "zz_mutants.go.txt")
 	if err := os.WriteFile(changed, []byte(help), 0o644); err != nil {
 		return nil, "", err
 	}
-	replace[filepath.Join(dir, "zz_mutants.go")] = changed
+	replace[filepath.Join(p.dir, "zz_mutants.go")] = changed
 	data, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
 		return nil, "", err
 	}
 	overlay = filepath.Join(out, "overlay.json")
 	return mutants, overlay, os.WriteFile(overlay, data, 0o644)
+}
+
+// source is the package that is mutated, parsed and with its types.
+type source struct {
+	dir   string
+	fset  *token.FileSet
+	files []*ast.File
+	names []string
+	info  *types.Info
+}
+
+func load() (*source, error) {
+	dir, err := filepath.Abs(target)
+	if err != nil {
+		return nil, err
+	}
+	p := &source{dir: dir, fset: token.NewFileSet(), info: &types.Info{Types: map[ast.Expr]types.TypeAndValue{},
+		Defs: map[*ast.Ident]types.Object{}, Uses: map[*ast.Ident]types.Object{}}}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), ".go") || strings.HasSuffix(e.Name(), "_test.go") {
+			continue
+		}
+		f, err := parser.ParseFile(p.fset, filepath.Join(dir, e.Name()), nil, parser.ParseComments)
+		if err != nil {
+			return nil, err
+		}
+		p.files, p.names = append(p.files, f), append(p.names, e.Name())
+	}
+	imp, err := compiled(p.fset)
+	if err != nil {
+		return nil, err
+	}
+	_, err = (&types.Config{Importer: imp}).Check("touchpoint/"+target, p.fset, p.files, p.info)
+	return p, err
+}
+
+// mutate returns the text of a file with all its mutants in it.
+func (p *source) mutate(i int, mutants *[]mutant) ([]byte, error) {
+	text, err := os.ReadFile(filepath.Join(p.dir, p.names[i]))
+	if err != nil {
+		return nil, err
+	}
+	m := &mutator{fset: p.fset, info: p.info, src: text, file: p.names[i], seen: map[string]int{}, done: map[ast.Expr]bool{},
+		skip: map[ast.Node]bool{}, mutants: mutants, imports: map[string]bool{}}
+	for _, im := range p.files[i].Imports {
+		path, _ := strconv.Unquote(im.Path.Value)
+		m.imports[path[strings.LastIndexByte(path, '/')+1:]] = im.Name == nil
+	}
+	m.walk(p.files[i])
+	return m.render(), nil
 }
 
 // compiled reads the types of the imported packages from the build cache.
