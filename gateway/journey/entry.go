@@ -71,7 +71,7 @@ func (p *Partition) tryTrigger(v *version, c *customer, ev *gateway.Event) {
 			return
 		}
 		if p.now-ev.OccurredAt > gateway.Instant(p.maxAge(v)) {
-			p.decideEntry(v, gateway.Decision{Reason: gateway.ReasonTooLateToAct, Customer: c.id, Rule: "max_event_age " + p.maxAge(v).String()}, ev)
+			p.tooLate(v, c, ev)
 			return
 		}
 		p.enter(&entry{v: v, c: c, ev: ev, trigger: triggerID(ev), device: ev.Device, since: ev.OccurredAt})
