@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -13,6 +14,7 @@ import (
 func report(o options, t *tester, chosen []mutant, results []result) error {
 	reasons := explained(o.doc)
 	tested, killed, unreached := 0, 0, 0
+	byOperator := map[string]*[2]int{} // tested, killed
 	var open, known []string
 	for i, m := range chosen {
 		r := results[i]
@@ -20,8 +22,15 @@ func report(o options, t *tester, chosen []mutant, results []result) error {
 			continue // stopped before
 		}
 		tested++
+		op := byOperator[m.operator()]
+		if op == nil {
+			op = new([2]int)
+			byOperator[m.operator()] = op
+		}
+		op[0]++
 		if r.Killed != "" {
 			killed++
+			op[1]++
 			continue
 		}
 		note := ""
@@ -45,6 +54,11 @@ func report(o options, t *tester, chosen []mutant, results []result) error {
 	if tested == 0 {
 		return errors.New("nothing was tested")
 	}
+	fmt.Println()
+	for _, name := range slices.Sorted(maps.Keys(byOperator)) {
+		n := byOperator[name]
+		fmt.Printf("%-9s %5d mutants, %5.1f %%\n", name, n[0], 100*float64(n[1])/float64(n[0]))
+	}
 	share := float64(killed) / float64(tested)
 	fmt.Printf("\n%d mutants tested, %d failed a test: %.1f %%; %d survived, %d of them by no test's way\n",
 		tested, killed, 100*share, tested-killed, unreached)
@@ -53,6 +67,9 @@ func report(o options, t *tester, chosen []mutant, results []result) error {
 	}
 	return nil
 }
+
+// operator is the kind of change: negate, drop, bound, …
+func (m mutant) operator() string { return strings.Fields(m.Key)[2] }
 
 // explained reads the keys of docs/mutation.md: table rows whose first cell is
 // a key in backquotes.
