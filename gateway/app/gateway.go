@@ -217,8 +217,12 @@ func (g *Gateway) openVault(ctx context.Context) error {
 
 func (g *Gateway) openProducts(context.Context) error {
 	registry, err := loadProducts(g.cfg.Products)
+	if err != nil {
+		return err
+	}
 	g.registry = registry
-	return err
+	g.cfg.Rules.Uploads = uploads(g.cfg.Rules.Uploads, registry)
+	return nil
 }
 
 func (g *Gateway) openIngest(context.Context) error {

@@ -39,3 +39,23 @@ func definitionEnv(channels []string, products *devices.Registry) journey.Env {
 	}
 	return env
 }
+
+// uploads adds the models that upload in bulk to those that the rules name.
+func uploads(named map[string]journey.Upload, products *devices.Registry) map[string]journey.Upload {
+	out := maps.Clone(named)
+	for _, model := range products.Models() {
+		p := products.Lookup(model)
+		if p.UploadInterval == 0 {
+			continue
+		}
+		if out == nil {
+			out = map[string]journey.Upload{}
+		}
+		u := journey.Upload{Interval: journey.Duration(p.UploadInterval.Milliseconds())}
+		if p.Strict { // else it may send types that are not declared
+			u.Events = slices.Sorted(maps.Keys(p.Events))
+		}
+		out[model] = u
+	}
+	return out
+}

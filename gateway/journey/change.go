@@ -82,6 +82,10 @@ const (
 	opCase                 // a complaint of a customer
 )
 
+const (
+	opHeard = iota + 140 // a device told what happened up to a time
+)
+
 // do records a change and applies it.
 func do[C change](p *Partition, c C) {
 	c.encode(&p.enc)
@@ -171,6 +175,9 @@ func (d *decoder) rareChange(p *Partition) change {
 		return caseChange{gateway.CustomerID(d.fixed()), d.complaint()}
 	case opRules:
 		return rulesChange{d.fixed(), d.int()}
+	}
+	if d.op >= opHeard && d.op < opHeard+10 {
+		return d.langChange()
 	}
 	if d.op >= opMember && d.op <= opContact {
 		return d.moveChange()

@@ -47,7 +47,7 @@ func (d *decoder) publishChange() change {
 func (c publishChange) apply(p *Partition) {
 	j := p.journeyNamed(c.name)
 	if j == nil {
-		j = &journey{index: len(p.journeys), name: c.name, state: gateway.JourneyDraft}
+		j = &journey{p: p, index: len(p.journeys), name: c.name, state: gateway.JourneyDraft}
 		p.journeys = append(p.journeys, j)
 	}
 	v := &version{journey: j, number: c.number, def: c.def, text: c.text, existing: c.existing,
@@ -73,7 +73,7 @@ func (p *Partition) defineTrait(spec *traitSpec) *trait {
 			return t
 		}
 	}
-	t := newTrait(len(p.traits), spec, p.now)
+	t := p.newTrait(len(p.traits), spec, p.now)
 	p.traits = append(p.traits, t)
 	et := p.eventType(spec.event)
 	et.traits = append(et.traits, t)

@@ -259,6 +259,7 @@ func (p *Partition) linkStrays(c *customer) {
 func (p *Partition) unlink(d *device) {
 	if d.owner != nil {
 		d.owner.devices = slices.DeleteFunc(d.owner.devices, func(id gateway.DeviceID) bool { return id == d.id })
+		p.hurry(d.owner)
 		d.owner = nil
 	}
 	id := d.present()

@@ -34,6 +34,9 @@ type Config struct {
 	// DeviceStates are what a device may be doing, such as brewing; journeys name
 	// them in their context.
 	DeviceStates map[string]DeviceState `yaml:"device_states"`
+	// Uploads are the models that send what happened in bulk. The application
+	// takes them from the product profiles.
+	Uploads map[string]Upload `yaml:"uploads"`
 	// Suspension stops marketing while a complaint is open.
 	Suspension Suspension `yaml:"suspension"`
 	// Channels is the order for customers who state none.
@@ -134,6 +137,11 @@ func (c Config) Validate() error {
 	for purpose, percent := range c.Holdout {
 		if percent < 0 || percent > 100 {
 			return gateway.InvalidField("holdout."+string(purpose), "%v is not in 0…100", percent)
+		}
+	}
+	for _, model := range sortedKeys(c.Uploads) {
+		if c.Uploads[model].Interval <= 0 {
+			return gateway.InvalidField("uploads."+model+".interval", "is missing; write a duration such as 24h")
 		}
 	}
 	for i, r := range c.Caps {

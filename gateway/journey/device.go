@@ -69,6 +69,9 @@ func (p *Partition) deviceEvent(in *gateway.Input) gateway.Outcome {
 	}
 	do(p, seenChange{ev.Device, id, d})
 	changed := p.noteState(d, ev)
+	if len(p.cfg.Uploads) > 0 {
+		p.hearDevice(d, ev)
+	}
 	if d.owner != nil && ev.OccurredAt >= d.ownedFrom { // the plain case
 		owner := d.owner.id
 		p.take(d.owner, ev)

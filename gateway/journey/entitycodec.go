@@ -136,6 +136,7 @@ const (
 	enrollmentAbsence
 	enrollmentConverted
 	enrollmentStands
+	enrollmentOverdue
 )
 
 func (e *encoder) enrollment(v *enrollment) {
@@ -147,7 +148,8 @@ func (e *encoder) enrollment(v *enrollment) {
 	e.string(v.key)
 	e.int(int64(v.step))
 	e.byte(byte(boolInt(v.waiting)*enrollmentWaiting | boolInt(v.absence)*enrollmentAbsence |
-		boolInt(v.converted)*enrollmentConverted | boolInt(v.stand != nil)*enrollmentStands | int(v.hold)<<6))
+		boolInt(v.converted)*enrollmentConverted | boolInt(v.stand != nil)*enrollmentStands |
+		boolInt(v.overdue)*enrollmentOverdue | int(v.hold)<<6))
 	e.byte(byte(v.arm))
 	e.uint(uint64(v.visits))
 	e.uint(v.done)
@@ -183,6 +185,7 @@ func (d *decoder) enrollment(p *Partition) (v enrollment) {
 	v.device, v.product, v.key = gateway.DeviceID(d.fixed()), d.string(), d.string()
 	v.step = int(d.int())
 	flags := d.byte()
+	v.overdue = flags&enrollmentOverdue != 0
 	v.waiting, v.absence, v.converted = flags&enrollmentWaiting != 0, flags&enrollmentAbsence != 0, flags&enrollmentConverted != 0
 	v.arm, v.visits, v.done, v.skip, v.split = arm8(d.byte()), uint32(d.uint()), d.uint(), d.uint(), d.string()
 	v.enteredAt = d.at()
@@ -296,10 +299,14 @@ func (e *encoder) device(v *device, oldest uint16) {
 	e.seen(&v.seen, oldest)
 	e.string(v.facts.where())
 	e.activity(v.facts.doing())
+	e.heard(v.facts.hearing())
 }
 
 func (d *decoder) device() *device {
 	v := &device{id: gateway.DeviceID(d.fixed()), product: d.string(), owners: d.owners(), seen: d.seen()}
 	v.know(d.string(), d.activity())
+	if h := d.heard(); h != (heard{}) {
+		v.fact().heard = h
+	}
 	return v
 }

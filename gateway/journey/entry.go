@@ -155,6 +155,9 @@ func (s *silence) fire(p *Partition) {
 		return
 	}
 	k := s.c.counter(s.trait, 0)
+	if s.waitsForUpload(p, j, k) {
+		return
+	}
 	do(p, flagsChange{counterRef{s.c.id, s.trait, 0}, k.flags&^unobserved | latched})
 	v := j.active
 	if s.trait.ignore != 0 && s.trait.spec.silence.after(k.last) <= s.trait.ignore {

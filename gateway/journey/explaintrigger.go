@@ -109,12 +109,16 @@ func (x *explainer) silence(c *gateway.ExplainCheck) {
 		return
 	}
 	c.Since, c.Until = k.last, t.spec.silence.after(k.last)
+	known, by := x.p.knownAt(x.c, t.spec.event, c.Until)
 	switch {
 	case k.flags&latched != 0:
 		c.Rule += " fired"
 		c.Result = gateway.CheckHolds
-	case c.Until < x.p.observed:
+	case known < x.p.observed:
 		c.Result = gateway.CheckHolds
+	case c.Until < x.p.now && by != 0:
+		c.Result, c.Reason = gateway.CheckUnknown, gateway.ReasonUnobserved
+		c.Until, c.Values = known, append(c.Values, gateway.Property{Key: "device", Value: gateway.String(by.String())})
 	case c.Until < x.p.now:
 		c.Result, c.Reason = gateway.CheckUnknown, gateway.ReasonUnobserved
 	default:

@@ -55,6 +55,7 @@ type activity struct {
 type facts struct {
 	zone string // where it stands
 	activity
+	heard // of a model that uploads in bulk
 }
 
 // where returns the device's zone, "" when it is not known.
@@ -75,11 +76,9 @@ func (f *facts) doing() activity {
 
 // know changes a device's facts; only changes call it.
 func (d *device) know(zone string, a activity) {
-	switch next := (facts{zone, a}); {
-	case d.facts != nil:
-		*d.facts = next
-	case next != facts{}:
-		d.facts = &next
+	if d.facts != nil || zone != "" || a != (activity{}) {
+		f := d.fact()
+		f.zone, f.activity = zone, a
 	}
 }
 

@@ -133,7 +133,7 @@ func (p *Partition) migrate(j *journey, c *customer) {
 // moveTo gives an enrollment another version; false when it stays on its own.
 func (p *Partition) moveTo(e *enrollment, to *version) bool {
 	if to.migrate == "restart" {
-		e.v, e.step, e.waiting, e.absence, e.holdFrom, e.due = to, 0, false, false, 0, p.now
+		e.v, e.step, e.waiting, e.absence, e.overdue, e.holdFrom, e.due = to, 0, false, false, false, 0, p.now
 		e.done, e.skip, e.stand = 0, 0, nil
 		return true
 	}
@@ -146,7 +146,7 @@ func (p *Partition) moveTo(e *enrollment, to *version) bool {
 	i := to.def.stepIndex(id)
 	if target, named := to.def.target(id); i < 0 && named {
 		e.v, e.step, e.done, e.skip = to, target, done, skip
-		e.waiting, e.absence, e.holdFrom, e.due, e.stand = false, false, 0, p.now, nil
+		e.waiting, e.absence, e.overdue, e.holdFrom, e.due, e.stand = false, false, false, 0, p.now, nil
 		return true
 	}
 	if i < 0 {
@@ -234,6 +234,8 @@ func (p *Partition) rewait(e *enrollment) {
 		return
 	}
 	w := &e.v.def.steps[e.step].wait
+	before := e.due
+	defer func() { e.overdue = e.overdue && e.absence && e.due == before }()
 	switch w.kind {
 	case waitFor:
 		e.due, e.absence = max(w.duration.after(e.waitFrom), p.now), false

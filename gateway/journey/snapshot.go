@@ -186,7 +186,7 @@ func (d *decoder) journeys(p *Partition) {
 }
 
 func (d *decoder) oneJourney(p *Partition, since []trait) {
-	j := &journey{index: len(p.journeys), name: d.string()}
+	j := &journey{p: p, index: len(p.journeys), name: d.string()}
 	p.journeys = append(p.journeys, j)
 	for range d.length(3) {
 		v := &version{journey: j, number: uint32(d.uint()), text: d.bytes(), existing: d.bool(), migrate: d.string(),
@@ -225,7 +225,7 @@ func (d *decoder) traitsOf(p *Partition, v *version, since []trait) {
 			return
 		}
 		if p.traits[id] == nil {
-			t := newTrait(int(id), &v.def.traits[i], since[id].since)
+			t := p.newTrait(int(id), &v.def.traits[i], since[id].since)
 			t.awaits, t.ignore = since[id].awaits, since[id].ignore
 			p.traits[id] = t
 		}

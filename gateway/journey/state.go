@@ -117,6 +117,7 @@ type enrollment struct {
 	step      int  // where it stands; toEnd when it ended
 	waiting   bool // the step was begun and waits for due or an event
 	absence   bool // due stands for an event that did not come
+	overdue   bool // it is due, but a device may yet upload the event
 	arm       arm8
 	converted bool
 	visits    uint32
@@ -226,6 +227,7 @@ func (d *device) present() gateway.CustomerID {
 type trait struct {
 	id    int
 	rules uint64 // bits of the rules' traits that it is; derived
+	p     *Partition
 	key   string // canonical text of what it counts
 	spec  traitSpec
 	form  form // of spec
@@ -236,8 +238,8 @@ type trait struct {
 	ignore gateway.Instant
 }
 
-func newTrait(id int, spec *traitSpec, since gateway.Instant) *trait {
-	return &trait{id: id, key: traitKey(spec), spec: *spec, form: spec.form(), since: since}
+func (p *Partition) newTrait(id int, spec *traitSpec, since gateway.Instant) *trait {
+	return &trait{id: id, p: p, key: traitKey(spec), spec: *spec, form: spec.form(), since: since}
 }
 
 // eventType indexes by name who cares for events of that type.
@@ -252,6 +254,7 @@ type eventType struct {
 
 // journey is one journey with its versions.
 type journey struct {
+	p        *Partition
 	index    int
 	name     string
 	state    gateway.JourneyState // of the active version

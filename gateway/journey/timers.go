@@ -191,7 +191,11 @@ func (e *enrollment) timer() (gateway.Instant, bool, uint64) {
 	if e.stand != nil {
 		id |= lastOfInstant
 	}
-	return e.due, e.absence, id
+	due := e.due
+	if e.overdue {
+		due, _ = e.v.journey.p.knownAt(e.c, e.awaits(), due)
+	}
+	return due, e.absence, id
 }
 func (e *enrollment) queue() *queued { return &e.queued }
 
@@ -243,7 +247,11 @@ func (s *silence) timer() (due gateway.Instant, absence bool, id uint64) {
 	if k == nil || k.flags&latched != 0 {
 		return 0, true, 0
 	}
-	return s.trait.spec.silence.after(k.last), true, (mix(uint64(s.c.id)) ^ uint64(s.trait.id)) >> 1
+	due = s.trait.spec.silence.after(k.last)
+	if k.flags&unobserved != 0 {
+		due, _ = s.trait.p.knownAt(s.c, s.trait.spec.event, due)
+	}
+	return due, true, (mix(uint64(s.c.id)) ^ uint64(s.trait.id)) >> 1
 }
 func (s *silence) queue() *queued { return &s.queued }
 

@@ -14,7 +14,7 @@ const maxStride = 4 * maxSteps
 // on a copy and puts it once.
 func (p *Partition) walk(e *enrollment, ev *gateway.Event) {
 	next := *e
-	next.waiting, next.absence, next.due = false, false, 0
+	next.waiting, next.absence, next.overdue, next.due = false, false, false, 0
 	for range maxStride {
 		if next.step == toEnd {
 			p.finish(&next, gateway.ReasonCompleted, ev, "")
@@ -111,7 +111,7 @@ func (p *Partition) branch(e *enrollment, s *step) int {
 func (p *Partition) leave(e *enrollment, to int, ev *gateway.Event) {
 	next := *e
 	next.completed(e.step)
-	next.step, next.waiting, next.absence, next.due, next.changedAt = to, false, false, 0, p.now
+	next.step, next.waiting, next.absence, next.overdue, next.due, next.changedAt = to, false, false, false, 0, p.now
 	if e.v.journey.state == gateway.JourneyPaused {
 		next.due = p.now
 		p.put(&next)
@@ -147,6 +147,7 @@ func (e *enrollment) fire(p *Partition) {
 			return
 		}
 		p.walk(e, nil)
+	case s.kind == stepWait && s.wait.kind == waitEvent && e.waitsForUpload(p):
 	case s.kind == stepWait && s.wait.kind == waitEvent:
 		p.stepDecision(e, gateway.ReasonTimedOut, "", s.wait.until.event)
 		p.leave(e, s.wait.onTimeout, nil)
@@ -217,7 +218,7 @@ func (p *Partition) finish(e *enrollment, reason gateway.Reason, ev *gateway.Eve
 		d.EventID = clone(ev.ID)
 	}
 	p.decideFor(e, d)
-	e.step, e.waiting, e.absence, e.stand = toEnd, false, false, nil
+	e.step, e.waiting, e.absence, e.overdue, e.stand = toEnd, false, false, false, nil
 	e.endedAt, e.changedAt, e.endReason = p.now, p.now, reason
 	e.due = p.now
 	if g := e.v.def.goal; g != nil && !e.converted {
@@ -252,7 +253,7 @@ func (e *enrollment) view() gateway.Enrollment {
 		v.Arm = e.arm.String()
 	}
 	if !e.ended() {
-		v.WaitsUntil = e.due
+		v.WaitsUntil, _, _ = e.timer()
 		if e.step >= 0 {
 			v.Step = e.v.def.steps[e.step].id
 		}
