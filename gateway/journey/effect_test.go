@@ -112,3 +112,40 @@ func TestEffectFromRecords(t *testing.T) {
 		t.Errorf("the records say %+v, it was %+v", fromRecords, truth)
 	}
 }
+
+// TestDefaultHoldout: the effect of marketing is measured unless its author
+// switches the holdout off; service has none unless he asks for one.
+func TestDefaultHoldout(t *testing.T) {
+	const customers = 4000
+	for _, c := range []struct {
+		head      string
+		low, high int // customers held out
+	}{
+		{"purpose: marketing", customers * 8 / 100, customers * 12 / 100},
+		{"purpose: marketing\nholdout: 0\nholdout_reason: required by law", 0, 0},
+		{"purpose: service", 0, 0},
+		{"purpose: service\nholdout: 50", customers * 47 / 100, customers * 53 / 100},
+	} {
+		w := newWorld(t, Config{}, 1)
+		w.clock = modelStart
+		w.submit(0, gateway.Input{Command: gateway.PublishJourney{Journey: "offer", Version: 1, Effective: modelStart, Definition: []byte(
+			"name: offer\n" + c.head + "\ntrigger: {event: call_ended}\nsteps: [{id: rest, wait: {for: 1h}}]\n")}})
+		var inputs []gateway.Input
+		for id := gateway.CustomerID(1); id <= customers; id++ {
+			inputs = append(inputs, gateway.Input{Command: gateway.SetConsent{Customer: id, Purpose: gateway.PurposeMarketing, Granted: true, At: w.clock}},
+				gateway.Input{Event: gateway.Event{Type: "call_ended", ID: "1", Customer: id, OccurredAt: w.clock, ReceivedAt: w.clock}})
+		}
+		w.submit(0, inputs...)
+		held := 0
+		for _, cust := range w.parts[0].customers {
+			for _, e := range cust.enrollments {
+				if e.arm == armHoldout {
+					held++
+				}
+			}
+		}
+		if held < c.low || held > c.high {
+			t.Errorf("%s: %d of %d are held out, want %d to %d", c.head, held, customers, c.low, c.high)
+		}
+	}
+}
