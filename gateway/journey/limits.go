@@ -162,6 +162,9 @@ func (p *Partition) capEntry(en *entry) (gateway.Reason, string, gateway.Propert
 	}
 	j := en.v.journey
 	if en.grant == denied {
+		if l := j.limitsOf(); l.closedVersion == en.v.number {
+			return gateway.ReasonEntryCap, a.String(), frees(l.closed)
+		}
 		return gateway.ReasonEntryCap, a.String(), nil
 	}
 	if p.coordinates(j) {

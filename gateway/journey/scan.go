@@ -87,8 +87,11 @@ func (p *Partition) meets(v *version, c *customer) (list []*counter) {
 // means that the pace of such entries allows no more now.
 func (p *Partition) enterExisting(j *journey, c *customer) bool {
 	v := j.active
-	if v.pace > 0 && j.state == gateway.JourneyPaused {
+	switch {
+	case j.state == gateway.JourneyPaused && v.pace > 0:
 		return true // the scan begins anew on resume
+	case j.state != gateway.JourneyPaused && j.state != gateway.JourneyPublished:
+		return true // nobody enters, and no latch is used up
 	}
 	if v.def.trigger.schedule != nil {
 		p.armSchedule(j, c)
