@@ -234,6 +234,11 @@ func childrenOf(e celast.Expr) (out []celast.Expr) {
 		return append(out, call.Args()...)
 	case celast.ListKind:
 		return e.AsList().Elements()
+	case celast.MapKind:
+		for _, entry := range e.AsMap().Entries() {
+			out = append(out, entry.AsMapEntry().Key(), entry.AsMapEntry().Value())
+		}
+		return out
 	case celast.ComprehensionKind:
 		c := e.AsComprehension()
 		return []celast.Expr{c.IterRange(), c.AccuInit(), c.LoopCondition(), c.LoopStep(), c.Result()}

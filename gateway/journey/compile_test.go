@@ -222,6 +222,7 @@ func TestDuration(t *testing.T) {
 }
 
 func TestConfigValidate(t *testing.T) {
+	from, to := []string{"start"}, []string{"stop"}
 	tests := []struct {
 		c    Config
 		want string
@@ -234,14 +235,35 @@ func TestConfigValidate(t *testing.T) {
 		{Config{QuietHours: []QuietHours{{From: 5, To: 5}}}, "quiet_hours[0].to: equals from; the interval is empty"},
 		{Config{QuietHours: []QuietHours{{To: 5, OnHit: "drop"}}}, `quiet_hours[0].on_hit: "drop" is not hold or discard`},
 		{Config{Holdout: map[gateway.Purpose]float64{"marketing": 101}}, "holdout.marketing: 101 is not in 0…100"},
+		{Config{Caps: []CapRule{{Name: "a", Max: 1, Calendar: "day", Per: 1}}}, "caps[0].calendar: excludes per; keep one"},
+		{Config{Caps: []CapRule{{Name: "a", Max: 1, Per: -1}}}, "caps[0].per: is missing; write a duration such as 7d, or calendar: day"},
+		{Config{Caps: []CapRule{{Name: "a", Max: 1, Per: 1, Scope: "firm"}}}, `caps[0].scope: "firm" is not group or customer`},
+		{Config{Holdout: map[gateway.Purpose]float64{"marketing": -1}}, "holdout.marketing: -1 is not in 0…100"},
 		{Config{Partitions: 2, Partition: 2}, "partition: 2 is not in 0…1"},
+		{Config{Partitions: -1}, "partitions: -1 is negative"},
+		{Config{Partition: -1}, "partition: -1 is not in 0…0"},
+		{Config{Partition: 1}, "partition: 1 is not in 0…0"},
+		{Config{DeviceStates: map[string]DeviceState{"idle": {From: from, To: to}}}, "device_states.idle: is no name for a state; idle and unknown are taken, a name holds a-z, 0-9, - and _"},
+		{Config{DeviceStates: map[string]DeviceState{"unknown": {From: from, To: to}}}, "device_states.unknown: is no name for a state; idle and unknown are taken, a name holds a-z, 0-9, - and _"},
+		{Config{DeviceStates: map[string]DeviceState{"On": {From: from, To: to}}}, "device_states.On: is no name for a state; idle and unknown are taken, a name holds a-z, 0-9, - and _"},
+		{Config{DeviceStates: map[string]DeviceState{"on": {From: from}}}, "device_states.on: needs from and to: the event types that begin and end it"},
+		{Config{DeviceStates: map[string]DeviceState{"on": {To: to}}}, "device_states.on: needs from and to: the event types that begin and end it"},
+		{Config{DeviceStates: map[string]DeviceState{"on": {From: from, To: to, Max: -1}}}, "device_states.on.max: is negative"},
+		{Config{DeviceStates: map[string]DeviceState{"on": {From: from, To: to}, "up": {From: from, To: to}}}, "device_states.on.from: names an event type that begins up, too"},
+		{Config{Suspension: Suspension{OnHit: "drop"}}, `suspension.on_hit: "drop" is not hold or discard`},
+		{Config{Segments: []Rule{{"a", ""}}}, "segments[0].when: is missing; write a condition such as trait.brews >= 100"},
 	}
 	for _, tt := range tests {
 		if err := tt.c.Validate(); fmt.Sprint(err) != tt.want {
 			t.Errorf("got %v, want %s", err, tt.want)
 		}
 	}
-	if err := (Config{}).WithDefaults().Validate(); err != nil {
-		t.Error(err)
+	for i, good := range []Config{Config{}.WithDefaults(), {Partitions: 2, Partition: 1}, {Holdout: map[gateway.Purpose]float64{"marketing": 100, "service": 0}},
+		{Caps: []CapRule{{Name: "a", Max: 1, Calendar: "day"}, {Name: "b", Max: 2, Calendar: "week"}, {Name: "c", Max: 3, Calendar: "month", Scope: "customer"}}},
+		{QuietHours: []QuietHours{{To: 5, OnHit: "hold"}, {To: 5, OnHit: "discard"}, {From: 5}}}, {Suspension: Suspension{OnHit: "hold"}}, {Suspension: Suspension{OnHit: "discard"}},
+		{DeviceStates: map[string]DeviceState{"on": {From: from, To: to}, "up": {From: to, To: from}}}} {
+		if err := good.Validate(); err != nil {
+			t.Errorf("%d: %v", i, err)
+		}
 	}
 }

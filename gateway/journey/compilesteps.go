@@ -152,7 +152,7 @@ func (c *compiler) send(s *step, o *object) {
 }
 
 func (c *compiler) templates(s *step, o *object) {
-	if len(o.n.keys) == 0 && o.n.kind == nodeMap && !o.broken("") {
+	if len(o.n.keys) == 0 {
 		o.fault("en", "is missing; write at least one locale")
 	}
 	byLocale := map[string]Template{}

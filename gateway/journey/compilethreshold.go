@@ -14,18 +14,19 @@ type level struct {
 
 var levelKinds = []string{"above", "below", "at_least", "at_most"}
 
-// holds reports whether a trait's value has reached the bound.
+// holds reports whether a trait's value, which is a number, has reached the
+// bound.
 func (t *trigger) holds(v gateway.Value) bool {
-	f, ok := v.AsFloat()
+	f, _ := v.AsFloat()
 	switch l := t.level; l.kind {
 	case "above":
-		return ok && f > l.value
+		return f > l.value
 	case "below":
-		return ok && f < l.value
+		return f < l.value
 	case "at_least":
-		return ok && f >= l.value
+		return f >= l.value
 	}
-	return ok && f <= t.level.value
+	return f <= t.level.value
 }
 
 // threshold reads trigger.threshold: a count or sum with at_least or every,

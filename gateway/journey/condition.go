@@ -144,26 +144,8 @@ func collectRefs(e celast.Expr, refs *[]fieldRef) {
 		*refs = append(*refs, ref)
 		return
 	}
-	switch e.Kind() {
-	case celast.SelectKind:
-		collectRefs(e.AsSelect().Operand(), refs)
-	case celast.CallKind:
-		call := e.AsCall()
-		if call.IsMemberFunction() {
-			collectRefs(call.Target(), refs)
-		}
-		for _, arg := range call.Args() {
-			collectRefs(arg, refs)
-		}
-	case celast.ListKind:
-		for _, el := range e.AsList().Elements() {
-			collectRefs(el, refs)
-		}
-	case celast.ComprehensionKind:
-		c := e.AsComprehension()
-		for _, part := range []celast.Expr{c.IterRange(), c.AccuInit(), c.LoopCondition(), c.LoopStep(), c.Result()} {
-			collectRefs(part, refs)
-		}
+	for _, child := range childrenOf(e) {
+		collectRefs(child, refs)
 	}
 }
 

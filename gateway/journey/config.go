@@ -128,8 +128,11 @@ func setDuration(d *Duration, v time.Duration) {
 
 // Validate names the first key with a wrong value.
 func (c Config) Validate() error {
-	if c.Partitions < 0 || c.Partition < 0 || c.Partition >= max(c.Partitions, 1) {
-		return gateway.InvalidField("partition", "%d is not in 0…%d", c.Partition, c.Partitions-1)
+	if c.Partitions < 0 {
+		return gateway.InvalidField("partitions", "%d is negative", c.Partitions)
+	}
+	if n := max(c.Partitions, 1); c.Partition < 0 || c.Partition >= n {
+		return gateway.InvalidField("partition", "%d is not in 0…%d", c.Partition, n-1)
 	}
 	if _, err := time.LoadLocation(c.Zone); err != nil {
 		return gateway.InvalidField("zone", "%q is no time zone; write a name such as Europe/Berlin", c.Zone)

@@ -221,6 +221,8 @@ func (o *object) finish() {
 		}
 		if s := closest(k.name, o.known); s != "" {
 			o.fault(k.name, "is no key here; did you mean %q?", s)
+		} else if len(o.known) == 0 {
+			o.fault(k.name, "is no key here; nothing stands in it")
 		} else {
 			o.fault(k.name, "is no key here; allowed are %s", strings.Join(o.known, ", "))
 		}

@@ -25,7 +25,7 @@ import (
 // may notice.
 const target = "gateway/journey"
 
-var suites = []string{"gateway/journey", "gateway/journey/story", "gateway/journey/author", "gateway/journey/reference"}
+var suites = []string{"gateway/journey", "gateway/journey/story", "gateway/journey/author", "gateway/journey/reference", "gateway/journey/language"}
 
 type options struct {
 	seed  uint64
@@ -36,6 +36,7 @@ type options struct {
 	doc   string
 	fresh bool
 	list  bool
+	dark  bool
 	cpu   int
 }
 
@@ -44,11 +45,12 @@ func main() {
 	flag.Uint64Var(&o.seed, "seed", 1, "order of the mutants, and so the sample that --max takes")
 	flag.IntVar(&o.max, "max", 0, "test at most this many (0 = all)")
 	flag.IntVar(&o.jobs, "j", runtime.NumCPU(), "mutants tested at once")
-	flag.StringVar(&o.only, "only", "", "only mutants whose key contains this (several by comma)")
+	flag.StringVar(&o.only, "only", "", "only mutants of this file, or whose key contains this (several by comma)")
 	flag.StringVar(&o.out, "out", "out/mutate", "directory for the binaries and the results")
 	flag.StringVar(&o.doc, "doc", "docs/mutation.md", "the list of survivors with their reasons")
 	flag.BoolVar(&o.fresh, "fresh", false, "forget the results of an earlier run")
 	flag.BoolVar(&o.list, "list", false, "list the mutants and stop")
+	flag.BoolVar(&o.dark, "unreached", false, "list the mutants that no test comes by, and stop")
 	flag.IntVar(&o.cpu, "cpu", 20, "CPU seconds that one run of tests may take: longer is a failure")
 	flag.Parse()
 	if err := run(o); err != nil {
@@ -78,17 +80,33 @@ func run(o options) error {
 	if err != nil {
 		return err
 	}
+	if o.dark {
+		for _, m := range chosen {
+			if len(t.groups(m.Number)) == 0 {
+				fmt.Printf("%s:%d\t%s\t%s\n", m.File, m.Line, m.Key, m.What)
+			}
+		}
+		return nil
+	}
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, os.Interrupt)
 	results := t.run(chosen, stop)
 	return report(o, t, chosen, results)
 }
 
+// named reports whether part is the name of its file or stands in its key.
+func (m mutant) named(part string) bool {
+	if strings.HasSuffix(part, ".go") {
+		return m.File == part
+	}
+	return strings.Contains(m.Key, part)
+}
+
 // choose orders the mutants by a hash of seed and key: any first part of the
 // list is a fair sample.
 func choose(o options, all []mutant) (out []mutant) {
 	for _, m := range all {
-		if o.only == "" || slices.ContainsFunc(strings.Split(o.only, ","), func(part string) bool { return strings.Contains(m.Key, part) }) {
+		if o.only == "" || slices.ContainsFunc(strings.Split(o.only, ","), m.named) {
 			out = append(out, m)
 		}
 	}
