@@ -204,9 +204,11 @@ type StageVisit struct {
 }
 
 // FilteredCount says how many events or customers the filter of a journey's
-// trigger turned away: each came to no decision.
+// trigger turned away, and how many events belonged to nobody: each came to no
+// decision.
 type FilteredCount struct {
 	Journey string
 	Version uint32
 	Count   uint64
+	Unowned uint64
 }

@@ -295,7 +295,7 @@ func (c *client) journey(j *pb.Journey) {
 	c.facts("journey", j.Name, "purpose", j.Purpose, "state", state,
 		"version", nonZero(j.Version), "draft", draft, "changed", when(j.ChangedAt),
 		"entered", fmt.Sprint(n.GetEntered()), "inside now", fmt.Sprint(n.GetActive()),
-		"reached goal", fmt.Sprint(n.GetConverted()), "filtered out", fmt.Sprint(n.GetFiltered()), "messages", counts(n.GetMessages()))
+		"reached goal", fmt.Sprint(n.GetConverted()), "filtered out", fmt.Sprint(n.GetFiltered()), "of nobody", fmt.Sprint(n.GetUnowned()), "messages", counts(n.GetMessages()))
 	if len(n.GetSteps()) > 0 {
 		c.say("")
 		t := c.table("", "STEP", "INSIDE")

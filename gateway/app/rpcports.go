@@ -53,7 +53,7 @@ func (c customers) Messages(ctx context.Context, q rpc.MessageQuery) (rpc.Page[r
 
 func (c customers) Counts(ctx context.Context, journey string, version uint32) (rpc.JourneyCounts, error) {
 	n, err := c.Directory.Counts(ctx, journey, version)
-	return rpc.JourneyCounts{Entered: n.Entered, Active: n.Active, Converted: n.Converted, Filtered: n.Filtered, Messages: n.Messages, Steps: n.Steps}, err
+	return rpc.JourneyCounts{Entered: n.Entered, Active: n.Active, Converted: n.Converted, Filtered: n.Filtered, Unowned: n.Unowned, Messages: n.Messages, Steps: n.Steps}, err
 }
 
 func (c customers) Effect(ctx context.Context, q rpc.EffectQuery) (out []rpc.EffectCount, err error) {

@@ -158,6 +158,9 @@ func (a *applier) step(s *gateway.Step) {
 	for i := range s.Filtered {
 		f := &s.Filtered[i]
 		a.count(f.Journey, f.Version, "filtered", "", int64(f.Count))
+		if f.Unowned > 0 {
+			a.count(f.Journey, f.Version, "unowned", "", int64(f.Unowned))
+		}
 	}
 	for i := range s.Ownerships {
 		a.ownership(s.Partition, &s.Ownerships[i])

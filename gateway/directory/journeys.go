@@ -67,6 +67,7 @@ func (d *Directory) Definitions(ctx context.Context, fn func(journey string, ver
 type JourneyCounts struct {
 	Entered, Active, Converted int64
 	Filtered                   int64            // turned away by the trigger's filter, before any decision
+	Unowned                    int64            // events of nobody under triggers that count or wait, before any decision
 	Messages                   map[string]int64 // by state
 	Steps                      map[string]int64 // active, by step
 	Ended                      map[string]int64 // by reason
@@ -88,6 +89,8 @@ func (d *Directory) Counts(ctx context.Context, journey string, version uint32) 
 			c.Entered = n
 		case "filtered":
 			c.Filtered = n
+		case "unowned":
+			c.Unowned = n
 		case "converted":
 			c.Converted = n
 		case "active":

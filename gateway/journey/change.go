@@ -84,6 +84,7 @@ const (
 
 const (
 	opHeard = iota + 140 // a device told what happened up to a time
+	opTold               // a journey said that a device belongs to nobody
 )
 
 // do records a change and applies it.

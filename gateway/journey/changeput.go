@@ -237,6 +237,9 @@ func (p *Partition) link(d *device) {
 	if id == 0 {
 		return
 	}
+	if d.facts != nil {
+		d.facts.told = nil
+	}
 	d.owner, d.ownedFrom = p.customers[id], d.owners[len(d.owners)-1].from
 	if d.owner == nil {
 		p.strays[id] = append(p.strays[id], d.id)

@@ -300,6 +300,7 @@ func (e *encoder) device(v *device, oldest uint16) {
 	e.string(v.facts.where())
 	e.activity(v.facts.doing())
 	e.heard(v.facts.hearing())
+	e.told(v.facts.unownedFor())
 }
 
 func (d *decoder) device() *device {
@@ -307,6 +308,9 @@ func (d *decoder) device() *device {
 	v.know(d.string(), d.activity())
 	if h := d.heard(); h != (heard{}) {
 		v.fact().heard = h
+	}
+	if told := d.told(); told != nil {
+		v.fact().told = told
 	}
 	return v
 }

@@ -41,15 +41,6 @@ func (p *Partition) passes(v *version, c *customer, ev *gateway.Event) outcome {
 	return v.def.trigger.where.eval(p.look(c, v, nil, ev))
 }
 
-// nobody decides about an event that no customer had the device for.
-func (p *Partition) nobody(ev *gateway.Event) {
-	for _, v := range p.listeners(ev.Type) {
-		if v.def.trigger.kind == triggerEvent && p.passes(v, nil, ev) == yes {
-			p.decideEntry(v, gateway.Decision{Reason: gateway.ReasonNoCustomer}, ev)
-		}
-	}
-}
-
 // decideEntry records why a customer was, or was not, enrolled.
 func (p *Partition) decideEntry(v *version, d gateway.Decision, ev *gateway.Event) {
 	d.Kind, d.Journey, d.Version = gateway.DecisionEntry, v.journey.name, v.number

@@ -55,7 +55,8 @@ type activity struct {
 type facts struct {
 	zone string // where it stands
 	activity
-	heard // of a model that uploads in bulk
+	heard          // of a model that uploads in bulk
+	told  []uint64 // journeys that said it belongs to nobody, by the hash of their names
 }
 
 // where returns the device's zone, "" when it is not known.

@@ -275,6 +275,7 @@ type version struct {
 	text         []byte
 	traits       []*trait // beside def.traits
 	filtered     uint32   // turned away by the trigger's filter, in the record at hand
+	unowned      uint32   // belonged to nobody
 	running      int      // enrollments that have not ended; derived
 	state        gateway.JourneyState
 	existing     bool

@@ -191,6 +191,8 @@ func (d *decoder) langChange() change {
 	switch d.op {
 	case opHeard:
 		return heardChange{gateway.DeviceID(d.fixed()), d.heard()}
+	case opTold:
+		return toldChange{gateway.DeviceID(d.fixed()), d.fixed()}
 	}
 	return nil
 }

@@ -207,7 +207,8 @@ func (s *journeyService) counts(ctx context.Context, name string, version uint32
 	if err != nil {
 		return nil, err
 	}
-	return &pb.JourneyCounts{Entered: n.Entered, Active: n.Active, Converted: n.Converted, Filtered: n.Filtered, Messages: n.Messages, Steps: n.Steps}, nil
+	return &pb.JourneyCounts{Entered: n.Entered, Active: n.Active, Converted: n.Converted, Filtered: n.Filtered, Unowned: n.Unowned,
+		Messages: n.Messages, Steps: n.Steps}, nil
 }
 
 // journey is the message of a record; text is "" in lists.

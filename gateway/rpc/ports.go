@@ -153,6 +153,7 @@ type EffectCount struct {
 type JourneyCounts struct {
 	Entered, Active, Converted int64
 	Filtered                   int64            // turned away by the trigger's filter
+	Unowned                    int64            // events of nobody under triggers that count or wait
 	Messages                   map[string]int64 // by state
 	Steps                      map[string]int64 // active, by step
 }

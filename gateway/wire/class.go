@@ -18,7 +18,8 @@ func appendVisit(b []byte, v *gateway.StageVisit) []byte {
 func appendFiltered(b []byte, f *gateway.FilteredCount) []byte {
 	b = putText(b, 1, f.Journey)
 	b = putUint(b, 2, uint64(f.Version))
-	return putUint(b, 3, f.Count)
+	b = putUint(b, 3, f.Count)
+	return putUint(b, 110, f.Unowned)
 }
 
 func (m *reader) class() (c gateway.CustomerClass) {
@@ -74,6 +75,8 @@ func (m *reader) filtered() (c gateway.FilteredCount) {
 			c.Version = uint32(m.varint())
 		case 3<<3 | typeVarint:
 			c.Count = m.varint()
+		case 110<<3 | typeVarint:
+			c.Unowned = m.varint()
 		default:
 			m.skip(t)
 		}

@@ -50,13 +50,41 @@ func (w *world) touchpoint(id gateway.CustomerID, e event) (outcome string, who 
 	return "accepted", id
 }
 
-// nobody decides about an event that no customer had the device for.
+// nobody decides about an event that no customer had the device for: each one
+// under an event trigger, else the first one until the device is bound.
 func (w *world) nobody(e *event) {
 	for _, j := range w.journeys {
-		if j.def.trigger.kind == "event" && j.state != "archived" && j.def.trigger.event == e.typ && w.matches(j.def.trigger.where, nil, j.def, e) {
-			w.decide(decision{kind: "entry", reason: "no_customer", journey: j.def.name, version: j.def.version, device: e.device, event: e.id})
+		if j.state == "archived" || !w.concerns(j, e) {
+			continue
 		}
+		if j.def.trigger.kind != "event" {
+			if e.device == 0 {
+				continue
+			}
+			d := w.device(e.device)
+			if d.present() != 0 || d.told[j.def.name] {
+				continue
+			}
+			if d.told == nil {
+				d.told = map[string]bool{}
+			}
+			d.told[j.def.name] = true
+		}
+		w.decide(decision{kind: "entry", reason: "no_customer", journey: j.def.name, version: j.def.version, device: e.device, event: e.id})
 	}
+}
+
+// concerns reports whether the trigger would look at an event.
+func (w *world) concerns(j *journey, e *event) bool {
+	t := &j.def.trigger
+	hears := func(l listener) bool { return l.event == e.typ && w.matches(l.where, nil, j.def, e) }
+	switch t.kind {
+	case "api":
+		return false
+	case "sequence":
+		return hears(t.begin) || hears(t.then)
+	}
+	return hears(listener{t.event, t.where})
 }
 
 // take applies an event: traits, then what runs, then what it may start.

@@ -117,6 +117,7 @@ type device struct {
 	product string
 	owners  []owner
 	seen    map[string]bool
+	told    map[string]bool // journeys that said it belongs to nobody
 }
 
 type owner struct {

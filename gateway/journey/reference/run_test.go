@@ -261,6 +261,9 @@ func (w *world) bind(dev gateway.DeviceID, id gateway.CustomerID, product string
 		owners = append(owners, added)
 	}
 	d.owners = owners
+	if d.present() != 0 {
+		d.told = nil
+	}
 	if before != 0 && before != d.present() {
 		w.deviceLeft(w.customers[before], dev)
 	}

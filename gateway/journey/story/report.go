@@ -50,6 +50,11 @@ func (s *Session) report(b *gateway.Batch, st *gateway.Step) {
 		s.reportClass(&st.Classes[i], say)
 	}
 	s.reportDecisions(st, say)
+	for _, f := range st.Filtered {
+		if f.Unowned > 0 {
+			say("%s: %d of nobody, counted", f.Journey, f.Unowned)
+		}
+	}
 	for _, u := range st.Updates {
 		detail := u.Detail
 		if detail != "" {

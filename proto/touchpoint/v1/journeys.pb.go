@@ -865,7 +865,10 @@ type JourneyCounts struct {
 	Steps map[string]int64 `protobuf:"bytes,5,rep,name=steps,proto3" json:"steps,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	// Events (or customers of a schedule) that the trigger's filter turned away
 	// before any decision. Example: 20311.
-	Filtered      int64 `protobuf:"varint,20,opt,name=filtered,proto3" json:"filtered,omitempty"`
+	Filtered int64 `protobuf:"varint,20,opt,name=filtered,proto3" json:"filtered,omitempty"`
+	// Events of devices that belong to nobody, under a trigger that counts or
+	// waits: it says no_customer once per device, and counts the others. Example: 512.
+	Unowned       int64 `protobuf:"varint,21,opt,name=unowned,proto3" json:"unowned,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -938,6 +941,13 @@ func (x *JourneyCounts) GetSteps() map[string]int64 {
 func (x *JourneyCounts) GetFiltered() int64 {
 	if x != nil {
 		return x.Filtered
+	}
+	return 0
+}
+
+func (x *JourneyCounts) GetUnowned() int64 {
+	if x != nil {
+		return x.Unowned
 	}
 	return 0
 }
@@ -2665,14 +2675,15 @@ const file_touchpoint_v1_journeys_proto_rawDesc = "" +
 	"\tpositions\x18\x01 \x03(\v2\x17.touchpoint.v1.PositionR\tpositions\"i\n" +
 	"\x0eJourneyVersion\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12=\n" +
-	"\feffective_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\veffectiveAt\"\xf9\x02\n" +
+	"\feffective_at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\veffectiveAt\"\x93\x03\n" +
 	"\rJourneyCounts\x12\x18\n" +
 	"\aentered\x18\x01 \x01(\x03R\aentered\x12\x16\n" +
 	"\x06active\x18\x02 \x01(\x03R\x06active\x12\x1c\n" +
 	"\tconverted\x18\x03 \x01(\x03R\tconverted\x12F\n" +
 	"\bmessages\x18\x04 \x03(\v2*.touchpoint.v1.JourneyCounts.MessagesEntryR\bmessages\x12=\n" +
 	"\x05steps\x18\x05 \x03(\v2'.touchpoint.v1.JourneyCounts.StepsEntryR\x05steps\x12\x1a\n" +
-	"\bfiltered\x18\x14 \x01(\x03R\bfiltered\x1a;\n" +
+	"\bfiltered\x18\x14 \x01(\x03R\bfiltered\x12\x18\n" +
+	"\aunowned\x18\x15 \x01(\x03R\aunowned\x1a;\n" +
 	"\rMessagesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\x03R\x05value:\x028\x01\x1a8\n" +

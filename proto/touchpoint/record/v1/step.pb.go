@@ -756,12 +756,14 @@ func (x *StageVisit) GetAt() int64 {
 	return 0
 }
 
-// FilteredCount says how many a trigger's filter turned away.
+// FilteredCount says how many a trigger's filter turned away, and how many
+// events belonged to nobody.
 type FilteredCount struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Journey       string                 `protobuf:"bytes,1,opt,name=journey,proto3" json:"journey,omitempty"`
 	Version       uint32                 `protobuf:"varint,2,opt,name=version,proto3" json:"version,omitempty"`
 	Count         uint64                 `protobuf:"varint,3,opt,name=count,proto3" json:"count,omitempty"`
+	Unowned       uint64                 `protobuf:"varint,110,opt,name=unowned,proto3" json:"unowned,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -813,6 +815,13 @@ func (x *FilteredCount) GetVersion() uint32 {
 func (x *FilteredCount) GetCount() uint64 {
 	if x != nil {
 		return x.Count
+	}
+	return 0
+}
+
+func (x *FilteredCount) GetUnowned() uint64 {
+	if x != nil {
+		return x.Unowned
 	}
 	return 0
 }
@@ -2317,11 +2326,12 @@ const file_touchpoint_record_v1_step_proto_rawDesc = "" +
 	"\n" +
 	"StageVisit\x12\x14\n" +
 	"\x05stage\x18\x01 \x01(\tR\x05stage\x12\x0e\n" +
-	"\x02at\x18\x02 \x01(\x03R\x02at\"Y\n" +
+	"\x02at\x18\x02 \x01(\x03R\x02at\"s\n" +
 	"\rFilteredCount\x12\x18\n" +
 	"\ajourney\x18\x01 \x01(\tR\ajourney\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\rR\aversion\x12\x14\n" +
-	"\x05count\x18\x03 \x01(\x04R\x05count\"\xb9\x03\n" +
+	"\x05count\x18\x03 \x01(\x04R\x05count\x12\x18\n" +
+	"\aunowned\x18n \x01(\x04R\aunowned\"\xb9\x03\n" +
 	"\x04Task\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x1e\n" +
 	"\n" +
