@@ -13,6 +13,31 @@ type Explanation struct {
 	// Verdict is what an entry would end with now, were its trigger met.
 	Verdict Reason
 	Checks  []ExplainCheck
+	// Unsettled says that another partition, Coordinator, keeps the accounts of the
+	// journey's limits; Settle takes in what it says.
+	Unsettled   bool
+	Coordinator int
+}
+
+// Settle puts checks of the coordinator in the place of those that were open.
+func (x *Explanation) Settle(checks []ExplainCheck) {
+	x.Unsettled = false
+	for _, c := range checks {
+		for i := range x.Checks {
+			if old := &x.Checks[i]; old.Name == c.Name {
+				if old.Result == CheckFails { // it was told that nothing is free, and does not ask
+					c.Result, c.Reason, c.Until = old.Result, old.Reason, old.Until
+				}
+				*old = c
+			}
+		}
+		if x.Verdict == ReasonWaiting && c.Name == CheckEntryCap {
+			x.Verdict = c.Reason
+			if c.Reason == "" {
+				x.Verdict = ReasonEnrolled
+			}
+		}
+	}
 }
 
 // ExplainCheck is one check. Name is one of the Check… words.
@@ -33,10 +58,16 @@ type ExplainCheck struct {
 const (
 	CheckCustomer   = "customer"   // whether he is known
 	CheckJourney    = "journey"    // whether a version is live
+	CheckBrake      = "brake"      // whether everything is stopped
+	CheckDryRun     = "dry_run"    // a dry run, of the journey or beside it
+	CheckForecast   = "forecast"   // messages sent and expected
 	CheckTrigger    = "trigger"    // how far the trigger is
 	CheckConsent    = "consent"    // purpose and channels
 	CheckFilter     = "filter"     // the entry filter
 	CheckReentry    = "reentry"    // the re-entry rule
+	CheckRamp       = "ramp"       // the share that is let in, and his place
+	CheckEntryCap   = "entry_cap"  // entries used and allowed
+	CheckExisting   = "existing"   // the turn of those who were there at publish
 	CheckEntry      = "entry"      // another check at the entry
 	CheckArm        = "arm"        // holdout
 	CheckEnrollment = "enrollment" // a run, and where it stands

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"touchpoint/gateway"
+	"touchpoint/gateway/explain"
 	pb "touchpoint/proto/touchpoint/v1"
 )
 
@@ -128,7 +129,7 @@ func (v *backtestView) decisions() {
 
 // detail says what a reason means, which rule it was, and names a customer.
 func detail(c *pb.BacktestCount) string {
-	text := reasonWords[gateway.Reason(c.Reason)]
+	text := explain.Reason(gateway.Reason(c.Reason), "en")
 	if c.Rule != "" {
 		text += " (" + clip(c.Rule, 30) + ")"
 	}

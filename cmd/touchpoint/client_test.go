@@ -21,6 +21,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	pb "touchpoint/proto/touchpoint/v1"
@@ -296,7 +297,12 @@ func (*fixed) ListDecisions(_ context.Context, req *pb.ListDecisionsRequest) (*p
 		return &pb.ListDecisionsResponse{}, nil
 	}
 	entered := &pb.Decision{At: noon, Kind: pb.DecisionKind_DECISION_KIND_ENTRY, Reason: "enrolled", Journey: "welcome", Version: 2, CustomerId: customerID}
-	return &pb.ListDecisionsResponse{Decisions: []*pb.Decision{capped, entered}}, nil
+	list := []*pb.Decision{proto.CloneOf(capped), entered}
+	if req.Language != "" {
+		list[0].Text = "told in " + req.Language + ": a cap"
+		list[1].Text = "told in " + req.Language + ": an entry"
+	}
+	return &pb.ListDecisionsResponse{Decisions: list}, nil
 }
 
 func (*fixed) SetConsent(context.Context, *pb.SetConsentRequest) (*pb.SetConsentResponse, error) {

@@ -332,9 +332,10 @@ func customerExplain(c *client) *cobra.Command {
 		Example: "  touchpoint customer explain K-100042 --journey welcome\n" +
 			"  touchpoint customer explain K-100042 --journey welcome --lang de --zone Europe/Berlin --at 2026-05-01T08:00:00Z",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f.customer = args[0]
+			f.customer, f.lang, f.zone = args[0], req.Language, req.TimeZone
+			told := func(list []*pb.Decision) { c.explain(list, &f) }
 			if f.journey == "" {
-				return c.listDecisions(cmd.Context(), &f, c.explain)
+				return c.listDecisions(cmd.Context(), &f, told)
 			}
 			if at != "" {
 				t, err := time.Parse(time.RFC3339, at)
@@ -348,7 +349,7 @@ func customerExplain(c *client) *cobra.Command {
 				return err
 			}
 			c.say("")
-			return c.listDecisions(cmd.Context(), &f, c.explain)
+			return c.listDecisions(cmd.Context(), &f, told)
 		},
 	}
 	f.add(cmd)
@@ -375,13 +376,24 @@ func (c *client) explainChecks(ctx context.Context, req *pb.ExplainRequest) erro
 }
 
 // explain tells decisions in sentences, oldest first.
-func (c *client) explain(list []*pb.Decision) {
+func (c *client) explain(list []*pb.Decision, f *decisionFlags) {
+	none, format := "nothing was decided for this customer: no event or trigger of a journey came", "2006-01-02 15:04:05"
+	if f.lang == "de" {
+		none, format = "nichts wurde für diesen Kunden entschieden: kein Ereignis und kein Auslöser einer Journey kam", "02.01.2006 15:04:05"
+	}
 	if len(list) == 0 {
-		c.say("nothing was decided for this customer: no event or trigger of a journey came")
+		c.say("%s", none)
 		return
 	}
-	for i := len(list) - 1; i >= 0; i-- {
-		d := list[i]
-		c.say("%s  %s", when(d.At), sentence(d))
+	zone, err := time.LoadLocation(f.zone)
+	if err != nil { // the gateway knows it, this machine does not
+		zone = time.UTC
+	}
+	for _, d := range slices.Backward(list) {
+		event := ""
+		if d.EventId != "" {
+			event = " [" + d.EventId + "]"
+		}
+		c.say("%s  %s%s", d.At.AsTime().In(zone).Format(format), d.Text, event)
 	}
 }

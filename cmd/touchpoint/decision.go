@@ -30,6 +30,7 @@ func decisionCommand(c *client) *cobra.Command {
 type decisionFlags struct {
 	page                                           pageFlags
 	customer, journey, reasons, kinds, from, until string
+	lang, zone                                     string // of sentences
 }
 
 func (f *decisionFlags) add(cmd *cobra.Command) {
@@ -43,7 +44,7 @@ func (f *decisionFlags) add(cmd *cobra.Command) {
 }
 
 func (f *decisionFlags) request(ctx context.Context, c *client) (*pb.ListDecisionsRequest, error) {
-	req := &pb.ListDecisionsRequest{Customer: customerArg(f.customer), Journey: f.journey}
+	req := &pb.ListDecisionsRequest{Customer: customerArg(f.customer), Journey: f.journey, Language: f.lang, TimeZone: f.zone}
 	if f.reasons != "" {
 		req.Reasons = strings.Split(f.reasons, ",")
 	}

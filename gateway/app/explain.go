@@ -25,19 +25,26 @@ func (e explainer) Explain(ctx context.Context, c gateway.CustomerID, name strin
 	x, err := e.ask(ctx, home, c, name)
 	for p := 0; err == nil && !x.Known && p < e.g.cfg.Partitions; p++ { // a member of a group lives elsewhere
 		if other, err := e.ask(ctx, p, c, name); err == nil && other.Known {
-			return other, nil
+			x = other
 		}
+	}
+	if err == nil && x.Unsettled {
+		err = e.query(ctx, x.Coordinator, func(p *journey.Partition) { x.Settle(p.ExplainLimits(name)) })
 	}
 	return x, err
 }
 
 func (e explainer) ask(ctx context.Context, partition int, c gateway.CustomerID, name string) (x gateway.Explanation, err error) {
-	err = e.g.engine.Query(ctx, partition, func(core engine.Core) {
+	err = e.query(ctx, partition, func(p *journey.Partition) { x = p.Explain(c, name) })
+	return x, err
+}
+
+func (e explainer) query(ctx context.Context, partition int, look func(*journey.Partition)) error {
+	return e.g.engine.Query(ctx, partition, func(core engine.Core) {
 		if p, ok := core.(*journey.Partition); ok {
-			x = p.Explain(c, name)
+			look(p)
 		}
 	})
-	return x, err
 }
 
 // then runs the customer's partition up to a time.
@@ -47,13 +54,14 @@ func (e explainer) then(ctx context.Context, c gateway.CustomerID, name string, 
 	source := backtest.FromHistory(e.g.history)
 	err = e.backtests.alone(func() error {
 		r, err := backtest.ReplayCustomer(ctx, source, c, at, rules, nil)
-		for p := 0; err == nil; p++ {
-			if x = r.Partition.Explain(c, name); x.Known || p == rules.Partitions {
-				return nil
-			}
-			r, err = backtest.ReplayPartition(ctx, source, p, at, rules, nil) // a member of a group lives elsewhere
+		if err != nil {
+			return err
 		}
-		return err
+		x = r.Partition.Explain(c, name)
+		if p := r.Others[x.Coordinator]; x.Unsettled && p != nil {
+			x.Settle(p.ExplainLimits(name))
+		}
+		return nil
 	})
 	return x, err
 }

@@ -14,6 +14,8 @@ import (
 type Replay struct {
 	// Partition holds the state. It is the reader's own.
 	Partition *journey.Partition
+	// Others are all partitions that were run, by number.
+	Others map[int]*journey.Partition
 	// At is the time up to which records were applied; timers that were due by
 	// then have fired.
 	At gateway.Instant
@@ -125,5 +127,9 @@ func (r *replay) end(partition int) *Replay {
 			Partition: p, RecordTime: r.until, Observed: l.observed, Inputs: []gateway.Input{{Command: gateway.Tick{}}},
 		}})
 	}
-	return &Replay{Partition: r.lanes[partition].core, At: r.until, Notes: r.notes.list()}
+	out := &Replay{Partition: r.lanes[partition].core, Others: map[int]*journey.Partition{}, At: r.until, Notes: r.notes.list()}
+	for p, l := range r.lanes {
+		out.Others[p] = l.core
+	}
+	return out
 }

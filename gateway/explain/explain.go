@@ -104,6 +104,8 @@ func (t *teller) check(c gateway.ExplainCheck) string {
 		return t.filter(c)
 	case gateway.CheckReentry:
 		return t.reentry(c)
+	case gateway.CheckBrake, gateway.CheckDryRun, gateway.CheckForecast, gateway.CheckRamp, gateway.CheckEntryCap, gateway.CheckExisting:
+		return t.limit(c)
 	case gateway.CheckArm:
 		return t.arm(c)
 	case gateway.CheckEnrollment:
@@ -111,7 +113,7 @@ func (t *teller) check(c gateway.ExplainCheck) string {
 	case gateway.CheckSend, gateway.CheckChannel, gateway.CheckCap, gateway.CheckMessage:
 		return t.send(c)
 	}
-	return t.say("Entry: %s%s.", "Eintritt: %s%s.", t.reason(c), bracket(c.Rule))
+	return t.say("Entry: %s%s.", "Eintritt: %s%s.", t.reason(c), bracket(t.rule(c.Rule)))
 }
 
 func bracket(text string) string {
@@ -127,10 +129,15 @@ func (t *teller) journey(c gateway.ExplainCheck) string {
 		return t.say("Version %d is live.", "Version %d ist aktiv.", t.x.Version)
 	case c.Rule == "unknown":
 		return t.say("There is no journey %q that was published.", "Es gibt keine veröffentlichte Journey %q.", t.x.Journey)
+	case c.Reason == gateway.ReasonFilling:
+		return t.say("Its first version is published and waits until its new counters are filled from the history.",
+			"Die erste Version ist veröffentlicht und wartet, bis ihre neuen Zähler aus der Historie gefüllt sind.")
+	case c.Rule == "coming":
+		return t.say("Its first version is published and becomes live at %s.", "Die erste Version ist veröffentlicht und wird am %s aktiv.", t.when(c.Until))
 	case c.Reason == gateway.ReasonPaused:
-		return t.say("The journey is paused; what falls due happens when it goes on.", "Die Journey ist angehalten; Fälliges geschieht, wenn sie weiterläuft.")
+		return t.paused(c)
 	}
-	return t.say("The journey lets nobody in any more (%s).", "Die Journey nimmt niemanden mehr auf (%s).", c.Rule)
+	return t.say("The journey lets nobody in any more (%s).", "Die Journey nimmt niemanden mehr auf (%s).", t.rule(c.Rule))
 }
 
 func (t *teller) consent(c gateway.ExplainCheck) string {
@@ -176,8 +183,11 @@ func (t *teller) values(list gateway.Properties) string {
 func (t *teller) reentry(c gateway.ExplainCheck) string {
 	switch c.Reason {
 	case "":
-		if c.Values.Get("entries").AsInt() == 0 {
+		switch c.Values.Get("entries").AsInt() {
+		case 0:
 			return t.say("The customer was never inside.", "Der Kunde war noch nie darin.")
+		case 1:
+			return t.say("The customer was inside once and may enter again.", "Der Kunde war einmal darin und darf wieder hinein.")
 		}
 		return t.say("The customer was inside %d times and may enter again.", "Der Kunde war %d-mal darin und darf wieder hinein.", c.Values.Get("entries").AsInt())
 	case gateway.ReasonAlreadyEnrolled:

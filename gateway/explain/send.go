@@ -1,6 +1,10 @@
 package explain
 
-import "touchpoint/gateway"
+import (
+	"strings"
+
+	"touchpoint/gateway"
+)
 
 // send tells of messages: the ones there are, and what a send step would decide.
 func (t *teller) send(c gateway.ExplainCheck) string {
@@ -16,7 +20,7 @@ func (t *teller) send(c gateway.ExplainCheck) string {
 		if c.Reason == "" {
 			return t.say("Step %s, %s: allowed and reachable.", "Schritt %s, %s: erlaubt und erreichbar.", c.Step, c.Channel)
 		}
-		return t.say("Step %s, %s: %s%s.", "Schritt %s, %s: %s%s.", c.Step, c.Channel, t.reason(c), bracket(c.Rule))
+		return t.say("Step %s, %s: %s%s.", "Schritt %s, %s: %s%s.", c.Step, c.Channel, t.reason(c), bracket(t.rule(c.Rule)))
 	}
 	switch c.Reason {
 	case gateway.ReasonSent:
@@ -24,9 +28,18 @@ func (t *teller) send(c gateway.ExplainCheck) string {
 	case gateway.ReasonHoldout:
 		return t.say("Step %s would decide a message now and, for the control group, not send it.", "Schritt %s würde jetzt eine Nachricht entscheiden und sie wegen der Kontrollgruppe nicht senden.", c.Step)
 	case gateway.ReasonHeld:
-		return t.say("Step %s would hold its message until %s: %s.", "Schritt %s würde seine Nachricht bis %s zurückhalten: %s.", c.Step, t.when(c.Until), Reason(gateway.ReasonQuietHours, t.lang))
+		return t.say("Step %s would hold its message until %s: %s.", "Schritt %s würde seine Nachricht bis %s zurückhalten: %s.", c.Step, t.when(c.Until), t.held(c))
 	}
-	return t.say("Step %s would not send now: %s%s.", "Schritt %s würde jetzt nicht senden: %s%s.", c.Step, t.reason(c), bracket(c.Rule))
+	return t.say("Step %s would not send now: %s%s.", "Schritt %s würde jetzt nicht senden: %s%s.", c.Step, t.reason(c), bracket(t.rule(c.Rule)))
+}
+
+// held tells what a message waits for: its hours, or the device's state.
+func (t *teller) held(c gateway.ExplainCheck) string {
+	condition, context := strings.CutPrefix(c.Rule, "context ")
+	if !context {
+		return Reason(gateway.ReasonQuietHours, t.lang)
+	}
+	return t.say("at the latest, until %s holds; now %s", "längstens, bis %s gilt; jetzt %s", condition, t.values(c.Values))
 }
 
 var states = map[string]words{

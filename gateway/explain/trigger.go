@@ -9,6 +9,7 @@ import (
 // trigger tells how far the trigger is.
 func (t *teller) trigger(c gateway.ExplainCheck) string {
 	kind, fired := strings.CutSuffix(c.Rule, " fired")
+	kind, pending := strings.CutSuffix(kind, " pending")
 	get := func(key string) string {
 		if v := c.Values.Get(key); v.Kind() != gateway.KindNull {
 			return v.String()
@@ -25,13 +26,24 @@ func (t *teller) trigger(c gateway.ExplainCheck) string {
 		return t.absence(c, get, fired)
 	case "event":
 		text = t.say("Starts with %s%s.", "Beginnt mit %s%s.", get("event"), bracket(get("where")))
+	case "sequence":
+		text = t.sequence(c, get)
+	case "schedule":
+		text = t.schedule(c, get)
+	case "stage":
+		text = t.stage(c, get)
+	case "segment":
+		text = t.segment(c, get)
 	case "api":
-		text = t.say("Starts by a call of another system.", "Beginnt mit einem Aufruf eines anderen Systems.")
+		text = t.calls(c, get)
 	default:
 		text = t.say("Starts by %s%s.", "Beginnt durch %s%s.", kind, bracket(get("event")))
 	}
 	if d := get("device"); d != "" {
 		text = t.say("Device %s: ", "Gerät %s: ", d) + text
+	}
+	if pending {
+		text += t.say(" It fired while the journey let nobody in, or not this customer, and is made good when it does.", " Er löste aus, während die Journey niemanden oder diesen Kunden nicht einließ; das wird nachgeholt.")
 	}
 	if fired {
 		text += t.say(" It has fired, and fires again only after the value left the range.", " Der Auslöser hat ausgelöst und löst erst wieder aus, wenn der Wert den Bereich verlassen hat.")
@@ -57,7 +69,7 @@ func (t *teller) threshold(c gateway.ExplainCheck, get func(string) string) stri
 	}
 	within := ""
 	if w := get("within"); w != "" {
-		within = t.say(" in %s", " in %s", w)
+		within = t.say(" in %s", " in %s", t.span(w))
 	}
 	if c.Reason == gateway.ReasonUnknownTrait {
 		return t.say("%s%s has no value yet.", "%s%s hat noch keinen Wert.", what, within)
@@ -65,10 +77,13 @@ func (t *teller) threshold(c gateway.ExplainCheck, get func(string) string) stri
 	wanted := ""
 	for _, key := range []string{"at_least", "every", "at_most", "above", "below"} {
 		if v := get(key); v != "" {
-			wanted = strings.Replace(bounds[key].in(t.lang), "%s", v, 1)
+			wanted = strings.Replace(bounds[key].in(t.lang), "%s", t.number(v), 1)
 		}
 	}
-	text := t.say("%s%s: now %s, %s.", "%s%s: jetzt %s, %s.", what, within, get("value"), wanted)
+	text := t.say("%s%s: now %s, %s.", "%s%s: jetzt %s, %s.", what, within, t.number(get("value")), wanted)
+	if n := get("at_least"); n != "" && get("trait") == "count" {
+		text = t.say("%s of %s %s%s.", "%s von %s %s%s.", get("value"), n, what, within)
+	}
 	if u := get("unless"); u != "" {
 		text += t.say(" %s came meanwhile, which prevents it.", " %s kam inzwischen, das verhindert es.", u)
 	}
@@ -76,18 +91,18 @@ func (t *teller) threshold(c gateway.ExplainCheck, get func(string) string) stri
 }
 
 func (t *teller) absence(c gateway.ExplainCheck, get func(string) string, fired bool) string {
-	event, long := get("event"), get("for")
+	event, long := get("event"), t.span(get("for"))
 	switch {
 	case c.Since == 0:
-		return t.say("%s never came, so that its absence for %s does not count.", "%s kam noch nie, daher zählt das Ausbleiben über %s nicht.", event, long)
+		return t.say("%s never came, so that its absence for %s does not count.", "%s kam noch nie, daher zählt ein Ausbleiben von %s nicht.", event, long)
 	case fired:
 		return t.say("The last %s came at %s; the silence of %s was answered.", "Das letzte %s kam am %s; auf die Stille von %s wurde reagiert.", event, t.when(c.Since), long)
 	case c.Reason == gateway.ReasonUnobserved && get("device") != "":
 		return t.say("The last %s came at %s; whether %s of silence passed is known when device %s has uploaded, at the latest at %s.",
 			"Das letzte %s kam am %s; ob %s Stille vergangen sind, ist bekannt, wenn Gerät %s übertragen hat, spätestens am %s.", event, t.when(c.Since), long, get("device"), t.when(c.Until))
 	case c.Reason == gateway.ReasonUnobserved:
-		return t.say("The last %s came at %s; whether %s of silence passed cannot be judged yet, since events are missing after %s.",
-			"Das letzte %s kam am %s; ob %s Stille vergangen sind, ist noch nicht zu beurteilen, da Ereignisse nach %s fehlen.", event, t.when(c.Since), long, t.when(t.x.Observed))
+		return t.say("The last %s came at %s; whether a silence of %s passed cannot be judged yet, since events are missing after %s.",
+			"Das letzte %s kam am %s; ob eine Stille von %s vergangen ist, ist noch nicht zu beurteilen, da Ereignisse nach %s fehlen.", event, t.when(c.Since), long, t.when(t.x.Observed))
 	}
 	return t.say("The last %s came at %s; a silence of %s is complete at %s.", "Das letzte %s kam am %s; eine Stille von %s ist am %s erreicht.", event, t.when(c.Since), long, t.when(c.Until))
 }

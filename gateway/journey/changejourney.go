@@ -120,12 +120,20 @@ type journeyChange struct {
 	states  []gateway.JourneyState
 	changes []pendingChange
 	scan    scan
+	pause   pause
+}
+
+// pause says since when a journey stands still, and why when it stopped itself.
+type pause struct {
+	since  gateway.Instant
+	reason gateway.Reason
+	rule   string
 }
 
 // put makes the change that leaves j as it is; callers alter the copy.
 func (j *journey) put() journeyChange {
 	c := journeyChange{index: j.index, state: j.state, active: slices.Index(j.versions, j.active),
-		changes: slices.Clone(j.changes), scan: j.scan}
+		changes: slices.Clone(j.changes), scan: j.scan, pause: j.pause}
 	for _, v := range j.versions {
 		c.states = append(c.states, v.state)
 	}
@@ -157,6 +165,9 @@ func (c journeyChange) encodeBody(e *encoder) {
 	e.byte(byte(c.scan.kind))
 	e.fixed(uint64(c.scan.next))
 	e.at(c.scan.due)
+	e.at(c.pause.since)
+	e.string(string(c.pause.reason))
+	e.string(c.pause.rule)
 }
 
 func (d *decoder) journeyChange(p *Partition) change {
@@ -182,12 +193,13 @@ func (d *decoder) journeyBody() (c journeyChange) {
 			withdraw: d.bool(), reason: gateway.Reason(d.string()), rule: d.string()})
 	}
 	c.scan = scan{kind: scanKind(d.byte()), next: gateway.CustomerID(d.fixed()), due: d.at()}
+	c.pause = pause{since: d.at(), reason: gateway.Reason(d.string()), rule: d.string()}
 	return c
 }
 
 func (c journeyChange) apply(p *Partition) {
 	j := p.journeys[c.index]
-	j.state, j.changes, j.scan = c.state, c.changes, c.scan
+	j.state, j.changes, j.scan, j.pause = c.state, c.changes, c.scan, c.pause
 	j.active = nil
 	if c.active >= 0 {
 		j.active = j.versions[c.active]

@@ -2,6 +2,7 @@ package journey
 
 import (
 	"slices"
+	"strings"
 
 	"touchpoint/gateway"
 )
@@ -24,10 +25,14 @@ func (p *Partition) Explain(id gateway.CustomerID, journey string) gateway.Expla
 	if !x.journey(journey) {
 		return x.out
 	}
+	x.standstill()
 	x.trigger()
 	x.consent()
 	x.filter()
 	x.reentry()
+	x.ramp()
+	x.entryCap()
+	x.existing()
 	x.verdict()
 	x.arm()
 	x.enrollments()
@@ -60,7 +65,7 @@ func (x *explainer) check(name string, reason gateway.Reason, rule string, value
 func (x *explainer) journey(name string) bool {
 	x.j = x.p.journeyNamed(name)
 	if x.j == nil || x.j.active == nil {
-		x.check(gateway.CheckJourney, gateway.ReasonNotActive, "unknown", nil)
+		x.comes()
 		return false
 	}
 	x.v, x.m = x.j.active, x.c.mark(x.j)
@@ -73,7 +78,14 @@ func (x *explainer) journey(name string) bool {
 	default:
 		reason = gateway.ReasonNotActive
 	}
-	x.check(gateway.CheckJourney, reason, string(x.j.state), nil)
+	c := gateway.ExplainCheck{Name: gateway.CheckJourney, Result: gateway.CheckHolds, Reason: reason, Rule: string(x.j.state)}
+	if reason != "" {
+		c.Result, c.Since = gateway.CheckFails, x.j.pause.since
+	}
+	if x.j.pause.reason != "" {
+		c.Values = gateway.Properties{{Key: "by", Value: gateway.String(string(x.j.pause.reason))}, {Key: "because", Value: gateway.String(x.j.pause.rule)}}
+	}
+	x.add(c)
 	return true
 }
 
@@ -102,19 +114,7 @@ func (x *explainer) filter() {
 	en := x.attempt()
 	s := x.p.look(x.c, x.v, nil, nil)
 	s.device, s.product = en.device, x.p.productOf(en.device)
-	var values gateway.Properties
-	for _, ref := range f.refs {
-		name := ref.root + "." + ref.key
-		if ref.root == "event" || ref.root == "trigger" || values.Has(name) {
-			continue
-		}
-		v, ok := s.field(slices.Index(roots, ref.root), ref.key)
-		if !ok {
-			v = gateway.String(unknownText)
-		}
-		values = append(values, gateway.Property{Key: name, Value: v})
-	}
-	c := gateway.ExplainCheck{Name: gateway.CheckFilter, Result: gateway.CheckHolds, Rule: f.text, Values: values}
+	c := gateway.ExplainCheck{Name: gateway.CheckFilter, Result: gateway.CheckHolds, Rule: f.text, Values: x.reads(f, s)}
 	switch f.eval(s) {
 	case no:
 		c.Result, c.Reason = gateway.CheckFails, gateway.ReasonFiltered
@@ -122,6 +122,25 @@ func (x *explainer) filter() {
 		c.Result, c.Reason = gateway.CheckUnknown, gateway.ReasonConditionFailed
 	}
 	x.add(c)
+}
+
+// reads lists what a condition sees beside the event.
+func (x *explainer) reads(f *condition, s *scope) (values gateway.Properties) {
+	for _, ref := range f.refs {
+		name := ref.root + "." + ref.key
+		if ref.root == "event" || ref.root == "trigger" || values.Has(name) {
+			continue
+		}
+		v, ok := s.field(slices.Index(roots, ref.root), ref.key)
+		if k := x.c.class(x.p); name == "customer.segments" && k != nil {
+			v, ok = gateway.String("["+strings.Join(x.p.classRules.segmentNames(k.segments), ", ")+"]"), true
+		}
+		if !ok {
+			v = gateway.String(unknownText)
+		}
+		values = append(values, gateway.Property{Key: name, Value: v})
+	}
+	return values
 }
 
 func (x *explainer) reentry() {
@@ -140,11 +159,17 @@ func (x *explainer) reentry() {
 // verdict asks the entry's own checks, in their order; one that is not told
 // above is told here.
 func (x *explainer) verdict() {
-	m := x.m
-	reason, rule := x.p.entryChecks(x.attempt(), &m)
+	m, en := x.m, x.attempt()
+	reason, rule := x.p.entryChecks(en, &m)
+	if reason == "" {
+		reason, rule, _ = x.p.capCheck(en)
+	}
 	x.out.Verdict = reason
 	if reason == "" {
 		x.out.Verdict = gateway.ReasonEnrolled
+		return
+	}
+	if reason == gateway.ReasonWaiting { // the coordinator settles it
 		return
 	}
 	for _, c := range x.out.Checks {

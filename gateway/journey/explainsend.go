@@ -28,6 +28,9 @@ func (x *explainer) send(e *enrollment, s *step) {
 		life = p.cfg.ExpiresAfter
 	}
 	ch := p.choose(e, s, life.after(p.now))
+	if p.brake.on {
+		ch = choice{reason: gateway.ReasonBrake, rule: p.brake.reason}
+	}
 	c := gateway.ExplainCheck{Name: gateway.CheckSend, Result: gateway.CheckHolds, Step: s.id, Channel: ch.channel, Reason: ch.reason, Rule: ch.rule,
 		Values: ch.values, Until: ch.until}
 	if ch.reason != gateway.ReasonSent {

@@ -22,6 +22,15 @@ func (x *explainer) trigger() {
 		return
 	case triggerAbsence:
 		x.silence(&c)
+	case triggerSequence:
+		x.eachChain(c)
+		return
+	case triggerSchedule:
+		x.occasion(&c)
+	case triggerSegment, triggerStage:
+		x.class(&c)
+	case triggerAPI:
+		x.calls(&c)
 	}
 	x.add(c)
 }
@@ -73,7 +82,11 @@ func (x *explainer) counter(c gateway.ExplainCheck, t *trait, d gateway.DeviceID
 	if tr.unless >= 0 && p.happened(x.c, x.v.traits[tr.unless], d, tr.within) {
 		add("unless", gateway.String(x.v.def.traits[tr.unless].event))
 	}
-	if k != nil && k.flags&latched != 0 {
+	switch {
+	case k == nil:
+	case k.flags&pending != 0:
+		c.Rule += " pending"
+	case k.flags&latched != 0:
 		c.Rule += " fired"
 	}
 	x.add(c)

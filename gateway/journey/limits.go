@@ -161,29 +161,42 @@ func (p *Partition) capEntry(en *entry) (gateway.Reason, string, gateway.Propert
 		return "", "", nil
 	}
 	j := en.v.journey
-	if en.grant == denied {
-		if l := j.limitsOf(); l.closedVersion == en.v.number {
-			return gateway.ReasonEntryCap, a.String(), frees(l.closed)
-		}
-		return gateway.ReasonEntryCap, a.String(), nil
-	}
-	if p.coordinates(j) {
-		free, next := p.room(&j.limitsOf().ledgers[gateway.LimitEntry], a)
-		if free <= 0 {
-			return gateway.ReasonEntryCap, a.String(), frees(next)
-		}
+	reason, rule, values := p.capCheck(en)
+	switch reason {
+	case "":
 		do(p, ledgerChange{journey: j, kind: gateway.LimitEntry, at: p.now, n: 1, bound: a.after(p)})
+	case gateway.ReasonWaiting:
+		do(p, waitChange{j, en.waits()})
+		p.askGrant(j, 0, 0)
+	}
+	return reason, rule, values
+}
+
+// capCheck says what the entry cap answers, and takes no place.
+func (p *Partition) capCheck(en *entry) (gateway.Reason, string, gateway.Properties) {
+	a, j := en.v.def.cap, en.v.journey
+	if a == nil || en.c.test || en.grant == granted {
 		return "", "", nil
 	}
-	l := j.limitsOf()
+	l := j.limits
+	if l == nil {
+		l = &limits{}
+	}
 	switch {
+	case en.grant == denied && l.closedVersion == en.v.number:
+		return gateway.ReasonEntryCap, a.String(), frees(l.closed)
+	case en.grant == denied:
+		return gateway.ReasonEntryCap, a.String(), nil
+	case p.coordinates(j):
+		if free, next := p.room(&l.ledgers[gateway.LimitEntry], a); free <= 0 {
+			return gateway.ReasonEntryCap, a.String(), frees(next)
+		}
+		return "", "", nil
 	case l.closedVersion == en.v.number && p.now < l.closed:
 		return gateway.ReasonEntryCap, a.String(), frees(l.closed)
 	case len(l.waiting) >= maxWaiting:
 		return gateway.ReasonExhausted, fmt.Sprintf("%d entries wait for a grant already", maxWaiting), nil
 	}
-	do(p, waitChange{j, en.waits()})
-	p.askGrant(j, 0, 0)
 	return gateway.ReasonWaiting, a.String(), nil
 }
 

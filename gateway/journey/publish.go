@@ -217,6 +217,12 @@ func (p *Partition) activate(j *journey, change *journeyChange, number uint32) {
 func (p *Partition) switchState(j *journey, change *journeyChange, c *pendingChange) {
 	from, to := j.state, c.state
 	change.state = to
+	switch {
+	case to != gateway.JourneyPaused:
+		change.pause = pause{}
+	case from != to:
+		change.pause = pause{p.now, c.reason, c.rule}
+	}
 	if j.active != nil {
 		change.states[change.active] = to
 	}

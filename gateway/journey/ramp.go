@@ -46,11 +46,15 @@ func (p *Partition) rampCheck(v *version, c *customer) (gateway.Reason, string) 
 		return "", ""
 	}
 	share := p.rampShare(v)
-	if bucket(uint64(c.id), v.journey.name+"/ramp") < share {
+	if rampPlace(v, c) < share {
 		return "", ""
 	}
 	return gateway.ReasonRamp, percent(share) + " may enter"
 }
+
+// rampPlace is a customer's place in the ramp, in hundredths of a percent; in a
+// dry run that in the journey.
+func rampPlace(v *version, c *customer) int { return bucket(uint64(c.id), v.def.Name+"/ramp") }
 
 func percent(hundredths int) string {
 	return strconv.FormatFloat(float64(hundredths)/100, 'f', -1, 64) + " %"

@@ -96,6 +96,12 @@ func (o *occurrences) following(w wall) (wall, bool) {
 	return o.list[i], true
 }
 
+// has reports whether w is an occurrence.
+func (o *occurrences) has(w wall) bool {
+	i := o.after(w - 1)
+	return i < len(o.list) && o.list[i] == w
+}
+
 // latest returns the last occurrence from w on that is before t.
 func (o *occurrences) latest(w wall, t gateway.Instant, loc *time.Location) wall {
 	i := o.after(wallOf(t, loc)+zoneSlack) - 1

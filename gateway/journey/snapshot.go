@@ -206,7 +206,7 @@ func (d *decoder) oneJourney(p *Partition, since []trait) {
 		d.fail()
 		return
 	}
-	j.state, j.changes, j.scan = c.state, c.changes, c.scan
+	j.state, j.changes, j.scan, j.pause = c.state, c.changes, c.scan, c.pause
 	if c.active >= 0 {
 		j.active = j.versions[c.active]
 	}

@@ -265,6 +265,7 @@ type journey struct {
 	queued   queued
 	parked   []timed // timers that fell due in a pause; derived
 	limits   *limits // over the whole installation; nil for most
+	pause    pause
 }
 
 // version is one published definition.

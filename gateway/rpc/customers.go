@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	"touchpoint/gateway"
+	"touchpoint/gateway/explain"
 	pb "touchpoint/proto/touchpoint/v1"
 )
 
@@ -261,6 +262,7 @@ func (s *customerService) eraseEmpty(ctx context.Context, was []gateway.Membersh
 func (s *customerService) ListDecisions(ctx context.Context, req *pb.ListDecisionsRequest) (*pb.ListDecisionsResponse, error) {
 	var c checker
 	q := s.decisionQuery(&c, req)
+	zone := c.spoken(req.Language, req.TimeZone)
 	at := c.positions(req.AtLeast, s.Partitions)
 	if err := c.err(); err != nil {
 		return nil, err
@@ -281,7 +283,11 @@ func (s *customerService) ListDecisions(ctx context.Context, req *pb.ListDecisio
 	}
 	resp := &pb.ListDecisionsResponse{NextPageToken: s.token(req, page.Next)}
 	for _, d := range page.Items {
-		resp.Decisions = append(resp.Decisions, s.decision(ctx, d))
+		told := s.decision(ctx, d)
+		if req.Language != "" {
+			told.Text = explain.Decision(d, req.Language, zone)
+		}
+		resp.Decisions = append(resp.Decisions, told)
 	}
 	return resp, nil
 }

@@ -19,13 +19,7 @@ func (s *customerService) Explain(ctx context.Context, req *pb.ExplainRequest) (
 		c.fail("journey", "is missing; name the journey that it is about")
 	}
 	lang := cmp.Or(req.Language, "en")
-	if !slices.Contains(explain.Languages, lang) {
-		c.fail("language", "%q is not en or de", lang)
-	}
-	zone, err := time.LoadLocation(req.TimeZone)
-	if err != nil || req.TimeZone == "Local" {
-		c.fail("time_zone", "%q is no time zone; write a name such as Europe/Berlin", req.TimeZone)
-	}
+	zone := c.spoken(lang, req.TimeZone)
 	var at gateway.Instant
 	if req.At != nil {
 		at = gateway.InstantOf(req.At.AsTime())
@@ -42,6 +36,18 @@ func (s *customerService) Explain(ctx context.Context, req *pb.ExplainRequest) (
 		return nil, err
 	}
 	return explainMessage(x, lang, zone), nil
+}
+
+// spoken checks the language ("" for none) and the time zone of sentences.
+func (c *checker) spoken(lang, zone string) *time.Location {
+	if lang != "" && !slices.Contains(explain.Languages, lang) {
+		c.fail("language", "%q is not en or de", lang)
+	}
+	loc, err := time.LoadLocation(zone)
+	if err != nil || zone == "Local" {
+		c.fail("time_zone", "%q is no time zone; write a name such as Europe/Berlin", zone)
+	}
+	return loc
 }
 
 func explainMessage(x gateway.Explanation, lang string, zone *time.Location) *pb.ExplainResponse {

@@ -49,3 +49,27 @@ func TestExplain(t *testing.T) {
 		}
 	}
 }
+
+// TestDecisionsInWords: recorded decisions are told in the language that is
+// asked for, and in none when none is.
+func TestDecisionsInWords(t *testing.T) {
+	w := newWorld()
+	w.decisions = []gateway.Decision{{Kind: gateway.DecisionSend, Reason: gateway.ReasonUnreachable, Journey: "offer", Version: 2, Step: "tell", Rule: "no address for email"}}
+	conn, _ := w.serve(t, nil)
+	api, ctx := pb.NewCustomerServiceClient(conn), testContext(t)
+	for lang, want := range map[string]string{"": "", "en": "offer v2, step tell: not sent: cannot be reached there (no address for email)",
+		"de": "offer v2, Schritt tell: nicht gesendet: ist dort nicht erreichbar (keine Adresse für email)"} {
+		resp, err := api.ListDecisions(ctx, &pb.ListDecisionsRequest{Language: lang})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(resp.Decisions) != 1 || resp.Decisions[0].Text != want {
+			t.Errorf("%s: %v, want %q", lang, resp.Decisions, want)
+		}
+	}
+	for _, bad := range []*pb.ListDecisionsRequest{{Language: "fr"}, {Language: "en", TimeZone: "Local"}} {
+		if _, err := api.ListDecisions(ctx, bad); status.Code(err) != codes.InvalidArgument {
+			t.Errorf("%v: %v", bad, err)
+		}
+	}
+}

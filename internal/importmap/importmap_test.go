@@ -38,7 +38,7 @@ var allowed = map[string][]string{
 	"internal/sqlite":         {"gateway"},
 	"gateway/vault":           {"gateway"},
 	"gateway/rpc":             {"gateway", "gateway/effect", "gateway/explain", "proto/touchpoint/v1"},
-	"gateway/console":         {"gateway"},
+	"gateway/console":         {"gateway", "gateway/effect", "gateway/explain"},
 	"gateway/app":             {"*"},
 	"cmd/touchpoint":          {"*"},
 

@@ -73,6 +73,7 @@ func (s *Session) report(b *gateway.Batch, st *gateway.Step) {
 func (s *Session) reportDecisions(st *gateway.Step, say func(string, ...any)) {
 	s.sent = append(s.sent, st.Messages...)
 	s.tasks = append(s.tasks, st.Tasks...)
+	s.keepDecisions(st.Decisions)
 	for _, d := range st.Decisions {
 		where := d.Journey
 		if d.Step != "" {

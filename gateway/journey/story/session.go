@@ -40,6 +40,8 @@ type Session struct {
 	tasks      []gateway.Task
 	version    map[string]uint32
 	history    []recorded
+	decided    []gateway.Decision
+	told       int  // of them, looked at
 	together   bool // the commands up to the next move of the clock are one instant
 }
 
@@ -75,7 +77,9 @@ func (s *Session) Do(line string) ([]string, error) {
 		}
 	}
 	if s.o.Checked && s.w != nil {
-		s.explainAll()
+		if err := s.explainAll(); err != nil {
+			return nil, err
+		}
 		if err := s.w.Check(); err != nil {
 			return nil, err
 		}

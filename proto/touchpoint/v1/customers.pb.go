@@ -1201,7 +1201,10 @@ type Decision struct {
 	// Members of the group are in different arms of the journey.
 	Mixed bool `protobuf:"varint,53,opt,name=mixed,proto3" json:"mixed,omitempty"`
 	// Decided by a dry run: nothing came of it.
-	DryRun        bool `protobuf:"varint,70,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	DryRun bool `protobuf:"varint,70,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	// The decision in one sentence, when a language was asked for.
+	// Example: "welcome v2, step say_hello: not sent: enough messages were sent already (weekly)".
+	Text          string `protobuf:"bytes,120,opt,name=text,proto3" json:"text,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1360,6 +1363,13 @@ func (x *Decision) GetDryRun() bool {
 		return x.DryRun
 	}
 	return false
+}
+
+func (x *Decision) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
 }
 
 // SetConsentRequest says what is granted or revoked.
@@ -2099,7 +2109,13 @@ type ListDecisionsRequest struct {
 	// `next_page_token` of the page before; the other fields must be the same.
 	PageToken string `protobuf:"bytes,8,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Wait until these positions are visible.
-	AtLeast       []*Position `protobuf:"bytes,9,rep,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
+	AtLeast []*Position `protobuf:"bytes,9,rep,name=at_least,json=atLeast,proto3" json:"at_least,omitempty"`
+	// Tell each decision in a sentence, too, in this language: "en" or "de"; empty
+	// for none. Example: "de".
+	Language string `protobuf:"bytes,120,opt,name=language,proto3" json:"language,omitempty"`
+	// Time zone of the sentences' times, IANA name; empty is UTC.
+	// Example: "Europe/Berlin".
+	TimeZone      string `protobuf:"bytes,121,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2195,6 +2211,20 @@ func (x *ListDecisionsRequest) GetAtLeast() []*Position {
 		return x.AtLeast
 	}
 	return nil
+}
+
+func (x *ListDecisionsRequest) GetLanguage() string {
+	if x != nil {
+		return x.Language
+	}
+	return ""
+}
+
+func (x *ListDecisionsRequest) GetTimeZone() string {
+	if x != nil {
+		return x.TimeZone
+	}
+	return ""
 }
 
 // ListDecisionsResponse is one page of decisions.
@@ -2711,7 +2741,7 @@ const file_touchpoint_v1_customers_proto_rawDesc = "" +
 	"end_reason\x18\f \x01(\tR\tendReason\x12\x1c\n" +
 	"\tconverted\x18\r \x01(\bR\tconverted\x12;\n" +
 	"\vwaits_until\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"waitsUntil\"\x95\x05\n" +
+	"waitsUntil\"\xa9\x05\n" +
 	"\bDecision\x12*\n" +
 	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12/\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1b.touchpoint.v1.DecisionKindR\x04kind\x12\x16\n" +
@@ -2733,7 +2763,8 @@ const file_touchpoint_v1_customers_proto_rawDesc = "" +
 	"\x05split\x183 \x01(\tR\x05split\x12\x19\n" +
 	"\bgroup_id\x184 \x01(\tR\agroupId\x12\x14\n" +
 	"\x05mixed\x185 \x01(\bR\x05mixed\x12\x17\n" +
-	"\adry_run\x18F \x01(\bR\x06dryRun\x1aW\n" +
+	"\adry_run\x18F \x01(\bR\x06dryRun\x12\x12\n" +
+	"\x04text\x18x \x01(\tR\x04text\x1aW\n" +
 	"\vValuesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x122\n" +
 	"\x05value\x18\x02 \x01(\v2\x1c.touchpoint.v1.PropertyValueR\x05value:\x028\x01\"\xdd\x01\n" +
@@ -2785,7 +2816,7 @@ const file_touchpoint_v1_customers_proto_rawDesc = "" +
 	"\bat_least\x18\x06 \x03(\v2\x17.touchpoint.v1.PositionR\aatLeast\"n\n" +
 	"\x13ListDevicesResponse\x12/\n" +
 	"\adevices\x18\x01 \x03(\v2\x15.touchpoint.v1.DeviceR\adevices\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x81\x03\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xba\x03\n" +
 	"\x14ListDecisionsRequest\x126\n" +
 	"\bcustomer\x18\x01 \x01(\v2\x1a.touchpoint.v1.CustomerRefR\bcustomer\x12\x18\n" +
 	"\ajourney\x18\x02 \x01(\tR\ajourney\x12\x18\n" +
@@ -2796,7 +2827,9 @@ const file_touchpoint_v1_customers_proto_rawDesc = "" +
 	"\tpage_size\x18\a \x01(\x05R\bpageSize\x12\x1d\n" +
 	"\n" +
 	"page_token\x18\b \x01(\tR\tpageToken\x122\n" +
-	"\bat_least\x18\t \x03(\v2\x17.touchpoint.v1.PositionR\aatLeast\"v\n" +
+	"\bat_least\x18\t \x03(\v2\x17.touchpoint.v1.PositionR\aatLeast\x12\x1a\n" +
+	"\blanguage\x18x \x01(\tR\blanguage\x12\x1b\n" +
+	"\ttime_zone\x18y \x01(\tR\btimeZone\"v\n" +
 	"\x15ListDecisionsResponse\x125\n" +
 	"\tdecisions\x18\x01 \x03(\v2\x17.touchpoint.v1.DecisionR\tdecisions\x12&\n" +
 	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\xc7\x01\n" +
