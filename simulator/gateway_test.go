@@ -133,7 +133,12 @@ func (g *standIn) GetClock(context.Context, *pb.GetClockRequest) (*pb.GetClockRe
 // AdvanceClock returns when everything published before was taken: a marker
 // goes through the broker after it.
 func (g *standIn) AdvanceClock(ctx context.Context, req *pb.AdvanceClockRequest) (*pb.AdvanceClockResponse, error) {
-	to := gateway.InstantOf(req.To.AsTime())
+	g.mu.Lock()
+	to := g.now
+	g.mu.Unlock()
+	if !req.Settle {
+		to = gateway.InstantOf(req.To.AsTime())
+	}
 	mark := to.String() + time.Now().String()
 	g.mqtt.Publish("stand-in", 1, false, mark).Wait()
 	for got := ""; got != mark; {
@@ -150,7 +155,7 @@ func (g *standIn) AdvanceClock(ctx context.Context, req *pb.AdvanceClockRequest)
 	if call != nil {
 		call(to)
 	}
-	return &pb.AdvanceClockResponse{Now: req.To}, nil
+	return &pb.AdvanceClockResponse{Now: timestamppb.New(to.Time())}, nil
 }
 
 func (g *standIn) UpsertCustomer(_ context.Context, req *pb.UpsertCustomerRequest) (*pb.UpsertCustomerResponse, error) {

@@ -27,6 +27,9 @@ type Options struct {
 	Days int
 	// Step is by how much virtual time moves at once; 2 h by default.
 	Step time.Duration
+	// Pace, on a paced clock, is how many seconds of it a second has; 3600 by
+	// default.
+	Pace int
 	// Rate, on a wall clock, publishes so many events per second instead of
 	// keeping to the fleet's hours.
 	Rate int
@@ -41,6 +44,9 @@ func (o *Options) Validate() error {
 	if o.Step == 0 {
 		o.Step = 2 * time.Hour
 	}
+	if o.Pace == 0 {
+		o.Pace = 3600
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -54,6 +60,8 @@ func (o *Options) Validate() error {
 		return gateway.InvalidField("fleet.customers", "is %d: a fleet needs at least one", o.Fleet.Customers)
 	case o.Step < time.Second || o.Step > 24*time.Hour || 24*time.Hour%o.Step != 0:
 		return gateway.InvalidField("step", "is %v: must be from 1s to 24h and divide a day", o.Step)
+	case o.Pace < 1:
+		return gateway.InvalidField("pace", "is %d: must be at least one virtual second in a second", o.Pace)
 	case o.Days < 0:
 		return gateway.InvalidField("days", "is %d: must not be negative", o.Days)
 	case o.Rate < 0:

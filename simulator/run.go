@@ -35,6 +35,7 @@ type Run struct {
 	scratch []byte
 	number  uint64 // of the last publish
 	virtual bool
+	paced   bool // the virtual clock is to be moved steadily
 
 	mu      sync.Mutex
 	arrived []arrival
@@ -50,8 +51,8 @@ type arrival struct {
 }
 
 type counts struct {
-	now, events, arrived, displayed, stale, again, lost atomic.Int64
-	first                                               atomic.Int64 // wall time of the first display
+	now, events, arrived, displayed, stale, again, lost, waited atomic.Int64
+	first                                                       atomic.Int64 // wall time of the first display
 }
 
 // Progress is how far a run is, as the fleet itself sees it.
@@ -65,6 +66,7 @@ type Progress struct {
 	Dropped   int64 // came too late and were not shown
 	Repeated  int64 // handed over again after a display
 	Breaks    int64 // connections that broke and came back
+	Waited    int64 // times that a paced clock waited for the gateway
 	First     time.Time
 	Last      Shown
 }
@@ -82,7 +84,7 @@ func New(ctx context.Context, o Options) (*Run, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.virtual, r.now = resp.Virtual, gateway.InstantOf(resp.Now.AsTime())
+	r.virtual, r.paced, r.now = resp.Virtual, resp.Paced, gateway.InstantOf(resp.Now.AsTime())
 	r.counts.now.Store(int64(r.now))
 	if r.fleet, err = fleet.New(o.Fleet, r.now); err != nil {
 		return nil, err
@@ -100,7 +102,7 @@ func New(ctx context.Context, o Options) (*Run, error) {
 func (r *Run) Progress() Progress {
 	c := &r.counts
 	p := Progress{Now: gateway.Instant(c.now.Load()), Start: r.fleet.Start, Living: r.ready.Load(), Events: c.events.Load(),
-		Arrived: c.arrived.Load(), Displayed: c.displayed.Load(), Dropped: c.stale.Load(), Repeated: c.again.Load(), Breaks: c.lost.Load()}
+		Arrived: c.arrived.Load(), Displayed: c.displayed.Load(), Dropped: c.stale.Load(), Repeated: c.again.Load(), Breaks: c.lost.Load(), Waited: c.waited.Load()}
 	if at := c.first.Load(); at != 0 {
 		p.First = time.UnixMicro(at)
 	}
@@ -129,7 +131,10 @@ func (r *Run) Run(ctx context.Context) error {
 	r.ready.Store(true)
 	r.opts.Ledger.Time(r.now)
 	live := r.liveOnWallClock
-	if r.virtual {
+	switch {
+	case r.paced:
+		live = r.liveAtPace
+	case r.virtual:
 		live = r.liveInSteps
 	}
 	if err := live(ctx); err != nil {
@@ -146,8 +151,13 @@ func (r *Run) stopped() bool {
 	case <-r.opts.Stop:
 		return true
 	default:
-		return r.opts.Days > 0 && r.now >= r.fleet.Start.Add(time.Duration(r.opts.Days)*24*time.Hour)
+		return r.opts.Days > 0 && r.now >= r.end()
 	}
+}
+
+// end is when the days are over.
+func (r *Run) end() gateway.Instant {
+	return r.fleet.Start.Add(time.Duration(r.opts.Days) * 24 * time.Hour)
 }
 
 // connect spreads the units over the connections.
@@ -265,7 +275,7 @@ func (r *Run) drain(ctx context.Context) error {
 			return err
 		}
 		if r.virtual {
-			if err := r.advance(ctx, r.now); err != nil {
+			if err := r.decided(ctx); err != nil {
 				return err
 			}
 		}

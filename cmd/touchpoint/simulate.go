@@ -20,7 +20,7 @@ type simulateFlags struct {
 	config, broker, api, ledger string
 	username, password          string
 	journeys                    []string
-	days, rate, customers       int
+	days, rate, customers, pace int
 	seed                        uint64
 	step, length                time.Duration
 	example                     bool
@@ -33,7 +33,8 @@ func simulateCommand(c *client) *cobra.Command {
 		Use: "simulate", Short: "Let a fleet of machines and customers live against a gateway", Args: exactArgs(0),
 		Long: "Registers the customers and machines of a fleet file, connects the machines over MQTT and lets them\n" +
 			"live: they brew, go offline, answer messages. A gateway with a lock-step clock is driven as fast as it\n" +
-			"can; one on the wall clock in real time, or at --rate events per second. Ctrl-C ends it in good order.",
+			"can; one with a paced clock steadily, at --pace; one on the wall clock in real time, or at --rate events\n" +
+			"per second. Ctrl-C ends it in good order.",
 		Example: "  touchpoint simulate --example > fleet.yaml\n" +
 			"  touchpoint simulate --config fleet.yaml --broker tcp://127.0.0.1:1883 --ledger run.ledger --days 30\n" +
 			"  touchpoint audit --ledger run.ledger",
@@ -61,6 +62,7 @@ func simulateCommand(c *client) *cobra.Command {
 	fl.DurationVar(&f.length, "for", 0, "end after so much real time")
 	fl.DurationVar(&f.step, "step", 2*time.Hour, "by how much virtual time moves at once")
 	fl.IntVar(&f.rate, "rate", 0, "on a wall clock: events per second instead of the fleet's hours")
+	fl.IntVar(&f.pace, "pace", 3600, "on a paced clock: virtual seconds in a second")
 	fl.IntVar(&f.customers, "customers", 0, "number of customers; overrides the fleet file")
 	fl.Uint64Var(&f.seed, "seed", 0, "seed; overrides the fleet file")
 	return cmd
@@ -95,7 +97,7 @@ func (f *simulateFlags) run(cmd *cobra.Command, c *client) error {
 	defer release()
 	sim, err := simulator.New(cmd.Context(), simulator.Options{Fleet: config, API: api, Ledger: book, Journeys: journeys,
 		MQTT: simulator.ConnOptions{Broker: f.broker, Username: f.username, Password: password},
-		Days: f.days, Step: f.step, Rate: f.rate, Stop: stop})
+		Days: f.days, Step: f.step, Rate: f.rate, Pace: f.pace, Stop: stop})
 	if err != nil {
 		return err
 	}

@@ -134,9 +134,9 @@ type TokenConfig struct {
 	Roles []string `yaml:"roles"`
 }
 
-// ClockConfig chooses the wall clock or lock-step virtual time.
+// ClockConfig chooses the wall clock or virtual time: in lock-step, or at a pace.
 type ClockConfig struct {
-	Mode   string    `yaml:"mode"`   // "wall" or "lockstep"
+	Mode   string    `yaml:"mode"`   // "wall", "lockstep" or "paced"
 	Origin time.Time `yaml:"origin"` // start of virtual time
 }
 
@@ -247,13 +247,7 @@ func (c *Config) Validate() error {
 		v.wrap("rules", err)
 	}
 	c.validateListeners(&v)
-	switch c.Clock.Mode {
-	case "wall":
-		v.check(c.Clock.Origin.IsZero(), "clock.origin", "only a lockstep clock has an origin: remove it or set clock.mode: lockstep")
-	case "lockstep":
-	default:
-		v.add("clock.mode", "%q: allowed are wall and lockstep", c.Clock.Mode)
-	}
+	c.Clock.validate(&v)
 	for i, w := range c.Webhooks {
 		key := fmt.Sprintf("webhooks[%d]", i)
 		v.checkURL(key+".url", w.URL, "http", "https")
@@ -272,6 +266,16 @@ func (c *Config) Validate() error {
 	}
 	v.check(c.Vault.MasterKeyFile == "" || c.Vault.MasterKeyEnv == "", "vault", "master_key_file and master_key_env exclude each other")
 	return v.err("configuration")
+}
+
+func (c *ClockConfig) validate(v *violations) {
+	switch c.Mode {
+	case "wall":
+		v.check(c.Origin.IsZero(), "clock.origin", "only a virtual clock has an origin: remove it or set clock.mode to lockstep or paced")
+	case "lockstep", "paced":
+	default:
+		v.add("clock.mode", "%q: allowed are wall, lockstep and paced", c.Mode)
+	}
 }
 
 func (m *MQTTConfig) validate(v *violations) {

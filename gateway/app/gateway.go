@@ -152,7 +152,7 @@ func (g *Gateway) openLog(ctx context.Context) error {
 	o := eventlog.Options{
 		Name: g.cfg.Name, Partitions: g.cfg.Partitions, MaxBytes: l.MaxBytes, Replicas: l.Replicas,
 		URLs: l.NATS, Username: l.Username, Password: l.Password, Credentials: l.Credentials,
-		VirtualClock: g.cfg.Clock.Mode == "lockstep", ClockOrigin: instantOrZero(g.cfg.Clock.Origin), Logger: g.log,
+		VirtualClock: g.cfg.Clock.Mode != "wall", ClockOrigin: instantOrZero(g.cfg.Clock.Origin), Logger: g.log,
 	}
 	if err := os.MkdirAll(g.cfg.Data, 0o700); err != nil {
 		return gateway.Errorf(gateway.Invalid, "data: %w", err)
@@ -172,14 +172,18 @@ func (g *Gateway) openLog(ctx context.Context) error {
 // startClock starts virtual time where the records end: it never goes back.
 func (g *Gateway) startClock(ctx context.Context) error {
 	g.clock = clock.Wall()
-	if g.cfg.Clock.Mode != "lockstep" {
+	if g.cfg.Clock.Mode == "wall" {
 		return nil
 	}
 	last, err := g.store.LastTime(ctx)
 	if err != nil {
 		return err
 	}
-	g.clock = clock.NewVirtual(max(last, g.store.Installation().ClockOrigin))
+	start := max(last, g.store.Installation().ClockOrigin)
+	g.clock = clock.NewVirtual(start)
+	if g.cfg.Clock.Mode == "paced" {
+		g.clock = clock.NewPaced(start)
+	}
 	return nil
 }
 

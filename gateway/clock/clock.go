@@ -1,5 +1,5 @@
 // Package clock gives the gateway its time: the wall clock, or a virtual one
-// that a simulation moves by hand.
+// that a simulation moves, in lock-step or at a pace.
 //
 // It is the only package that reads the wall clock for decisions. Everything
 // else takes the time as an input.
@@ -13,11 +13,12 @@ import (
 	"touchpoint/gateway"
 )
 
-// Clock tells the time and waits for it. A Clock made by NewVirtual stands
-// still until Advance moves it.
+// Clock tells the time and waits for it. A Clock made by NewVirtual or NewPaced
+// stands still until Advance moves it.
 type Clock struct {
 	mu      sync.Mutex
 	virtual bool
+	paced   bool
 	now     gateway.Instant
 	moved   chan struct{} // closed and replaced at each Advance
 }
@@ -30,8 +31,21 @@ func NewVirtual(start gateway.Instant) *Clock {
 	return &Clock{virtual: true, now: start, moved: make(chan struct{})}
 }
 
-// Virtual reports whether the clock is moved by hand.
+// NewPaced returns a clock that stands at start and is moved all the time, in
+// small steps, while nobody waits for what is under way: so that everything works
+// as on the wall clock.
+func NewPaced(start gateway.Instant) *Clock {
+	c := NewVirtual(start)
+	c.paced = true
+	return c
+}
+
+// Virtual reports whether the clock is moved by Advance.
 func (c *Clock) Virtual() bool { return c.virtual }
+
+// LockStep reports whether the clock stands still until everything that belongs
+// to its present time is done.
+func (c *Clock) LockStep() bool { return c.virtual && !c.paced }
 
 // Now returns the present instant.
 func (c *Clock) Now() gateway.Instant {

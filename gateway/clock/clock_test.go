@@ -56,3 +56,21 @@ func TestUntil(t *testing.T) {
 		}
 	})
 }
+
+func TestKindsOfClocks(t *testing.T) {
+	for name, c := range map[string]struct {
+		clock             *Clock
+		virtual, lockStep bool
+	}{
+		"wall":      {Wall(), false, false},
+		"lock-step": {NewVirtual(1000), true, true},
+		"paced":     {NewPaced(1000), true, false},
+	} {
+		if c.clock.Virtual() != c.virtual || c.clock.LockStep() != c.lockStep {
+			t.Errorf("%s: virtual %v, in lock-step %v", name, c.clock.Virtual(), c.clock.LockStep())
+		}
+	}
+	if c := NewPaced(1000); c.Advance(1500) != nil || c.Now() != 1500 {
+		t.Errorf("a paced clock that was moved stands at %v", c.Now())
+	}
+}

@@ -58,12 +58,12 @@ func (r *runner) tickIn() (wait time.Duration, due bool) {
 	return gap, gap <= 0
 }
 
-// instantOver says whether timers due at this very instant may fire. A virtual
-// clock stands still while the instant goes on, so that what competes in it
-// has to wait until everything else is done: Settled says so. A wall clock
-// moves on by itself.
+// instantOver says whether timers due at this very instant may fire. In
+// lock-step the clock stands still while the instant goes on, so that what
+// competes in it has to wait until everything else is done: Settled says so. Any
+// other clock moves on.
 func (e *Engine) instantOver(now gateway.Instant) bool {
-	return !e.o.Clock.Virtual() || gateway.Instant(e.over.Load()) == now
+	return !e.o.Clock.LockStep() || gateway.Instant(e.over.Load()) == now
 }
 
 // never is a time that no clock shows.

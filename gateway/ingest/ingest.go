@@ -47,7 +47,7 @@ func New(o Options) (*Ingest, error) {
 	i := &Ingest{Options: o, router: newRouter(o.Partitions), room: semaphore.NewWeighted(o.MaxBytes), dead: make(chan deadJob, 64)}
 	i.scratch.New = func() any { return &scratch{dec: devices.NewDecoder(o.Registry, o.Limits)} }
 	i.mark.source = o.Watermark
-	if !o.Clock.Virtual() {
+	if !o.Clock.LockStep() {
 		i.mark.settle = settle
 	}
 	i.ctx, i.cancel = context.WithCancel(context.Background())

@@ -156,14 +156,21 @@ func (b *Broker) Observed() gateway.Instant {
 	if now < b.started.Add(b.o.Grace) || b.closed.Load() {
 		return 0
 	}
-	if b.o.Clock.Virtual() {
+	switch {
+	case b.o.Clock.LockStep():
 		return now
+	case b.o.Clock.Virtual():
+		return now.Add(-pacedTakeover)
 	}
 	return now.Add(-takeover)
 }
 
 // takeover is more than it takes from reading a publish to its place in a batch.
 const takeover = 100 * time.Millisecond
+
+// pacedTakeover is the same for a clock that is moved at a pace: whoever moves it
+// lets the gateway fall behind no further.
+const pacedTakeover = time.Minute
 
 // Flush returns at once: what a device got a PUBACK for is stored already.
 func (b *Broker) Flush(context.Context) error { return nil }

@@ -99,17 +99,20 @@ type clockService struct {
 
 // GetClock reads the gateway's time.
 func (s *clockService) GetClock(context.Context, *pb.GetClockRequest) (*pb.GetClockResponse, error) {
-	return &pb.GetClockResponse{Now: stamp(s.Clock.Now()), Virtual: s.Clock.Virtual()}, nil
+	return &pb.GetClockResponse{Now: stamp(s.Clock.Now()), Virtual: s.Clock.Virtual(), Paced: s.Clock.Virtual() && !s.Clock.LockStep()}, nil
 }
 
 // AdvanceClock moves the virtual clock.
 func (s *clockService) AdvanceClock(ctx context.Context, req *pb.AdvanceClockRequest) (*pb.AdvanceClockResponse, error) {
 	if !s.Clock.Virtual() || s.Advance == nil {
-		return nil, gateway.Errorf(gateway.Conflict, "the gateway runs on the wall clock; start it with clock.mode: lockstep to move time by hand")
+		return nil, gateway.Errorf(gateway.Conflict, "the gateway runs on the wall clock; start it with clock.mode: lockstep or paced to move time by hand")
 	}
 	var c checker
 	to := c.instant("to", req.To)
-	if req.To == nil {
+	switch {
+	case req.Settle && req.To != nil:
+		c.fail("settle", "moves no clock: leave out to")
+	case !req.Settle && req.To == nil:
 		c.fail("to", "is required")
 	}
 	if now := s.Clock.Now(); to != 0 && to < now {

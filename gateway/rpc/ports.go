@@ -306,6 +306,7 @@ type DeadLetter struct {
 type Clock interface {
 	Now() gateway.Instant
 	Virtual() bool
+	LockStep() bool
 	Until(ctx context.Context, t gateway.Instant) error
 }
 

@@ -27,6 +27,10 @@ type Config struct {
 	Duplicates float64
 	Reactions  Reactions
 	Answers    []Answer
+	// Grid, when set, moves what machines do to multiples of it since the start,
+	// at most one brew each: so that nothing hangs on minutes, and two runs that
+	// differ by small delays can be compared.
+	Grid time.Duration
 }
 
 // Locale is a group of customers who speak and live alike.

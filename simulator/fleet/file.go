@@ -42,6 +42,7 @@ type file struct {
 		Dismissed float64 `yaml:"dismissed"`
 	} `yaml:"reactions"`
 	Answers []answerFile `yaml:"answers"`
+	Grid    string       `yaml:"grid"`
 }
 
 type localeFile struct {
@@ -202,6 +203,9 @@ func (r *reader) config(f *file) Config {
 		c.Offline.For = r.between("offline.for", f.Offline.For, c.Offline.Every*3/4)
 	}
 	r.reactions(f, &c)
+	if f.Grid != "" {
+		c.Grid = r.duration("grid", f.Grid, 0, 24*time.Hour)
+	}
 	return c
 }
 

@@ -243,3 +243,28 @@ func BenchmarkDay(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(events), "ns/event")
 }
+
+func TestGrid(t *testing.T) {
+	c := Default()
+	c.Grid, c.Customers = 40*time.Minute, 50
+	f, err := New(c, gateway.InstantOf(time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[Planned]bool{}
+	for n := range 30 {
+		for _, p := range f.Day(n) {
+			what := Planned{At: p.At, Unit: p.Unit, Kind: p.Kind}
+			if p.At.Sub(f.Start)%c.Grid != 0 || seen[what] {
+				t.Fatalf("unit %d does something at %v that is off the grid or not alone", p.Unit, p.At)
+			}
+			seen[what] = true
+		}
+	}
+	if len(seen) < 1000 {
+		t.Errorf("only %d things happen", len(seen))
+	}
+	if _, err := Parse(append(DefaultFile(), "\ngrid: often\n"...)); err == nil {
+		t.Error("a grid that is no time was taken")
+	}
+}

@@ -162,7 +162,7 @@ func (f *Fleet) unitDay(out []Planned, i, n int) []Planned {
 		return out
 	}
 	r := NewRand(f.Seed, forBrews, uint64(i), uint64(n))
-	if at := begin + u.wakes; at >= u.joins {
+	if at := f.onGrid(begin + u.wakes); at >= u.joins {
 		out = append(out, Planned{At: at, Unit: int32(i), Kind: Hello, Draw: r.Uint64()})
 	}
 	h := &f.Habits[u.habit]
@@ -171,16 +171,29 @@ func (f *Fleet) unitDay(out []Planned, i, n int) []Planned {
 	if wd := begin.Time().Weekday(); wd == time.Saturday || wd == time.Sunday {
 		mean *= h.Weekend
 	}
+	first := len(out)
 	for range r.Poisson(mean) {
-		at := f.hourOf(&r, u.habit, begin, offset)
+		at := f.onGrid(f.hourOf(&r, u.habit, begin, offset))
+		if f.Grid > 0 && slices.ContainsFunc(out[first:], func(p Planned) bool { return p.At == at }) {
+			continue
+		}
 		if at >= u.joins && !f.away(i, at) {
 			out = append(out, Planned{At: at, Unit: int32(i), Kind: Brew, Draw: r.Uint64()})
 		}
 	}
-	if at, ok := f.spell(forDescaling, i, begin+day-1, h.DescalesEvery); ok && at >= begin && at >= u.joins && !f.away(i, at) {
+	at, ok := f.spell(forDescaling, i, begin+day-1, h.DescalesEvery)
+	if at = f.onGrid(at); ok && at >= begin && at >= u.joins && !f.away(i, at) {
 		out = append(out, Planned{At: at, Unit: int32(i), Kind: Descale, Draw: r.Uint64()})
 	}
 	return out
+}
+
+// onGrid moves an instant to the grid, if there is one.
+func (f *Fleet) onGrid(at gateway.Instant) gateway.Instant {
+	if f.Grid <= 0 {
+		return at
+	}
+	return at - (at-f.Start)%gateway.Instant(f.Grid.Milliseconds())
 }
 
 // hourOf draws a time within the 24 hours from begin by the local hour.

@@ -470,7 +470,9 @@ type GetClockResponse struct {
 	// Now. Example: "2026-05-01T06:30:00Z".
 	Now *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=now,proto3" json:"now,omitempty"`
 	// Whether the clock is virtual and moved by AdvanceClock.
-	Virtual       bool `protobuf:"varint,2,opt,name=virtual,proto3" json:"virtual,omitempty"`
+	Virtual bool `protobuf:"varint,2,opt,name=virtual,proto3" json:"virtual,omitempty"`
+	// Whether the virtual clock is to be moved steadily, as real time moves.
+	Paced         bool `protobuf:"varint,3,opt,name=paced,proto3" json:"paced,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -519,11 +521,23 @@ func (x *GetClockResponse) GetVirtual() bool {
 	return false
 }
 
-// AdvanceClockRequest says where to move the clock.
+func (x *GetClockResponse) GetPaced() bool {
+	if x != nil {
+		return x.Paced
+	}
+	return false
+}
+
+// AdvanceClockRequest says where to move the clock. A clock in lock-step answers
+// when everything up to then is decided and handed over, a paced one at once; who
+// moves that waits (with "settle") before the gateway is a minute behind.
 type AdvanceClockRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The new time, not before the present one. Example: "2026-05-01T06:35:00Z".
-	To            *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=to,proto3" json:"to,omitempty"`
+	To *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=to,proto3" json:"to,omitempty"`
+	// Moves nothing; answers when everything up to the present time is decided and
+	// handed over. Then "to" is left out.
+	Settle        bool `protobuf:"varint,2,opt,name=settle,proto3" json:"settle,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -563,6 +577,13 @@ func (x *AdvanceClockRequest) GetTo() *timestamppb.Timestamp {
 		return x.To
 	}
 	return nil
+}
+
+func (x *AdvanceClockRequest) GetSettle() bool {
+	if x != nil {
+		return x.Settle
+	}
+	return false
 }
 
 // AdvanceClockResponse is the gateway's time after the move.
@@ -1810,12 +1831,14 @@ const file_touchpoint_v1_admin_proto_rawDesc = "" +
 	"\rReplayFailure\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05error\x18\x02 \x01(\tR\x05error\"\x11\n" +
-	"\x0fGetClockRequest\"Z\n" +
+	"\x0fGetClockRequest\"p\n" +
 	"\x10GetClockResponse\x12,\n" +
 	"\x03now\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x03now\x12\x18\n" +
-	"\avirtual\x18\x02 \x01(\bR\avirtual\"A\n" +
+	"\avirtual\x18\x02 \x01(\bR\avirtual\x12\x14\n" +
+	"\x05paced\x18\x03 \x01(\bR\x05paced\"Y\n" +
 	"\x13AdvanceClockRequest\x12*\n" +
-	"\x02to\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02to\"D\n" +
+	"\x02to\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02to\x12\x16\n" +
+	"\x06settle\x18\x02 \x01(\bR\x06settle\"D\n" +
 	"\x14AdvanceClockResponse\x12,\n" +
 	"\x03now\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x03now\"\x12\n" +
 	"\x10GetStatusRequest\"\xaa\x02\n" +
