@@ -118,8 +118,12 @@ type Filling struct {
 	AfterN  uint32
 }
 
+// AnyEvent stands for every type of event that a device sends. No type has it as
+// its name.
+const AnyEvent = "*"
+
 // FillNeed is one event type of a Filling.
 type FillNeed struct {
-	Type string
+	Type string // or AnyEvent
 	From Instant
 }

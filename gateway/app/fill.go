@@ -166,10 +166,8 @@ func (f *filler) fill(ctx context.Context, name versionName, list []gateway.Fill
 			q.From = from
 		}
 	}
-	for _, n := range list[0].Needs {
-		q.Types = append(q.Types, n.Type)
-	}
-	for more := len(q.Types) > 0; more; {
+	q.Types = eventTypes(list[0].Needs)
+	for more := len(list[0].Needs) > 0; more; {
 		page, err := f.g.history.Events(ctx, q)
 		if err != nil {
 			return err
@@ -187,6 +185,17 @@ func (f *filler) fill(ctx context.Context, name versionName, list []gateway.Fill
 		}
 	}
 	return f.applied(ctx)
+}
+
+// eventTypes are those that are needed, none for all.
+func eventTypes(needs []gateway.FillNeed) (types []string) {
+	for _, n := range needs {
+		if n.Type == gateway.AnyEvent {
+			return nil
+		}
+		types = append(types, n.Type)
+	}
+	return types
 }
 
 func earliest(needs []gateway.FillNeed) (from gateway.Instant) {

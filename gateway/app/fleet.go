@@ -76,9 +76,7 @@ func (f fleet) count(ctx context.Context, pv *journey.Preview) error {
 		return err
 	}
 	q := history.Query{OldestFirst: true, Limit: history.MaxLimit, Filter: history.Filter{From: earliest(needs)}}
-	for _, n := range needs {
-		q.Types = append(q.Types, n.Type)
-	}
+	q.Types = eventTypes(needs)
 	for {
 		page, err := f.g.history.Events(ctx, q)
 		if err != nil {

@@ -22,7 +22,7 @@ func (t *teller) trigger(c gateway.ExplainCheck) string {
 		text = t.threshold(c, get)
 	case "milestone":
 		text = t.say("%s: %s so far, wanted is number %s.", "%s: bisher %s, verlangt ist Nummer %s.", get("event"), get("value"), get("at_least"))
-	case "absence":
+	case "absence", "silence":
 		return t.absence(c, get, fired)
 	case "event":
 		text = t.say("Starts with %s%s.", "Beginnt mit %s%s.", get("event"), bracket(get("where")))
@@ -92,6 +92,9 @@ func (t *teller) threshold(c gateway.ExplainCheck, get func(string) string) stri
 
 func (t *teller) absence(c gateway.ExplainCheck, get func(string) string, fired bool) string {
 	event, long := get("event"), t.span(get("for"))
+	if event == "" { // a silence of whatever the devices send
+		event = t.say("event of any kind", "Ereignis irgendeiner Art")
+	}
 	switch {
 	case c.Since == 0:
 		return t.say("%s never came, so that its absence for %s does not count.", "%s kam noch nie, daher zählt ein Ausbleiben von %s nicht.", event, long)

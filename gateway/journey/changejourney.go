@@ -86,6 +86,9 @@ func (p *Partition) eventType(name string) *eventType {
 	if et == nil {
 		et = &eventType{name: name}
 		p.types[name] = et
+		if name == gateway.AnyEvent {
+			p.any = et
+		}
 	}
 	return et
 }

@@ -3,6 +3,8 @@ package journey
 import (
 	"fmt"
 	"strings"
+
+	"touchpoint/gateway"
 )
 
 func indexed(field string, i int) string { return fmt.Sprintf("%s[%d]", field, i) }
@@ -65,6 +67,8 @@ func (c *compiler) triggerOf(t *object, name string, v *node) {
 		spec.where = c.condition(a, "where", onEvent(tr.event))
 		a.finish()
 		tr.trait = c.ownTrait(a, spec)
+	case triggerSilence:
+		c.silence(c.object(v, "trigger.silence"))
 	case triggerAPI:
 		c.object(v, "trigger.api").finish()
 	case triggerSequence:
@@ -76,6 +80,25 @@ func (c *compiler) triggerOf(t *object, name string, v *node) {
 	case triggerSchedule:
 		c.schedule(c.object(v, "trigger.schedule"))
 	}
+}
+
+// silence is an absence that is acted on although a device may yet tell. Without
+// an event it is that of everything that the customer's devices send.
+func (c *compiler) silence(o *object) {
+	tr := &c.def.trigger
+	spec := traitSpec{kind: traitLast, event: gateway.AnyEvent, owner: c.def.Name, anyway: true}
+	if o.get("event") != nil {
+		tr.event = c.event(o, "event")
+		spec.event = tr.event
+	}
+	tr.within = c.length(o, "for", "14d")
+	spec.silence = tr.within
+	spec.where = c.condition(o, "where", onEvent(tr.event))
+	if spec.where != nil && tr.event == "" {
+		o.fault("where", "needs an event whose properties it compares")
+	}
+	o.finish()
+	tr.trait = c.ownTrait(o, spec)
 }
 
 func (c *compiler) length(o *object, key, example string) Duration {

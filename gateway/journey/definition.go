@@ -63,11 +63,12 @@ const (
 	triggerSegment
 	triggerStage
 	triggerSchedule
+	triggerSilence
 
 	triggerKinds // how many there are
 )
 
-var triggerNames = [...]string{"", "event", "threshold", "milestone", "absence", "api", "sequence", "segment", "stage", "schedule"}
+var triggerNames = [...]string{"", "event", "threshold", "milestone", "absence", "api", "sequence", "segment", "stage", "schedule", "silence"}
 
 // trigger starts enrollments.
 type trigger struct {
@@ -88,6 +89,9 @@ type trigger struct {
 	class         *classTrigger
 	schedule      *schedule
 }
+
+// silent reports whether the trigger is the end of a silence.
+func (t *trigger) silent() bool { return t.kind == triggerAbsence || t.kind == triggerSilence }
 
 type reentryMode uint8
 
@@ -149,7 +153,19 @@ type traitSpec struct {
 	// owner is the journey that the counter belongs to alone, because it carries
 	// that journey's latch; "" = shared.
 	owner   string
-	silence Duration // absence triggers: the counter has a timer
+	silence Duration // absence and silence triggers: the counter has a timer
+	anyway  bool     // silence triggers: no device that may yet upload is waited for
+}
+
+// hears reports whether events of a type move the trait.
+func (t *traitSpec) hears(event string) bool { return t.event == event || t.event == gateway.AnyEvent }
+
+// lastKey names the time of the newest event among a decision's values.
+func (t *traitSpec) lastKey() string {
+	if t.event == gateway.AnyEvent {
+		return "last_heard"
+	}
+	return "last_" + t.event
 }
 
 // valued reports whether the trait keeps a value beside each time.

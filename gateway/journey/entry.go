@@ -146,7 +146,7 @@ func (s *silence) fire(p *Partition) {
 		return
 	}
 	k := s.c.counter(s.trait, 0)
-	if s.waitsForUpload(p, j, k) {
+	if !s.trait.spec.anyway && s.waitsForUpload(p, j, k) {
 		return
 	}
 	do(p, flagsChange{counterRef{s.c.id, s.trait, 0}, k.flags&^unobserved | latched})
@@ -154,7 +154,7 @@ func (s *silence) fire(p *Partition) {
 	if s.trait.ignore != 0 && s.trait.spec.silence.after(k.last) <= s.trait.ignore {
 		return // was silent already when the trigger became active
 	}
-	if v == nil || j.state != gateway.JourneyPublished || v.def.trigger.kind != triggerAbsence || v.traits[v.def.trigger.trait] != s.trait {
+	if v == nil || j.state != gateway.JourneyPublished || !v.def.trigger.silent() || v.traits[v.def.trigger.trait] != s.trait {
 		return
 	}
 	device := gateway.DeviceID(0)
@@ -162,8 +162,8 @@ func (s *silence) fire(p *Partition) {
 		device = s.c.devices[0]
 	}
 	p.enter(&entry{v: v, c: s.c, device: device, since: s.trait.spec.silence.before(p.now),
-		trigger: "absence:" + k.last.String(),
-		values:  gateway.Properties{{Key: "last_" + s.trait.spec.event, Value: gateway.String(k.last.String())}}})
+		trigger: triggerNames[v.def.trigger.kind] + ":" + k.last.String(),
+		values:  gateway.Properties{{Key: s.trait.spec.lastKey(), Value: gateway.String(k.last.String())}}})
 }
 
 // unobservedLook is how often the partition looks for absences that intake

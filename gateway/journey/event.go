@@ -68,6 +68,9 @@ func (p *Partition) take(c *customer, ev *gateway.Event) {
 		p.openLatches(c, et, ev)
 		p.count(c, et, ev)
 	}
+	if p.any != nil {
+		p.countAny(c, ev, nil)
+	}
 	if len(c.enrollments) > 0 {
 		p.hear(c, ev)
 	}
@@ -103,6 +106,14 @@ func (p *Partition) count(c *customer, et *eventType, ev *gateway.Event) {
 			ev.OccurredAt > t.spec.within.before(p.now) {
 			do(p, flagsChange{counterRef{c.id, t, k.device}, k.flags &^ (latched | pending)})
 		}
+	}
+}
+
+// countAny moves what counts the events of any device of the customer.
+func (p *Partition) countAny(c *customer, ev *gateway.Event, only func(*trait) bool) {
+	if p.any != nil && ev.Device != 0 {
+		p.look(c, nil, nil, ev)
+		p.countInto(c, p.any, ev, only)
 	}
 }
 

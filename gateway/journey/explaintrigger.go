@@ -20,7 +20,7 @@ func (x *explainer) trigger() {
 	case triggerThreshold, triggerMilestone:
 		x.eachDevice(c)
 		return
-	case triggerAbsence:
+	case triggerAbsence, triggerSilence:
 		x.silence(&c)
 	case triggerSequence:
 		x.eachChain(c)
@@ -122,7 +122,10 @@ func (x *explainer) silence(c *gateway.ExplainCheck) {
 		return
 	}
 	c.Since, c.Until = k.last, t.spec.silence.after(k.last)
-	known, by := x.p.knownAt(x.c, t.spec.event, c.Until)
+	known, by := c.Until, gateway.DeviceID(0)
+	if !t.spec.anyway {
+		known, by = x.p.knownAt(x.c, t.spec.event, c.Until)
+	}
 	switch {
 	case k.flags&latched != 0:
 		c.Rule += " fired"

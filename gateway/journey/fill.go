@@ -112,12 +112,16 @@ func (p *Partition) fillTraits(c gateway.FillTraits) gateway.Outcome {
 func (p *Partition) fillOne(v *version, fresh []*trait, e *gateway.CustomerEvent) {
 	ev := &e.Event
 	et := p.types[ev.Type]
-	if _, counted := v.fill.foreign[foreignHash(ev)]; counted || et == nil || e.Customer == 0 || !p.Lives(e.Customer) {
+	if _, counted := v.fill.foreign[foreignHash(ev)]; counted || et == nil && p.any == nil || e.Customer == 0 || !p.Lives(e.Customer) {
 		return
 	}
 	c := p.customers[e.Customer]
-	p.look(c, nil, nil, ev)
-	p.countInto(c, et, ev, func(t *trait) bool { return slices.Contains(fresh, t) })
+	isFresh := func(t *trait) bool { return slices.Contains(fresh, t) }
+	if et != nil {
+		p.look(c, nil, nil, ev)
+		p.countInto(c, et, ev, isFresh)
+	}
+	p.countAny(c, ev, isFresh)
 }
 
 // finishFill lets the version become active.
@@ -184,7 +188,7 @@ func (p *Partition) watch(v *version, c *customer, ev *gateway.Event) {
 func (p *Partition) noteForeign(ev *gateway.Event) {
 	for _, j := range p.journeys {
 		for _, v := range j.versions {
-			if v.fill != nil && slices.ContainsFunc(v.fresh(), func(t *trait) bool { return t.spec.event == ev.Type }) {
+			if v.fill != nil && slices.ContainsFunc(v.fresh(), func(t *trait) bool { return t.spec.hears(ev.Type) }) {
 				do(p, foreignChange{v, foreignHash(ev)})
 			}
 		}
@@ -313,6 +317,7 @@ func FillWants(f *gateway.Filling, partition int, seq uint64, index uint32, ev *
 	if partition == f.Partition && (seq > f.Seq || seq == f.Seq && index >= f.Index) {
 		return false
 	}
-	i := slices.IndexFunc(f.Needs, func(n gateway.FillNeed) bool { return n.Type == ev.Type })
-	return i >= 0 && ev.OccurredAt >= f.Needs[i].From
+	return slices.ContainsFunc(f.Needs, func(n gateway.FillNeed) bool {
+		return (n.Type == ev.Type || n.Type == gateway.AnyEvent) && ev.OccurredAt >= n.From
+	})
 }

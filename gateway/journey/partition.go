@@ -31,6 +31,7 @@ type Partition struct {
 
 	// Derived from state.
 	types    map[string]*eventType
+	any      *eventType // of gateway.AnyEvent, nil while no journey asks for it
 	messages map[gateway.MessageID]*message
 	heaps    [2]timerHeap
 	groups   map[gateway.GroupID][]*customer           // members who live here
@@ -92,7 +93,7 @@ func (p *Partition) reset() {
 	p.groups = map[gateway.GroupID][]*customer{}
 	p.strays = map[gateway.CustomerID][]gateway.DeviceID{}
 	p.traits, p.journeys = nil, nil
-	p.types, p.latest = map[string]*eventType{}, nil
+	p.types, p.latest, p.any = map[string]*eventType{}, nil, nil
 	p.indexContacts()
 	p.classSets, p.classRules = nil, nil
 	p.messages = map[gateway.MessageID]*message{}

@@ -41,12 +41,17 @@ func (pv *Preview) Needs() []gateway.FillNeed { return pv.needs }
 // Count counts an event of history.
 func (pv *Preview) Count(c gateway.CustomerID, ev *gateway.Event) {
 	p := pv.scratch
-	if et := p.types[ev.Type]; et != nil && c != 0 {
-		cust := p.customer(c)
+	et := p.types[ev.Type]
+	if c == 0 || et == nil && p.any == nil {
+		return
+	}
+	cust := p.customer(c)
+	p.enc.b = p.enc.b[:0]
+	if et != nil {
 		p.look(cust, nil, nil, ev)
-		p.enc.b = p.enc.b[:0]
 		p.countInto(cust, et, ev, nil)
 	}
+	p.countAny(cust, ev, nil)
 }
 
 // PreviewResult is what a preview found on the partitions that it looked at.

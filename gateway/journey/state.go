@@ -366,7 +366,7 @@ func traitKey(t *traitSpec) string {
 		b = strconv.AppendQuote(b, part)
 		b = append(b, '|')
 	}
-	for _, n := range []int64{int64(t.within), int64(t.limit), int64(t.silence), int64(boolInt(t.perDev))} {
+	for _, n := range []int64{int64(t.within), int64(t.limit), int64(t.silence), int64(boolInt(t.perDev)), int64(boolInt(t.anyway))} {
 		b = strconv.AppendInt(b, n, 10)
 		b = append(b, '|')
 	}

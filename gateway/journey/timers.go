@@ -248,7 +248,7 @@ func (s *silence) timer() (due gateway.Instant, absence bool, id uint64) {
 		return 0, true, 0
 	}
 	due = s.trait.spec.silence.after(k.last)
-	if k.flags&unobserved != 0 {
+	if k.flags&unobserved != 0 && !s.trait.spec.anyway {
 		due, _ = s.trait.p.knownAt(s.c, s.trait.spec.event, due)
 	}
 	return due, true, (mix(uint64(s.c.id)) ^ uint64(s.trait.id)) >> 1

@@ -124,7 +124,7 @@ func listWords(t *journey.Tree) string {
 	return strings.Join(items, join)
 }
 
-var plainTriggers = map[string]bool{"threshold": true, "milestone": true, "absence": true}
+var plainTriggers = map[string]bool{"threshold": true, "milestone": true, "absence": true, "silence": true}
 
 // connectors stand in front of values instead of the key.
 var connectors = map[string]string{

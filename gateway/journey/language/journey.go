@@ -59,6 +59,11 @@ var Trigger = []Key{
 		{Name: "for", Type: Duration, Required: true, Doc: "For how long; only time that was observed counts.", Example: "14d"},
 		{Name: "where", Type: Condition, Doc: "Only events for which this holds end the silence."},
 	}, Doc: "No such event for a while."},
+	{Name: "silence", Type: Object, Kind: "trigger", Keys: []Key{
+		{Name: "event", Type: Event, Doc: "What was not heard; without it, nothing at all from any device of the customer.", Example: "ride_finished"},
+		{Name: "for", Type: Duration, Required: true, Doc: "For how long, offline or not.", Example: "30d"},
+		{Name: "where", Type: Condition, Doc: "With event: only events for which this holds end the silence."},
+	}, Doc: "Nothing was heard for a while: like absence, but a device that may yet upload is not waited for."},
 	{Name: "sequence", Type: Object, Kind: "trigger", Keys: []Key{
 		{Name: "events", Type: Object, List: true, Required: true, Or: Event, Keys: []Key{
 			{Name: "event", Type: Event, Required: true, Doc: "One event of the row.", Example: "error_raised"},

@@ -343,7 +343,9 @@ type DefinitionTrigger struct {
 	// A time of the customer's own clock, for every customer.
 	Schedule *DefinitionTriggerSchedule `protobuf:"bytes,9,opt,name=schedule,proto3" json:"schedule,omitempty"`
 	// A call of TriggerJourney.
-	Api           *DefinitionNothing `protobuf:"bytes,10,opt,name=api,proto3" json:"api,omitempty"`
+	Api *DefinitionNothing `protobuf:"bytes,10,opt,name=api,proto3" json:"api,omitempty"`
+	// Nothing was heard for a while: like absence, but a device that may yet upload is not waited for.
+	Silence       *DefinitionTriggerSilence `protobuf:"bytes,11,opt,name=silence,proto3" json:"silence,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -444,6 +446,13 @@ func (x *DefinitionTrigger) GetSchedule() *DefinitionTriggerSchedule {
 func (x *DefinitionTrigger) GetApi() *DefinitionNothing {
 	if x != nil {
 		return x.Api
+	}
+	return nil
+}
+
+func (x *DefinitionTrigger) GetSilence() *DefinitionTriggerSilence {
+	if x != nil {
+		return x.Silence
 	}
 	return nil
 }
@@ -826,6 +835,72 @@ func (x *DefinitionTriggerAbsence) GetWhere() string {
 	return ""
 }
 
+// DefinitionTriggerSilence is nothing was heard for a while: like absence, but a device that may yet upload is not waited for.
+type DefinitionTriggerSilence struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What was not heard; without it, nothing at all from any device of the customer.
+	// Example: ride_finished.
+	Event *string `protobuf:"bytes,1,opt,name=event,proto3,oneof" json:"event,omitempty"`
+	// For how long, offline or not.
+	// Example: 30d.
+	For *string `protobuf:"bytes,2,opt,name=for,proto3,oneof" json:"for,omitempty"`
+	// With event: only events for which this holds end the silence.
+	Where         *string `protobuf:"bytes,3,opt,name=where,proto3,oneof" json:"where,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DefinitionTriggerSilence) Reset() {
+	*x = DefinitionTriggerSilence{}
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DefinitionTriggerSilence) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DefinitionTriggerSilence) ProtoMessage() {}
+
+func (x *DefinitionTriggerSilence) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DefinitionTriggerSilence.ProtoReflect.Descriptor instead.
+func (*DefinitionTriggerSilence) Descriptor() ([]byte, []int) {
+	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *DefinitionTriggerSilence) GetEvent() string {
+	if x != nil && x.Event != nil {
+		return *x.Event
+	}
+	return ""
+}
+
+func (x *DefinitionTriggerSilence) GetFor() string {
+	if x != nil && x.For != nil {
+		return *x.For
+	}
+	return ""
+}
+
+func (x *DefinitionTriggerSilence) GetWhere() string {
+	if x != nil && x.Where != nil {
+		return *x.Where
+	}
+	return ""
+}
+
 // DefinitionTriggerSequence is events in an order within a time.
 type DefinitionTriggerSequence struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -845,7 +920,7 @@ type DefinitionTriggerSequence struct {
 
 func (x *DefinitionTriggerSequence) Reset() {
 	*x = DefinitionTriggerSequence{}
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[5]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -857,7 +932,7 @@ func (x *DefinitionTriggerSequence) String() string {
 func (*DefinitionTriggerSequence) ProtoMessage() {}
 
 func (x *DefinitionTriggerSequence) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[5]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -870,7 +945,7 @@ func (x *DefinitionTriggerSequence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DefinitionTriggerSequence.ProtoReflect.Descriptor instead.
 func (*DefinitionTriggerSequence) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{5}
+	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *DefinitionTriggerSequence) GetEvents() []*DefinitionTriggerSequenceEvents {
@@ -915,7 +990,7 @@ type DefinitionTriggerSequenceEvents struct {
 
 func (x *DefinitionTriggerSequenceEvents) Reset() {
 	*x = DefinitionTriggerSequenceEvents{}
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[6]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -927,7 +1002,7 @@ func (x *DefinitionTriggerSequenceEvents) String() string {
 func (*DefinitionTriggerSequenceEvents) ProtoMessage() {}
 
 func (x *DefinitionTriggerSequenceEvents) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[6]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -940,7 +1015,7 @@ func (x *DefinitionTriggerSequenceEvents) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DefinitionTriggerSequenceEvents.ProtoReflect.Descriptor instead.
 func (*DefinitionTriggerSequenceEvents) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{6}
+	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *DefinitionTriggerSequenceEvents) GetEvent() string {
@@ -971,7 +1046,7 @@ type DefinitionTriggerSequenceWithout struct {
 
 func (x *DefinitionTriggerSequenceWithout) Reset() {
 	*x = DefinitionTriggerSequenceWithout{}
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[7]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -983,7 +1058,7 @@ func (x *DefinitionTriggerSequenceWithout) String() string {
 func (*DefinitionTriggerSequenceWithout) ProtoMessage() {}
 
 func (x *DefinitionTriggerSequenceWithout) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[7]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -996,7 +1071,7 @@ func (x *DefinitionTriggerSequenceWithout) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DefinitionTriggerSequenceWithout.ProtoReflect.Descriptor instead.
 func (*DefinitionTriggerSequenceWithout) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{7}
+	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *DefinitionTriggerSequenceWithout) GetEvent() string {
@@ -1028,7 +1103,7 @@ type DefinitionTriggerSegment struct {
 
 func (x *DefinitionTriggerSegment) Reset() {
 	*x = DefinitionTriggerSegment{}
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[8]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1040,7 +1115,7 @@ func (x *DefinitionTriggerSegment) String() string {
 func (*DefinitionTriggerSegment) ProtoMessage() {}
 
 func (x *DefinitionTriggerSegment) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[8]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1053,7 +1128,7 @@ func (x *DefinitionTriggerSegment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DefinitionTriggerSegment.ProtoReflect.Descriptor instead.
 func (*DefinitionTriggerSegment) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{8}
+	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *DefinitionTriggerSegment) GetEnter() string {
@@ -1085,7 +1160,7 @@ type DefinitionTriggerStage struct {
 
 func (x *DefinitionTriggerStage) Reset() {
 	*x = DefinitionTriggerStage{}
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[9]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1097,7 +1172,7 @@ func (x *DefinitionTriggerStage) String() string {
 func (*DefinitionTriggerStage) ProtoMessage() {}
 
 func (x *DefinitionTriggerStage) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[9]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1110,7 +1185,7 @@ func (x *DefinitionTriggerStage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DefinitionTriggerStage.ProtoReflect.Descriptor instead.
 func (*DefinitionTriggerStage) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{9}
+	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *DefinitionTriggerStage) GetEnter() string {
@@ -1145,7 +1220,7 @@ type DefinitionTriggerSchedule struct {
 
 func (x *DefinitionTriggerSchedule) Reset() {
 	*x = DefinitionTriggerSchedule{}
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[10]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1157,7 +1232,7 @@ func (x *DefinitionTriggerSchedule) String() string {
 func (*DefinitionTriggerSchedule) ProtoMessage() {}
 
 func (x *DefinitionTriggerSchedule) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[10]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1170,7 +1245,7 @@ func (x *DefinitionTriggerSchedule) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DefinitionTriggerSchedule.ProtoReflect.Descriptor instead.
 func (*DefinitionTriggerSchedule) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{10}
+	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *DefinitionTriggerSchedule) GetRrule() string {
@@ -1209,7 +1284,7 @@ type DefinitionReentry struct {
 
 func (x *DefinitionReentry) Reset() {
 	*x = DefinitionReentry{}
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[11]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1221,7 +1296,7 @@ func (x *DefinitionReentry) String() string {
 func (*DefinitionReentry) ProtoMessage() {}
 
 func (x *DefinitionReentry) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[11]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1234,7 +1309,7 @@ func (x *DefinitionReentry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DefinitionReentry.ProtoReflect.Descriptor instead.
 func (*DefinitionReentry) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{11}
+	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *DefinitionReentry) GetMode() string {
@@ -1269,7 +1344,7 @@ type DefinitionEntryCap struct {
 
 func (x *DefinitionEntryCap) Reset() {
 	*x = DefinitionEntryCap{}
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[12]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1281,7 +1356,7 @@ func (x *DefinitionEntryCap) String() string {
 func (*DefinitionEntryCap) ProtoMessage() {}
 
 func (x *DefinitionEntryCap) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[12]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1294,7 +1369,7 @@ func (x *DefinitionEntryCap) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DefinitionEntryCap.ProtoReflect.Descriptor instead.
 func (*DefinitionEntryCap) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{12}
+	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *DefinitionEntryCap) GetMax() int32 {
@@ -1332,7 +1407,7 @@ type DefinitionRamp struct {
 
 func (x *DefinitionRamp) Reset() {
 	*x = DefinitionRamp{}
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[13]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1344,7 +1419,7 @@ func (x *DefinitionRamp) String() string {
 func (*DefinitionRamp) ProtoMessage() {}
 
 func (x *DefinitionRamp) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[13]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1357,7 +1432,7 @@ func (x *DefinitionRamp) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DefinitionRamp.ProtoReflect.Descriptor instead.
 func (*DefinitionRamp) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{13}
+	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *DefinitionRamp) GetStart() float64 {
@@ -1389,7 +1464,7 @@ type DefinitionRampThen struct {
 
 func (x *DefinitionRampThen) Reset() {
 	*x = DefinitionRampThen{}
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[14]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1401,7 +1476,7 @@ func (x *DefinitionRampThen) String() string {
 func (*DefinitionRampThen) ProtoMessage() {}
 
 func (x *DefinitionRampThen) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[14]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1414,7 +1489,7 @@ func (x *DefinitionRampThen) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DefinitionRampThen.ProtoReflect.Descriptor instead.
 func (*DefinitionRampThen) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{14}
+	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *DefinitionRampThen) GetAfter() string {
@@ -1446,7 +1521,7 @@ type DefinitionForecast struct {
 
 func (x *DefinitionForecast) Reset() {
 	*x = DefinitionForecast{}
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[15]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1458,7 +1533,7 @@ func (x *DefinitionForecast) String() string {
 func (*DefinitionForecast) ProtoMessage() {}
 
 func (x *DefinitionForecast) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[15]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1471,7 +1546,7 @@ func (x *DefinitionForecast) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DefinitionForecast.ProtoReflect.Descriptor instead.
 func (*DefinitionForecast) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{15}
+	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *DefinitionForecast) GetMessagesPerDay() int32 {
@@ -1536,7 +1611,7 @@ type DefinitionTraits struct {
 
 func (x *DefinitionTraits) Reset() {
 	*x = DefinitionTraits{}
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[16]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1548,7 +1623,7 @@ func (x *DefinitionTraits) String() string {
 func (*DefinitionTraits) ProtoMessage() {}
 
 func (x *DefinitionTraits) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[16]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1561,7 +1636,7 @@ func (x *DefinitionTraits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DefinitionTraits.ProtoReflect.Descriptor instead.
 func (*DefinitionTraits) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{16}
+	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *DefinitionTraits) GetCount() string {
@@ -1673,7 +1748,7 @@ type DefinitionExit struct {
 
 func (x *DefinitionExit) Reset() {
 	*x = DefinitionExit{}
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[17]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1685,7 +1760,7 @@ func (x *DefinitionExit) String() string {
 func (*DefinitionExit) ProtoMessage() {}
 
 func (x *DefinitionExit) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[17]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1698,7 +1773,7 @@ func (x *DefinitionExit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DefinitionExit.ProtoReflect.Descriptor instead.
 func (*DefinitionExit) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{17}
+	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *DefinitionExit) GetEvent() string {
@@ -1739,7 +1814,7 @@ type DefinitionGoal struct {
 
 func (x *DefinitionGoal) Reset() {
 	*x = DefinitionGoal{}
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[18]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1751,7 +1826,7 @@ func (x *DefinitionGoal) String() string {
 func (*DefinitionGoal) ProtoMessage() {}
 
 func (x *DefinitionGoal) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[18]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1764,7 +1839,7 @@ func (x *DefinitionGoal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DefinitionGoal.ProtoReflect.Descriptor instead.
 func (*DefinitionGoal) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{18}
+	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *DefinitionGoal) GetEvent() string {
@@ -1803,7 +1878,7 @@ type DefinitionCaps struct {
 
 func (x *DefinitionCaps) Reset() {
 	*x = DefinitionCaps{}
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[19]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1815,7 +1890,7 @@ func (x *DefinitionCaps) String() string {
 func (*DefinitionCaps) ProtoMessage() {}
 
 func (x *DefinitionCaps) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[19]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1828,7 +1903,7 @@ func (x *DefinitionCaps) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DefinitionCaps.ProtoReflect.Descriptor instead.
 func (*DefinitionCaps) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{19}
+	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *DefinitionCaps) GetObeys() bool {
@@ -1868,7 +1943,7 @@ type DefinitionQuietHours struct {
 
 func (x *DefinitionQuietHours) Reset() {
 	*x = DefinitionQuietHours{}
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[20]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1880,7 +1955,7 @@ func (x *DefinitionQuietHours) String() string {
 func (*DefinitionQuietHours) ProtoMessage() {}
 
 func (x *DefinitionQuietHours) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[20]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1893,7 +1968,7 @@ func (x *DefinitionQuietHours) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DefinitionQuietHours.ProtoReflect.Descriptor instead.
 func (*DefinitionQuietHours) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{20}
+	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *DefinitionQuietHours) GetFrom() string {
@@ -1949,7 +2024,7 @@ type DefinitionContext struct {
 
 func (x *DefinitionContext) Reset() {
 	*x = DefinitionContext{}
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[21]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1961,7 +2036,7 @@ func (x *DefinitionContext) String() string {
 func (*DefinitionContext) ProtoMessage() {}
 
 func (x *DefinitionContext) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[21]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1974,7 +2049,7 @@ func (x *DefinitionContext) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DefinitionContext.ProtoReflect.Descriptor instead.
 func (*DefinitionContext) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{21}
+	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *DefinitionContext) GetWhen() string {
@@ -2033,7 +2108,7 @@ type DefinitionStep struct {
 
 func (x *DefinitionStep) Reset() {
 	*x = DefinitionStep{}
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[22]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2045,7 +2120,7 @@ func (x *DefinitionStep) String() string {
 func (*DefinitionStep) ProtoMessage() {}
 
 func (x *DefinitionStep) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[22]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2058,7 +2133,7 @@ func (x *DefinitionStep) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DefinitionStep.ProtoReflect.Descriptor instead.
 func (*DefinitionStep) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{22}
+	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *DefinitionStep) GetId() string {
@@ -2165,7 +2240,7 @@ type DefinitionStepSend struct {
 
 func (x *DefinitionStepSend) Reset() {
 	*x = DefinitionStepSend{}
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[23]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2177,7 +2252,7 @@ func (x *DefinitionStepSend) String() string {
 func (*DefinitionStepSend) ProtoMessage() {}
 
 func (x *DefinitionStepSend) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[23]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2190,7 +2265,7 @@ func (x *DefinitionStepSend) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DefinitionStepSend.ProtoReflect.Descriptor instead.
 func (*DefinitionStepSend) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{23}
+	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *DefinitionStepSend) GetChannels() []string {
@@ -2260,7 +2335,7 @@ type DefinitionStepSendContext struct {
 
 func (x *DefinitionStepSendContext) Reset() {
 	*x = DefinitionStepSendContext{}
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[24]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2272,7 +2347,7 @@ func (x *DefinitionStepSendContext) String() string {
 func (*DefinitionStepSendContext) ProtoMessage() {}
 
 func (x *DefinitionStepSendContext) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[24]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2285,7 +2360,7 @@ func (x *DefinitionStepSendContext) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DefinitionStepSendContext.ProtoReflect.Descriptor instead.
 func (*DefinitionStepSendContext) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{24}
+	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *DefinitionStepSendContext) GetWhen() string {
@@ -2326,7 +2401,7 @@ type DefinitionStepSendTexts struct {
 
 func (x *DefinitionStepSendTexts) Reset() {
 	*x = DefinitionStepSendTexts{}
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[25]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2338,7 +2413,7 @@ func (x *DefinitionStepSendTexts) String() string {
 func (*DefinitionStepSendTexts) ProtoMessage() {}
 
 func (x *DefinitionStepSendTexts) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[25]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2351,7 +2426,7 @@ func (x *DefinitionStepSendTexts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DefinitionStepSendTexts.ProtoReflect.Descriptor instead.
 func (*DefinitionStepSendTexts) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{25}
+	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *DefinitionStepSendTexts) GetTitle() string {
@@ -2390,7 +2465,7 @@ type DefinitionStepSendTextsActions struct {
 
 func (x *DefinitionStepSendTextsActions) Reset() {
 	*x = DefinitionStepSendTextsActions{}
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[26]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2402,7 +2477,7 @@ func (x *DefinitionStepSendTextsActions) String() string {
 func (*DefinitionStepSendTextsActions) ProtoMessage() {}
 
 func (x *DefinitionStepSendTextsActions) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[26]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2415,7 +2490,7 @@ func (x *DefinitionStepSendTextsActions) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DefinitionStepSendTextsActions.ProtoReflect.Descriptor instead.
 func (*DefinitionStepSendTextsActions) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{26}
+	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *DefinitionStepSendTextsActions) GetId() string {
@@ -2449,7 +2524,7 @@ type DefinitionStepTask struct {
 
 func (x *DefinitionStepTask) Reset() {
 	*x = DefinitionStepTask{}
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[27]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2461,7 +2536,7 @@ func (x *DefinitionStepTask) String() string {
 func (*DefinitionStepTask) ProtoMessage() {}
 
 func (x *DefinitionStepTask) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[27]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2474,7 +2549,7 @@ func (x *DefinitionStepTask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DefinitionStepTask.ProtoReflect.Descriptor instead.
 func (*DefinitionStepTask) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{27}
+	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *DefinitionStepTask) GetAssignee() string {
@@ -2513,7 +2588,7 @@ type DefinitionStepTaskTexts struct {
 
 func (x *DefinitionStepTaskTexts) Reset() {
 	*x = DefinitionStepTaskTexts{}
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[28]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2525,7 +2600,7 @@ func (x *DefinitionStepTaskTexts) String() string {
 func (*DefinitionStepTaskTexts) ProtoMessage() {}
 
 func (x *DefinitionStepTaskTexts) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[28]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2538,7 +2613,7 @@ func (x *DefinitionStepTaskTexts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DefinitionStepTaskTexts.ProtoReflect.Descriptor instead.
 func (*DefinitionStepTaskTexts) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{28}
+	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *DefinitionStepTaskTexts) GetTitle() string {
@@ -2584,7 +2659,7 @@ type DefinitionStepWait struct {
 
 func (x *DefinitionStepWait) Reset() {
 	*x = DefinitionStepWait{}
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[29]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2596,7 +2671,7 @@ func (x *DefinitionStepWait) String() string {
 func (*DefinitionStepWait) ProtoMessage() {}
 
 func (x *DefinitionStepWait) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[29]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2609,7 +2684,7 @@ func (x *DefinitionStepWait) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DefinitionStepWait.ProtoReflect.Descriptor instead.
 func (*DefinitionStepWait) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{29}
+	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *DefinitionStepWait) GetFor() string {
@@ -2679,7 +2754,7 @@ type DefinitionStepBranch struct {
 
 func (x *DefinitionStepBranch) Reset() {
 	*x = DefinitionStepBranch{}
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[30]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2691,7 +2766,7 @@ func (x *DefinitionStepBranch) String() string {
 func (*DefinitionStepBranch) ProtoMessage() {}
 
 func (x *DefinitionStepBranch) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[30]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2704,7 +2779,7 @@ func (x *DefinitionStepBranch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DefinitionStepBranch.ProtoReflect.Descriptor instead.
 func (*DefinitionStepBranch) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{30}
+	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *DefinitionStepBranch) GetWhen() string {
@@ -2745,7 +2820,7 @@ type DefinitionStepSplit struct {
 
 func (x *DefinitionStepSplit) Reset() {
 	*x = DefinitionStepSplit{}
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[31]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2757,7 +2832,7 @@ func (x *DefinitionStepSplit) String() string {
 func (*DefinitionStepSplit) ProtoMessage() {}
 
 func (x *DefinitionStepSplit) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[31]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2770,7 +2845,7 @@ func (x *DefinitionStepSplit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DefinitionStepSplit.ProtoReflect.Descriptor instead.
 func (*DefinitionStepSplit) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{31}
+	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *DefinitionStepSplit) GetArm() string {
@@ -2803,7 +2878,7 @@ type DefinitionNothing struct {
 
 func (x *DefinitionNothing) Reset() {
 	*x = DefinitionNothing{}
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[32]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2815,7 +2890,7 @@ func (x *DefinitionNothing) String() string {
 func (*DefinitionNothing) ProtoMessage() {}
 
 func (x *DefinitionNothing) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[32]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2828,7 +2903,7 @@ func (x *DefinitionNothing) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DefinitionNothing.ProtoReflect.Descriptor instead.
 func (*DefinitionNothing) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{32}
+	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{33}
 }
 
 // DefinitionPercentile is a trait p1 to p99.
@@ -2844,7 +2919,7 @@ type DefinitionPercentile struct {
 
 func (x *DefinitionPercentile) Reset() {
 	*x = DefinitionPercentile{}
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[33]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2856,7 +2931,7 @@ func (x *DefinitionPercentile) String() string {
 func (*DefinitionPercentile) ProtoMessage() {}
 
 func (x *DefinitionPercentile) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_v1_definition_proto_msgTypes[33]
+	mi := &file_touchpoint_v1_definition_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2869,7 +2944,7 @@ func (x *DefinitionPercentile) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DefinitionPercentile.ProtoReflect.Descriptor instead.
 func (*DefinitionPercentile) Descriptor() ([]byte, []int) {
-	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{33}
+	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *DefinitionPercentile) GetPercent() int32 {
@@ -2942,7 +3017,7 @@ const file_touchpoint_v1_definition_proto_rawDesc = "" +
 	"\t_priorityB\x12\n" +
 	"\x10_decision_windowB\x0e\n" +
 	"\f_legal_basisB\x10\n" +
-	"\x0e_max_event_age\"\xf2\x04\n" +
+	"\x0e_max_event_age\"\xb5\x05\n" +
 	"\x11DefinitionTrigger\x12\x19\n" +
 	"\x05event\x18\x01 \x01(\tH\x00R\x05event\x88\x01\x01\x12\x19\n" +
 	"\x05where\x18\x02 \x01(\tH\x01R\x05where\x88\x01\x01\x12G\n" +
@@ -2954,7 +3029,8 @@ const file_touchpoint_v1_definition_proto_rawDesc = "" +
 	"\x05stage\x18\b \x01(\v2%.touchpoint.v1.DefinitionTriggerStageR\x05stage\x12D\n" +
 	"\bschedule\x18\t \x01(\v2(.touchpoint.v1.DefinitionTriggerScheduleR\bschedule\x122\n" +
 	"\x03api\x18\n" +
-	" \x01(\v2 .touchpoint.v1.DefinitionNothingR\x03apiB\b\n" +
+	" \x01(\v2 .touchpoint.v1.DefinitionNothingR\x03api\x12A\n" +
+	"\asilence\x18\v \x01(\v2'.touchpoint.v1.DefinitionTriggerSilenceR\asilenceB\b\n" +
 	"\x06_eventB\b\n" +
 	"\x06_where\"\x9e\x06\n" +
 	"\x1aDefinitionTriggerThreshold\x12\x19\n" +
@@ -3012,6 +3088,13 @@ const file_touchpoint_v1_definition_proto_rawDesc = "" +
 	"\x06_whereB\x06\n" +
 	"\x04_per\"\x83\x01\n" +
 	"\x18DefinitionTriggerAbsence\x12\x19\n" +
+	"\x05event\x18\x01 \x01(\tH\x00R\x05event\x88\x01\x01\x12\x15\n" +
+	"\x03for\x18\x02 \x01(\tH\x01R\x03for\x88\x01\x01\x12\x19\n" +
+	"\x05where\x18\x03 \x01(\tH\x02R\x05where\x88\x01\x01B\b\n" +
+	"\x06_eventB\x06\n" +
+	"\x04_forB\b\n" +
+	"\x06_where\"\x83\x01\n" +
+	"\x18DefinitionTriggerSilence\x12\x19\n" +
 	"\x05event\x18\x01 \x01(\tH\x00R\x05event\x88\x01\x01\x12\x15\n" +
 	"\x03for\x18\x02 \x01(\tH\x01R\x03for\x88\x01\x01\x12\x19\n" +
 	"\x05where\x18\x03 \x01(\tH\x02R\x05where\x88\x01\x01B\b\n" +
@@ -3260,98 +3343,100 @@ func file_touchpoint_v1_definition_proto_rawDescGZIP() []byte {
 	return file_touchpoint_v1_definition_proto_rawDescData
 }
 
-var file_touchpoint_v1_definition_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
+var file_touchpoint_v1_definition_proto_msgTypes = make([]protoimpl.MessageInfo, 40)
 var file_touchpoint_v1_definition_proto_goTypes = []any{
 	(*TypedDefinition)(nil),                  // 0: touchpoint.v1.TypedDefinition
 	(*DefinitionTrigger)(nil),                // 1: touchpoint.v1.DefinitionTrigger
 	(*DefinitionTriggerThreshold)(nil),       // 2: touchpoint.v1.DefinitionTriggerThreshold
 	(*DefinitionTriggerMilestone)(nil),       // 3: touchpoint.v1.DefinitionTriggerMilestone
 	(*DefinitionTriggerAbsence)(nil),         // 4: touchpoint.v1.DefinitionTriggerAbsence
-	(*DefinitionTriggerSequence)(nil),        // 5: touchpoint.v1.DefinitionTriggerSequence
-	(*DefinitionTriggerSequenceEvents)(nil),  // 6: touchpoint.v1.DefinitionTriggerSequenceEvents
-	(*DefinitionTriggerSequenceWithout)(nil), // 7: touchpoint.v1.DefinitionTriggerSequenceWithout
-	(*DefinitionTriggerSegment)(nil),         // 8: touchpoint.v1.DefinitionTriggerSegment
-	(*DefinitionTriggerStage)(nil),           // 9: touchpoint.v1.DefinitionTriggerStage
-	(*DefinitionTriggerSchedule)(nil),        // 10: touchpoint.v1.DefinitionTriggerSchedule
-	(*DefinitionReentry)(nil),                // 11: touchpoint.v1.DefinitionReentry
-	(*DefinitionEntryCap)(nil),               // 12: touchpoint.v1.DefinitionEntryCap
-	(*DefinitionRamp)(nil),                   // 13: touchpoint.v1.DefinitionRamp
-	(*DefinitionRampThen)(nil),               // 14: touchpoint.v1.DefinitionRampThen
-	(*DefinitionForecast)(nil),               // 15: touchpoint.v1.DefinitionForecast
-	(*DefinitionTraits)(nil),                 // 16: touchpoint.v1.DefinitionTraits
-	(*DefinitionExit)(nil),                   // 17: touchpoint.v1.DefinitionExit
-	(*DefinitionGoal)(nil),                   // 18: touchpoint.v1.DefinitionGoal
-	(*DefinitionCaps)(nil),                   // 19: touchpoint.v1.DefinitionCaps
-	(*DefinitionQuietHours)(nil),             // 20: touchpoint.v1.DefinitionQuietHours
-	(*DefinitionContext)(nil),                // 21: touchpoint.v1.DefinitionContext
-	(*DefinitionStep)(nil),                   // 22: touchpoint.v1.DefinitionStep
-	(*DefinitionStepSend)(nil),               // 23: touchpoint.v1.DefinitionStepSend
-	(*DefinitionStepSendContext)(nil),        // 24: touchpoint.v1.DefinitionStepSendContext
-	(*DefinitionStepSendTexts)(nil),          // 25: touchpoint.v1.DefinitionStepSendTexts
-	(*DefinitionStepSendTextsActions)(nil),   // 26: touchpoint.v1.DefinitionStepSendTextsActions
-	(*DefinitionStepTask)(nil),               // 27: touchpoint.v1.DefinitionStepTask
-	(*DefinitionStepTaskTexts)(nil),          // 28: touchpoint.v1.DefinitionStepTaskTexts
-	(*DefinitionStepWait)(nil),               // 29: touchpoint.v1.DefinitionStepWait
-	(*DefinitionStepBranch)(nil),             // 30: touchpoint.v1.DefinitionStepBranch
-	(*DefinitionStepSplit)(nil),              // 31: touchpoint.v1.DefinitionStepSplit
-	(*DefinitionNothing)(nil),                // 32: touchpoint.v1.DefinitionNothing
-	(*DefinitionPercentile)(nil),             // 33: touchpoint.v1.DefinitionPercentile
-	nil,                                      // 34: touchpoint.v1.TypedDefinition.MigrateEntry
-	nil,                                      // 35: touchpoint.v1.TypedDefinition.TraitsEntry
-	nil,                                      // 36: touchpoint.v1.DefinitionStep.SetEntry
-	nil,                                      // 37: touchpoint.v1.DefinitionStepSend.TextsEntry
-	nil,                                      // 38: touchpoint.v1.DefinitionStepTask.TextsEntry
-	(*structpb.Value)(nil),                   // 39: google.protobuf.Value
+	(*DefinitionTriggerSilence)(nil),         // 5: touchpoint.v1.DefinitionTriggerSilence
+	(*DefinitionTriggerSequence)(nil),        // 6: touchpoint.v1.DefinitionTriggerSequence
+	(*DefinitionTriggerSequenceEvents)(nil),  // 7: touchpoint.v1.DefinitionTriggerSequenceEvents
+	(*DefinitionTriggerSequenceWithout)(nil), // 8: touchpoint.v1.DefinitionTriggerSequenceWithout
+	(*DefinitionTriggerSegment)(nil),         // 9: touchpoint.v1.DefinitionTriggerSegment
+	(*DefinitionTriggerStage)(nil),           // 10: touchpoint.v1.DefinitionTriggerStage
+	(*DefinitionTriggerSchedule)(nil),        // 11: touchpoint.v1.DefinitionTriggerSchedule
+	(*DefinitionReentry)(nil),                // 12: touchpoint.v1.DefinitionReentry
+	(*DefinitionEntryCap)(nil),               // 13: touchpoint.v1.DefinitionEntryCap
+	(*DefinitionRamp)(nil),                   // 14: touchpoint.v1.DefinitionRamp
+	(*DefinitionRampThen)(nil),               // 15: touchpoint.v1.DefinitionRampThen
+	(*DefinitionForecast)(nil),               // 16: touchpoint.v1.DefinitionForecast
+	(*DefinitionTraits)(nil),                 // 17: touchpoint.v1.DefinitionTraits
+	(*DefinitionExit)(nil),                   // 18: touchpoint.v1.DefinitionExit
+	(*DefinitionGoal)(nil),                   // 19: touchpoint.v1.DefinitionGoal
+	(*DefinitionCaps)(nil),                   // 20: touchpoint.v1.DefinitionCaps
+	(*DefinitionQuietHours)(nil),             // 21: touchpoint.v1.DefinitionQuietHours
+	(*DefinitionContext)(nil),                // 22: touchpoint.v1.DefinitionContext
+	(*DefinitionStep)(nil),                   // 23: touchpoint.v1.DefinitionStep
+	(*DefinitionStepSend)(nil),               // 24: touchpoint.v1.DefinitionStepSend
+	(*DefinitionStepSendContext)(nil),        // 25: touchpoint.v1.DefinitionStepSendContext
+	(*DefinitionStepSendTexts)(nil),          // 26: touchpoint.v1.DefinitionStepSendTexts
+	(*DefinitionStepSendTextsActions)(nil),   // 27: touchpoint.v1.DefinitionStepSendTextsActions
+	(*DefinitionStepTask)(nil),               // 28: touchpoint.v1.DefinitionStepTask
+	(*DefinitionStepTaskTexts)(nil),          // 29: touchpoint.v1.DefinitionStepTaskTexts
+	(*DefinitionStepWait)(nil),               // 30: touchpoint.v1.DefinitionStepWait
+	(*DefinitionStepBranch)(nil),             // 31: touchpoint.v1.DefinitionStepBranch
+	(*DefinitionStepSplit)(nil),              // 32: touchpoint.v1.DefinitionStepSplit
+	(*DefinitionNothing)(nil),                // 33: touchpoint.v1.DefinitionNothing
+	(*DefinitionPercentile)(nil),             // 34: touchpoint.v1.DefinitionPercentile
+	nil,                                      // 35: touchpoint.v1.TypedDefinition.MigrateEntry
+	nil,                                      // 36: touchpoint.v1.TypedDefinition.TraitsEntry
+	nil,                                      // 37: touchpoint.v1.DefinitionStep.SetEntry
+	nil,                                      // 38: touchpoint.v1.DefinitionStepSend.TextsEntry
+	nil,                                      // 39: touchpoint.v1.DefinitionStepTask.TextsEntry
+	(*structpb.Value)(nil),                   // 40: google.protobuf.Value
 }
 var file_touchpoint_v1_definition_proto_depIdxs = []int32{
 	1,  // 0: touchpoint.v1.TypedDefinition.trigger:type_name -> touchpoint.v1.DefinitionTrigger
-	11, // 1: touchpoint.v1.TypedDefinition.reentry:type_name -> touchpoint.v1.DefinitionReentry
-	12, // 2: touchpoint.v1.TypedDefinition.entry_cap:type_name -> touchpoint.v1.DefinitionEntryCap
-	13, // 3: touchpoint.v1.TypedDefinition.ramp:type_name -> touchpoint.v1.DefinitionRamp
-	15, // 4: touchpoint.v1.TypedDefinition.forecast:type_name -> touchpoint.v1.DefinitionForecast
-	34, // 5: touchpoint.v1.TypedDefinition.migrate:type_name -> touchpoint.v1.TypedDefinition.MigrateEntry
-	35, // 6: touchpoint.v1.TypedDefinition.traits:type_name -> touchpoint.v1.TypedDefinition.TraitsEntry
-	17, // 7: touchpoint.v1.TypedDefinition.exit:type_name -> touchpoint.v1.DefinitionExit
-	18, // 8: touchpoint.v1.TypedDefinition.goal:type_name -> touchpoint.v1.DefinitionGoal
-	19, // 9: touchpoint.v1.TypedDefinition.caps:type_name -> touchpoint.v1.DefinitionCaps
-	20, // 10: touchpoint.v1.TypedDefinition.quiet_hours:type_name -> touchpoint.v1.DefinitionQuietHours
-	21, // 11: touchpoint.v1.TypedDefinition.context:type_name -> touchpoint.v1.DefinitionContext
-	22, // 12: touchpoint.v1.TypedDefinition.steps:type_name -> touchpoint.v1.DefinitionStep
+	12, // 1: touchpoint.v1.TypedDefinition.reentry:type_name -> touchpoint.v1.DefinitionReentry
+	13, // 2: touchpoint.v1.TypedDefinition.entry_cap:type_name -> touchpoint.v1.DefinitionEntryCap
+	14, // 3: touchpoint.v1.TypedDefinition.ramp:type_name -> touchpoint.v1.DefinitionRamp
+	16, // 4: touchpoint.v1.TypedDefinition.forecast:type_name -> touchpoint.v1.DefinitionForecast
+	35, // 5: touchpoint.v1.TypedDefinition.migrate:type_name -> touchpoint.v1.TypedDefinition.MigrateEntry
+	36, // 6: touchpoint.v1.TypedDefinition.traits:type_name -> touchpoint.v1.TypedDefinition.TraitsEntry
+	18, // 7: touchpoint.v1.TypedDefinition.exit:type_name -> touchpoint.v1.DefinitionExit
+	19, // 8: touchpoint.v1.TypedDefinition.goal:type_name -> touchpoint.v1.DefinitionGoal
+	20, // 9: touchpoint.v1.TypedDefinition.caps:type_name -> touchpoint.v1.DefinitionCaps
+	21, // 10: touchpoint.v1.TypedDefinition.quiet_hours:type_name -> touchpoint.v1.DefinitionQuietHours
+	22, // 11: touchpoint.v1.TypedDefinition.context:type_name -> touchpoint.v1.DefinitionContext
+	23, // 12: touchpoint.v1.TypedDefinition.steps:type_name -> touchpoint.v1.DefinitionStep
 	2,  // 13: touchpoint.v1.DefinitionTrigger.threshold:type_name -> touchpoint.v1.DefinitionTriggerThreshold
 	3,  // 14: touchpoint.v1.DefinitionTrigger.milestone:type_name -> touchpoint.v1.DefinitionTriggerMilestone
 	4,  // 15: touchpoint.v1.DefinitionTrigger.absence:type_name -> touchpoint.v1.DefinitionTriggerAbsence
-	5,  // 16: touchpoint.v1.DefinitionTrigger.sequence:type_name -> touchpoint.v1.DefinitionTriggerSequence
-	8,  // 17: touchpoint.v1.DefinitionTrigger.segment:type_name -> touchpoint.v1.DefinitionTriggerSegment
-	9,  // 18: touchpoint.v1.DefinitionTrigger.stage:type_name -> touchpoint.v1.DefinitionTriggerStage
-	10, // 19: touchpoint.v1.DefinitionTrigger.schedule:type_name -> touchpoint.v1.DefinitionTriggerSchedule
-	32, // 20: touchpoint.v1.DefinitionTrigger.api:type_name -> touchpoint.v1.DefinitionNothing
-	33, // 21: touchpoint.v1.DefinitionTriggerThreshold.percentile:type_name -> touchpoint.v1.DefinitionPercentile
-	6,  // 22: touchpoint.v1.DefinitionTriggerSequence.events:type_name -> touchpoint.v1.DefinitionTriggerSequenceEvents
-	7,  // 23: touchpoint.v1.DefinitionTriggerSequence.without:type_name -> touchpoint.v1.DefinitionTriggerSequenceWithout
-	14, // 24: touchpoint.v1.DefinitionRamp.then:type_name -> touchpoint.v1.DefinitionRampThen
-	33, // 25: touchpoint.v1.DefinitionTraits.percentile:type_name -> touchpoint.v1.DefinitionPercentile
-	23, // 26: touchpoint.v1.DefinitionStep.send:type_name -> touchpoint.v1.DefinitionStepSend
-	29, // 27: touchpoint.v1.DefinitionStep.wait:type_name -> touchpoint.v1.DefinitionStepWait
-	30, // 28: touchpoint.v1.DefinitionStep.branch:type_name -> touchpoint.v1.DefinitionStepBranch
-	31, // 29: touchpoint.v1.DefinitionStep.split:type_name -> touchpoint.v1.DefinitionStepSplit
-	36, // 30: touchpoint.v1.DefinitionStep.set:type_name -> touchpoint.v1.DefinitionStep.SetEntry
-	27, // 31: touchpoint.v1.DefinitionStep.task:type_name -> touchpoint.v1.DefinitionStepTask
-	32, // 32: touchpoint.v1.DefinitionStep.end:type_name -> touchpoint.v1.DefinitionNothing
-	20, // 33: touchpoint.v1.DefinitionStepSend.quiet_hours:type_name -> touchpoint.v1.DefinitionQuietHours
-	24, // 34: touchpoint.v1.DefinitionStepSend.context:type_name -> touchpoint.v1.DefinitionStepSendContext
-	37, // 35: touchpoint.v1.DefinitionStepSend.texts:type_name -> touchpoint.v1.DefinitionStepSend.TextsEntry
-	26, // 36: touchpoint.v1.DefinitionStepSendTexts.actions:type_name -> touchpoint.v1.DefinitionStepSendTextsActions
-	38, // 37: touchpoint.v1.DefinitionStepTask.texts:type_name -> touchpoint.v1.DefinitionStepTask.TextsEntry
-	39, // 38: touchpoint.v1.TypedDefinition.MigrateEntry.value:type_name -> google.protobuf.Value
-	16, // 39: touchpoint.v1.TypedDefinition.TraitsEntry.value:type_name -> touchpoint.v1.DefinitionTraits
-	39, // 40: touchpoint.v1.DefinitionStep.SetEntry.value:type_name -> google.protobuf.Value
-	25, // 41: touchpoint.v1.DefinitionStepSend.TextsEntry.value:type_name -> touchpoint.v1.DefinitionStepSendTexts
-	28, // 42: touchpoint.v1.DefinitionStepTask.TextsEntry.value:type_name -> touchpoint.v1.DefinitionStepTaskTexts
-	43, // [43:43] is the sub-list for method output_type
-	43, // [43:43] is the sub-list for method input_type
-	43, // [43:43] is the sub-list for extension type_name
-	43, // [43:43] is the sub-list for extension extendee
-	0,  // [0:43] is the sub-list for field type_name
+	6,  // 16: touchpoint.v1.DefinitionTrigger.sequence:type_name -> touchpoint.v1.DefinitionTriggerSequence
+	9,  // 17: touchpoint.v1.DefinitionTrigger.segment:type_name -> touchpoint.v1.DefinitionTriggerSegment
+	10, // 18: touchpoint.v1.DefinitionTrigger.stage:type_name -> touchpoint.v1.DefinitionTriggerStage
+	11, // 19: touchpoint.v1.DefinitionTrigger.schedule:type_name -> touchpoint.v1.DefinitionTriggerSchedule
+	33, // 20: touchpoint.v1.DefinitionTrigger.api:type_name -> touchpoint.v1.DefinitionNothing
+	5,  // 21: touchpoint.v1.DefinitionTrigger.silence:type_name -> touchpoint.v1.DefinitionTriggerSilence
+	34, // 22: touchpoint.v1.DefinitionTriggerThreshold.percentile:type_name -> touchpoint.v1.DefinitionPercentile
+	7,  // 23: touchpoint.v1.DefinitionTriggerSequence.events:type_name -> touchpoint.v1.DefinitionTriggerSequenceEvents
+	8,  // 24: touchpoint.v1.DefinitionTriggerSequence.without:type_name -> touchpoint.v1.DefinitionTriggerSequenceWithout
+	15, // 25: touchpoint.v1.DefinitionRamp.then:type_name -> touchpoint.v1.DefinitionRampThen
+	34, // 26: touchpoint.v1.DefinitionTraits.percentile:type_name -> touchpoint.v1.DefinitionPercentile
+	24, // 27: touchpoint.v1.DefinitionStep.send:type_name -> touchpoint.v1.DefinitionStepSend
+	30, // 28: touchpoint.v1.DefinitionStep.wait:type_name -> touchpoint.v1.DefinitionStepWait
+	31, // 29: touchpoint.v1.DefinitionStep.branch:type_name -> touchpoint.v1.DefinitionStepBranch
+	32, // 30: touchpoint.v1.DefinitionStep.split:type_name -> touchpoint.v1.DefinitionStepSplit
+	37, // 31: touchpoint.v1.DefinitionStep.set:type_name -> touchpoint.v1.DefinitionStep.SetEntry
+	28, // 32: touchpoint.v1.DefinitionStep.task:type_name -> touchpoint.v1.DefinitionStepTask
+	33, // 33: touchpoint.v1.DefinitionStep.end:type_name -> touchpoint.v1.DefinitionNothing
+	21, // 34: touchpoint.v1.DefinitionStepSend.quiet_hours:type_name -> touchpoint.v1.DefinitionQuietHours
+	25, // 35: touchpoint.v1.DefinitionStepSend.context:type_name -> touchpoint.v1.DefinitionStepSendContext
+	38, // 36: touchpoint.v1.DefinitionStepSend.texts:type_name -> touchpoint.v1.DefinitionStepSend.TextsEntry
+	27, // 37: touchpoint.v1.DefinitionStepSendTexts.actions:type_name -> touchpoint.v1.DefinitionStepSendTextsActions
+	39, // 38: touchpoint.v1.DefinitionStepTask.texts:type_name -> touchpoint.v1.DefinitionStepTask.TextsEntry
+	40, // 39: touchpoint.v1.TypedDefinition.MigrateEntry.value:type_name -> google.protobuf.Value
+	17, // 40: touchpoint.v1.TypedDefinition.TraitsEntry.value:type_name -> touchpoint.v1.DefinitionTraits
+	40, // 41: touchpoint.v1.DefinitionStep.SetEntry.value:type_name -> google.protobuf.Value
+	26, // 42: touchpoint.v1.DefinitionStepSend.TextsEntry.value:type_name -> touchpoint.v1.DefinitionStepSendTexts
+	29, // 43: touchpoint.v1.DefinitionStepTask.TextsEntry.value:type_name -> touchpoint.v1.DefinitionStepTaskTexts
+	44, // [44:44] is the sub-list for method output_type
+	44, // [44:44] is the sub-list for method input_type
+	44, // [44:44] is the sub-list for extension type_name
+	44, // [44:44] is the sub-list for extension extendee
+	0,  // [0:44] is the sub-list for field type_name
 }
 
 func init() { file_touchpoint_v1_definition_proto_init() }
@@ -3391,13 +3476,14 @@ func file_touchpoint_v1_definition_proto_init() {
 	file_touchpoint_v1_definition_proto_msgTypes[29].OneofWrappers = []any{}
 	file_touchpoint_v1_definition_proto_msgTypes[30].OneofWrappers = []any{}
 	file_touchpoint_v1_definition_proto_msgTypes[31].OneofWrappers = []any{}
+	file_touchpoint_v1_definition_proto_msgTypes[32].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_touchpoint_v1_definition_proto_rawDesc), len(file_touchpoint_v1_definition_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   39,
+			NumMessages:   40,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
