@@ -96,7 +96,7 @@ func do[C change](p *Partition, c C) {
 // Replay applies the changes of a committed step: the state afterwards is the
 // state after the Apply that made it.
 func (p *Partition) Replay(s *gateway.Step) error {
-	d := decoder{b: s.Changes}
+	d := decoder{b: s.Changes, texts: p.texts}
 	if len(s.Changes) > 0 && d.byte() != formatVersion {
 		return gateway.Errorf(gateway.Internal, "journey: step %d was written by a later version", s.Number)
 	}

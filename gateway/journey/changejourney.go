@@ -36,7 +36,7 @@ func (d *decoder) publishChange() change {
 	if d.bad {
 		return nil
 	}
-	def, err := compileAs(c.name, c.text)
+	def, err := d.texts.compileAs(c.name, c.text)
 	if err != nil {
 		return nil
 	}

@@ -16,7 +16,7 @@ func (p *Partition) adoptRules() {
 	if p.classRules == nil && text == "" || p.classRules != nil && p.classRules.text == text {
 		return
 	}
-	rs, err := compileRules(text)
+	rs, err := p.texts.compileRules(text)
 	if err == nil {
 		if event := p.tooManyCounters(rs.v.def); event != "" {
 			err = gateway.InvalidField("traits", "event type %s would move more than %d counters", event, maxTraitsPerType)
@@ -48,7 +48,7 @@ func (c classRulesChange) encode(e *encoder) {
 func (d *decoder) classRulesChange() change {
 	c := classRulesChange{text: d.string()}
 	var err error
-	if c.set, err = compileRules(c.text); err != nil || d.bad {
+	if c.set, err = d.texts.compileRules(c.text); err != nil || d.bad {
 		return nil
 	}
 	return c
@@ -271,7 +271,7 @@ func (e *encoder) classRules(p *Partition) {
 
 func (d *decoder) classRules(p *Partition, since []trait) {
 	for range d.length(3) {
-		rs, err := compileRules(d.string())
+		rs, err := d.texts.compileRules(d.string())
 		if n := d.length(1); d.bad || err != nil || n != len(rs.v.def.traits) {
 			d.fail()
 			return

@@ -85,6 +85,7 @@ type decoder struct {
 	op  byte // of the change being read
 	// translate is set while a state of another partition is read.
 	translate *translation
+	texts     *texts
 }
 
 func (d *decoder) fail() {

@@ -51,6 +51,7 @@ type Partition struct {
 	latest  *eventType // looked up last
 	zones   map[string]*time.Location
 	words   map[string]string
+	texts   *texts
 	ids     []gateway.CustomerID // of a scan, sorted
 	sent    []sentCount          // of journeys with a forecast
 	seq     uint64               // the record at hand, and the input of it

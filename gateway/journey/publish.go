@@ -16,7 +16,7 @@ func (p *Partition) publishJourney(c gateway.PublishJourney) gateway.Outcome {
 		return gateway.Outcome{Disposition: gateway.Refused}
 	}
 	text := slices.Clone(c.Definition)
-	def, err := compileAs(c.Journey, text)
+	def, err := p.texts.compileAs(c.Journey, text)
 	if err != nil {
 		return refuse(err.Error())
 	}

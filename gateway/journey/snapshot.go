@@ -124,7 +124,7 @@ func (e *encoder) customer(c *customer, oldest uint16) {
 // the partition empty.
 func (p *Partition) Restore(data []byte) error {
 	p.reset()
-	d := decoder{b: data}
+	d := decoder{b: data, texts: p.texts}
 	if d.byte() != formatVersion {
 		return gateway.Errorf(gateway.Internal, "journey: the snapshot was written by a later version or is broken")
 	}
@@ -191,7 +191,7 @@ func (d *decoder) oneJourney(p *Partition, since []trait) {
 	for range d.length(3) {
 		v := &version{journey: j, number: uint32(d.uint()), text: d.bytes(), existing: d.bool(), migrate: d.string(),
 			pace: int(d.uint()), fill: d.fill()}
-		def, err := compileAs(j.name, v.text)
+		def, err := d.texts.compileAs(j.name, v.text)
 		n := d.length(1)
 		if d.bad || err != nil || n != len(def.traits) {
 			d.fail()

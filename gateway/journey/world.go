@@ -24,6 +24,7 @@ type World struct {
 	waiting  []forwardedInput
 	onStep   func(*gateway.Batch, *gateway.Step)
 	pick     func(n int) int
+	texts    *texts
 }
 
 type forwardedInput struct {
@@ -57,7 +58,7 @@ func (w *World) next() forwardedInput {
 // NewWorld makes partitions that know nothing. When checked is set, a shadow
 // beside every partition replays what it records; see Check.
 func NewWorld(cfg Config, partitions int, checked bool) *World {
-	w := &World{cfg: cfg, numbers: make([]uint64, partitions), seq: make([]uint64, partitions)}
+	w := &World{cfg: cfg, texts: newTexts(), numbers: make([]uint64, partitions), seq: make([]uint64, partitions)}
 	for i := range partitions {
 		w.parts = append(w.parts, w.newPartition(i))
 		if checked {
@@ -70,7 +71,18 @@ func NewWorld(cfg Config, partitions int, checked bool) *World {
 func (w *World) newPartition(i int) *Partition {
 	cfg := w.cfg
 	cfg.Partition, cfg.Partitions = i, len(w.numbers)
-	return NewPartition(cfg)
+	p := NewPartition(cfg)
+	p.texts = w.texts
+	return p
+}
+
+// Like lets the world use what another one has compiled. They must not run at
+// the same time.
+func (w *World) Like(other *World) {
+	w.texts = other.texts
+	for _, p := range append(slices.Clone(w.parts), w.shadows...) {
+		p.texts = w.texts
+	}
 }
 
 // OnStep calls f with every step, before the next one is made.

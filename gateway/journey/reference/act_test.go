@@ -1,0 +1,208 @@
+package reference
+
+import (
+	"fmt"
+
+	"touchpoint/gateway"
+)
+
+// at is the time that a late action tells of.
+func (d *driver) at(a action) gateway.Instant { return d.clock - a.age }
+
+func home(c gateway.CustomerID, partitions int) int {
+	return gateway.CustomerSubject(c).Partition(partitions)
+}
+
+func (d *driver) act(a action) error {
+	at := d.at(a)
+	homeOf := home(a.customer, d.s.partitions)
+	d.outcome = ""
+	switch a.kind {
+	case "event":
+		ev := gateway.Event{Type: a.event, ID: a.id, Device: a.device, OccurredAt: at, ReceivedAt: d.clock}
+		if a.device == 0 {
+			ev.Customer = a.customer
+		} else {
+			ev.Product = "p" + fmt.Sprint(uint64(a.device))
+		}
+		if a.id == "" {
+			ev.HasSeq, ev.Boot, ev.Seq = true, 1, a.seq
+		}
+		for _, key := range []string{"s", "x"} {
+			if v, ok := a.props[key]; ok {
+				ev.Properties = append(ev.Properties, gateway.Property{Key: key, Value: value(v)})
+			}
+		}
+		d.events = append(d.events, ev)
+		return d.event(ev, a.route)
+	case "again":
+		if len(d.events) == 0 {
+			return nil
+		}
+		return d.event(d.events[a.pick%len(d.events)], a.route)
+	case "receipt":
+		return d.receipt(a)
+	case "bind":
+		d.arrive()
+		d.ref.bind(a.device, a.customer, "p"+fmt.Sprint(uint64(a.device)), at)
+		return d.records(homeOf, gateway.Input{Command: gateway.BindDevice{Device: a.device, Product: "p" + fmt.Sprint(uint64(a.device)), Customer: a.customer, Role: a.text, At: at}})
+	case "unbind":
+		d.arrive()
+		return d.said(d.ref.unbind(a.device, at), gateway.DeviceSubject(a.device).Partition(d.s.partitions), gateway.Input{Command: gateway.UnbindDevice{Device: a.device, At: at}})
+	case "consent":
+		d.arrive()
+		return d.said(d.ref.consent(a.customer, consent{a.text, a.channel, a.flag, at}), homeOf, gateway.Input{Command: gateway.SetConsent{Customer: a.customer, Purpose: gateway.Purpose(a.text),
+			Channel: a.channel, Granted: a.flag, At: at}})
+	case "customer":
+		return d.customer(a)
+	case "api":
+		d.arrive()
+		return d.said(d.ref.api(d.ref.journey(d.s.defs[a.journey].name), a.customer, a.text, a.device), homeOf, gateway.Input{Command: gateway.TriggerJourney{Journey: d.s.defs[a.journey].name, Customer: a.customer, Device: a.device, Key: a.text}})
+	case "journey":
+		j := d.ref.journey(d.s.defs[a.journey].name)
+		if j.state == "archived" {
+			return nil
+		}
+		d.arrive()
+		d.ref.setState(j, a.text)
+		if err := d.everywhere(gateway.SetJourneyState{Journey: d.s.defs[a.journey].name, State: gateway.JourneyState(a.text), Effective: d.clock}); err != nil {
+			return err
+		}
+		return d.tick()
+	case "publish":
+		if d.version[a.journey] == 2 {
+			return nil
+		}
+		return d.publish(a.journey)
+	case "erase":
+		d.arrive()
+		d.ref.erase(a.customer)
+		return d.records(homeOf, gateway.Input{Command: gateway.EraseCustomer{Customer: a.customer}})
+	case "restart":
+		return d.core.Restart()
+	case "stop":
+		if d.frozen == 0 {
+			d.frozen = d.clock
+		}
+	case "follow":
+		d.frozen = 0
+	}
+	return nil
+}
+
+func value(v any) gateway.Value {
+	switch x := v.(type) {
+	case int64:
+		return gateway.Int(x)
+	case string:
+		return gateway.String(x)
+	}
+	return gateway.Null()
+}
+
+func (d *driver) event(ev gateway.Event, route int) error {
+	d.arrive()
+	e := event{id: ev.ID, at: ev.OccurredAt, typ: ev.Type, device: ev.Device, product: ev.Product, props: map[string]any{}}
+	e.ref = "id " + ev.ID
+	if ev.ID == "" {
+		e.ref = fmt.Sprintf("seq %d %d", ev.Boot, ev.Seq)
+	}
+	for _, p := range ev.Properties {
+		e.props[p.Key] = p.Value.Any()
+	}
+	var outcome string
+	var who gateway.CustomerID
+	if ev.Device == 0 {
+		outcome, who = d.ref.touchpoint(ev.Customer, e)
+	} else {
+		outcome, who = d.ref.deviceEvent(ev.Device, e)
+	}
+	if err := d.records(route%d.s.partitions, gateway.Input{Event: ev}); err != nil {
+		return err
+	}
+	if want := fmt.Sprintf("%s of %d", outcome, who); d.outcome != want {
+		return fmt.Errorf("the event was %s, the reference says %s", d.outcome, want)
+	}
+	return nil
+}
+
+func (d *driver) receipt(a action) error {
+	if len(d.sent) == 0 {
+		return nil
+	}
+	n := len(d.sent)
+	m := d.sent[n-1-min(a.pick%4, n-1)]
+	d.arrive()
+	at := d.clock - a.age
+	if a.flag {
+		at = 0
+	}
+	state, _ := gateway.ParseMessageState(a.text)
+	return d.said(d.ref.receipt(m, a.text, at), home(m.run.c.id, d.s.partitions), gateway.Input{Command: gateway.Receipt{Message: m.id, Customer: m.run.c.id, State: state, At: at}})
+}
+
+func (d *driver) customer(a action) error {
+	d.arrive()
+	u := gateway.UpsertCustomer{Customer: a.customer, Mask: []string{a.text}}
+	c := &customer{attributes: map[string]any{}}
+	if !d.ref.erased[a.customer] {
+		c = d.ref.customer(a.customer)
+	}
+	switch a.text {
+	case "vip", "level":
+		u.Mask = []string{"attributes"}
+		u.Attributes = gateway.Properties{{Key: a.text, Value: gateway.Int(int64(a.number))}}
+		c.attributes[a.text] = int64(a.number)
+	case "forget":
+		u.Mask = []string{"attributes"}
+		u.Attributes = gateway.Properties{{Key: "vip", Value: gateway.Null()}}
+		delete(c.attributes, "vip")
+	case "zone":
+		u.Mask, u.TimeZone = []string{"time_zone"}, a.channel
+		c.zone = a.channel
+	case "channels":
+		u.Channels, c.channels = a.list, a.list
+		if a.number == 0 {
+			u.Channels, c.channels = nil, nil
+		}
+	case "reachable":
+		u.Reachable, c.reachable = a.list, a.list
+	case "test":
+		u.Test, c.test = a.flag, a.flag
+	case "cap":
+		u.CapCount, u.CapWindow = a.number, int64(a.age)
+		c.capMax, c.capPer = a.number, a.age
+	}
+	d.ref.exitsByCondition(c, nil)
+	return d.records(home(a.customer, d.s.partitions), gateway.Input{Command: u})
+}
+
+func (d *driver) everywhere(c gateway.Command) error {
+	d.core.SetClock(d.clock)
+	d.core.SetObserved(d.frozen)
+	for i := range d.s.partitions {
+		if err := d.core.Submit(i, gateway.Input{Command: c}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *driver) publish(i int) error {
+	def, running := d.s.defs[i], ""
+	if d.version[i] == 1 {
+		def, running = d.s.later[i], d.s.running[i]
+	}
+	d.version[i]++
+	d.arrive()
+	d.ref.publish(def, running)
+	if err := d.everywhere(gateway.PublishJourney{Journey: def.name, Version: def.version, Effective: d.clock, Definition: def.yaml(), Running: running}); err != nil {
+		return err
+	}
+	for _, p := range d.core.Partitions() {
+		if !p.Active(def.name, def.version) {
+			return fmt.Errorf("%s was not published: %s", def.name, def.yaml())
+		}
+	}
+	return d.tick()
+}

@@ -1,0 +1,200 @@
+package reference
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"touchpoint/gateway"
+	core "touchpoint/gateway/journey"
+)
+
+// equal compares what both did since the last call.
+func (d *driver) equal(what string) error {
+	d.name()
+	var got, want []string
+	for i := range d.decisions {
+		got = append(got, coreDecision(&d.decisions[i]))
+	}
+	for i := range d.messages {
+		got = append(got, coreMessage(&d.messages[i]))
+	}
+	for i := range d.updates {
+		u := &d.updates[i]
+		got = append(got, fmt.Sprintf("update %s %s %s", u.Message, u.State, u.At))
+	}
+	for i := range d.ref.decisions {
+		if dec := &d.ref.decisions[i]; dec.reason == "too_late_to_act" && d.sequence(dec.journey) {
+			continue
+		}
+		want = append(want, refDecision(&d.ref.decisions[i]))
+	}
+	for _, m := range d.ref.messages {
+		want = append(want, refMessage(m, d.ref.now))
+	}
+	for _, u := range d.ref.updates {
+		want = append(want, fmt.Sprintf("update %s %s %s", u.message.id, u.state, u.at))
+	}
+	d.decisions, d.messages, d.updates = nil, nil, nil
+	d.ref.decisions, d.ref.messages, d.ref.updates = nil, nil, nil
+	slices.Sort(got)
+	slices.Sort(want)
+	d.log = append(d.log, got...)
+	if slices.Equal(got, want) {
+		return nil
+	}
+	only := func(a, b []string) (out string) {
+		for _, line := range a {
+			if !slices.Contains(b, line) {
+				out += "\n    " + line
+			}
+		}
+		return out
+	}
+	return fmt.Errorf("%s:\n  only the core:%s\n  only the reference:%s", what, only(got, want), only(want, got))
+}
+
+// name gives the reference's enrollments and messages the ids of the core.
+func (d *driver) name() {
+	ids := map[string][]gateway.EnrollmentID{}
+	for _, dec := range d.decisions {
+		if dec.Kind == gateway.DecisionEntry && dec.Reason == gateway.ReasonEnrolled {
+			k := fmt.Sprint(dec.Journey, dec.Customer)
+			ids[k] = append(ids[k], dec.Enrollment)
+		}
+	}
+	for i := range d.ref.decisions {
+		dec := &d.ref.decisions[i]
+		if dec.reason != "enrolled" {
+			continue
+		}
+		if k := fmt.Sprint(dec.journey, dec.customer); len(ids[k]) > 0 {
+			dec.run.id, ids[k] = ids[k][0], ids[k][1:]
+		}
+	}
+	for _, m := range d.ref.messages {
+		m.id = gateway.NewMessageID(m.run.id, m.step, m.visit)
+		d.sent = append(d.sent, m)
+	}
+}
+
+func coreDecision(x *gateway.Decision) string {
+	rule := ""
+	switch x.Reason {
+	case gateway.ReasonCapped, gateway.ReasonBranch, gateway.ReasonConditionFailed:
+		if x.Kind != gateway.DecisionEntry {
+			rule = strings.TrimPrefix(x.Rule, "missed window, ")
+		}
+	case gateway.ReasonEnrolled:
+		rule = x.Rule
+	}
+	return fmt.Sprintf("%s %s %s of %s v%d step %q customer %d device %d event %q rule %q %s %s", x.At, x.Kind, x.Reason, x.Journey, x.Version,
+		x.Step, x.Customer, x.Device, x.EventID, rule, x.Enrollment, x.Message)
+}
+
+func refDecision(x *decision) string {
+	rule := ""
+	switch x.reason {
+	case "capped", "branch", "condition_unavailable", "enrolled":
+		rule = x.rule
+	}
+	var e gateway.EnrollmentID
+	var m gateway.MessageID
+	if x.run != nil {
+		e = x.run.id
+	}
+	if x.message != nil {
+		m = x.message.id
+	}
+	return fmt.Sprintf("%s %s %s of %s v%d step %q customer %d device %d event %q rule %q %s %s", x.at, x.kind, x.reason, x.journey, x.version,
+		x.step, x.customer, x.device, x.event, rule, e, m)
+}
+
+func coreMessage(m *gateway.Message) string {
+	var values []string
+	for _, v := range m.Values {
+		if strings.HasPrefix(v.Key, "trait.t") {
+			values = append(values, v.Key+"="+number6(v.Value.Any()))
+		}
+	}
+	return fmt.Sprintf("message %s %s v%d %s visit %d customer %d device %d on %s then %v holdout %v from %s until %s expires %s %v", m.ID, m.Journey,
+		m.Version, m.Step, m.Visit, m.Customer, m.Device, m.Channel, m.Fallback, m.Holdout, m.NotBefore, m.NotAfter, m.ExpiresAt, values)
+}
+
+func refMessage(m *message, _ gateway.Instant) string {
+	var values []string
+	for k, v := range m.values {
+		values = append(values, k+"="+number6(v))
+	}
+	slices.Sort(values)
+	return fmt.Sprintf("message %s %s v%d %s visit %d customer %d device %d on %s then %v holdout %v from %s until %s expires %s %v", m.id, m.run.j.def.name,
+		m.run.def.version, m.step, m.visit, m.run.c.id, m.device, m.channel, m.fallback, m.holdout, m.notBefore, m.notAfter, m.expires, values)
+}
+
+// number6 writes a number to a millionth, the unit of sums.
+func number6(v any) string {
+	f, _ := number(v)
+	return fmt.Sprintf("%.5f", f)
+}
+
+// compareState compares traits, devices and enrollments as they stand.
+func (d *driver) compareState() error {
+	if err := d.tick(); err != nil {
+		return err
+	}
+	for id, c := range d.ref.customers {
+		v, ok := d.core.Partitions()[home(id, d.s.partitions)].View(id)
+		if !ok {
+			return fmt.Errorf("the core does not know customer %d", id)
+		}
+		if want := d.ref.devicesOf(c); !slices.Equal(v.Devices, want) {
+			return fmt.Errorf("customer %d has devices %v, the reference says %v", id, v.Devices, want)
+		}
+		for _, t := range v.Traits {
+			if !strings.HasPrefix(t.Name, "t") {
+				continue
+			}
+			want, known := d.ref.trait(c, d.ref.journey(t.Journey).def, t.Device, t.Name)
+			if known != t.Known || known && number6(t.Value.Any()) != number6(want) {
+				return fmt.Errorf("customer %d: %s trait.%s is %s (%v), the reference says %v (%v)", id, t.Journey, t.Name, t.Value, t.Known, want, known)
+			}
+		}
+		if err := compareRuns(id, c, v); err != nil {
+			return err
+		}
+	}
+	return d.compareModel()
+}
+
+func compareRuns(id gateway.CustomerID, c *customer, v core.View) error {
+	running := 0
+	for _, e := range v.Enrollments {
+		i := slices.IndexFunc(c.runs, func(r *run) bool { return r.id == e.ID })
+		if i < 0 {
+			return fmt.Errorf("customer %d: the reference has no enrollment %s", id, e.ID)
+		}
+		r := c.runs[i]
+		if r.over != (e.EndedAt != 0) || r.goal != e.Converted {
+			return fmt.Errorf("customer %d: enrollment %s ended %v, converted %v; the reference says %v, %v", id, e.ID, e.EndedAt != 0, e.Converted, r.over, r.goal)
+		}
+		if !r.over {
+			running++
+			at := ""
+			if r.step < len(r.def.steps) {
+				at = r.def.steps[r.step].id
+			}
+			if at != e.Step || r.due != e.WaitsUntil {
+				return fmt.Errorf("customer %d: enrollment %s stands at %q until %s; the reference says %q until %s", id, e.ID, e.Step, e.WaitsUntil, at, r.due)
+			}
+		}
+	}
+	for _, r := range c.runs {
+		if !r.over {
+			running--
+		}
+	}
+	if running != 0 {
+		return fmt.Errorf("customer %d: the core runs %d enrollments more than the reference", id, running)
+	}
+	return nil
+}

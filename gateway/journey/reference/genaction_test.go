@@ -1,0 +1,94 @@
+package reference
+
+import (
+	"fmt"
+
+	"touchpoint/gateway"
+)
+
+func (g gen) action(s *scenario) action {
+	a := action{customer: gateway.CustomerID(1 + g.IntN(lastCustomer)), device: gateway.DeviceID(1 + g.IntN(lastDevice)),
+		journey: g.IntN(len(s.defs)), pick: g.IntN(1000), route: g.IntN(s.partitions)}
+	switch g.IntN(10) {
+	case 0: // at the same instant
+	case 1, 2:
+		a.edge = 1 + g.IntN(3)
+	case 3:
+		a.gap = g.duration()
+	default:
+		a.gap = gateway.Instant(g.IntN(int(3 * hour)))
+	}
+	if len(s.actions) < 3 { // somebody has something
+		a.kind, a.text = "bind", "owner"
+		a.customer = gateway.CustomerID(1 + len(s.actions))
+		return a
+	}
+	switch k := g.IntN(100); {
+	case k < 44:
+		g.event(s, &a)
+	case k < 48:
+		a.kind = "again"
+	case k < 60:
+		a.kind, a.text = "receipt", pick(g, []string{"attempted", "handed_over", "redelivered", "delivered", "displayed", "displayed",
+			"opened", "clicked", "dismissed", "failed", "failed", "expired", "missed_window", "missed_window", "held_out"})
+		a.age = gateway.Instant(g.IntN(3)) * gateway.Instant(g.IntN(int(2*hour)))
+		a.flag = g.chance(20) // without a time
+	case k < 64:
+		a.kind, a.text, a.age = "bind", "owner", g.lateness()
+	case k < 66:
+		a.kind, a.age = "unbind", g.lateness()
+	case k < 74:
+		a.kind, a.text, a.flag, a.age = "consent", pick(g, []string{"marketing", "marketing", "service", "safety"}), g.chance(65), g.lateness()
+		a.channel = pick(g, append([]string{"", ""}, channels...))
+	case k < 82:
+		a.kind, a.text, a.number, a.flag = "customer", pick(g, []string{"vip", "level", "zone", "channels", "reachable", "test", "cap", "forget"}), g.IntN(4), g.chance(50)
+		a.list = some(g, channels)
+		a.channel = pick(g, zones)
+		a.age = g.duration()
+	case k < 87:
+		a.kind, a.text = "api", pick(g, []string{"k1", "k2", "k3"})
+	case k < 93:
+		a.kind, a.text = "journey", pick(g, []string{"paused", "paused", "published", "published", "archived"})
+	case k < 96:
+		a.kind = "publish"
+	case k < 97:
+		a.kind = "erase"
+	case k < 98:
+		a.kind = "restart"
+	default:
+		a.kind = pick(g, []string{"stop", "follow", "advance"})
+	}
+	return a
+}
+
+func (g gen) lateness() gateway.Instant {
+	if g.chance(60) {
+		return 0
+	}
+	return gateway.Instant(g.IntN(int(30 * hour)))
+}
+
+func (g gen) event(s *scenario, a *action) {
+	a.kind, a.event, a.age = "event", pick(g, eventTypes), g.lateness()
+	if g.chance(3) {
+		a.age = 8*day - hour + gateway.Instant(g.IntN(int(2*hour)))
+	}
+	a.props = map[string]any{}
+	if g.chance(85) {
+		a.props["x"] = int64(g.IntN(6))
+	} else if g.chance(50) {
+		a.props["x"] = "text"
+	}
+	if g.chance(50) {
+		a.props["s"] = pick(g, []string{"p", "q"})
+	}
+	n := len(s.actions)
+	if g.chance(60) {
+		a.id = fmt.Sprint("e", n)
+	} else {
+		a.seq = uint64(n) + 1
+	}
+	if g.chance(10) {
+		a.device = 0 // a touchpoint without a device
+	}
+}
