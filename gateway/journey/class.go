@@ -40,7 +40,7 @@ func (k *class) queue() *queued { return &k.queued }
 
 // fire is the instant at which a window lets an event go.
 func (k *class) fire(p *Partition) {
-	b := classCause{traits: p.classRules.leaving(k.c, p.now)}
+	b := classCause{}
 	if k.gen != p.classRules.gen {
 		b = classCause{all: true, quiet: true}
 	}
@@ -103,11 +103,13 @@ func (rs *classRules) segmentNames(set uint64) (names []string) {
 	return names
 }
 
-// leaving says which traits let an event go at this instant.
-func (rs *classRules) leaving(c *customer, now gateway.Instant) (traits uint64) {
+// leaving says which traits let an event go from an instant on until now.
+func (rs *classRules) leaving(c *customer, from, now gateway.Instant) (traits uint64) {
 	for i, t := range rs.v.traits {
-		if k := c.counter(t, 0); k != nil && k.nextLeave(now-1) == now {
-			traits |= 1 << i
+		if k := c.counter(t, 0); k != nil {
+			if at := k.nextLeave(from - 1); at != 0 && at <= now {
+				traits |= 1 << i
+			}
 		}
 	}
 	return traits
@@ -226,6 +228,9 @@ func (p *Partition) classify(c *customer, b classCause) {
 	}
 	if old.gen != rs.gen {
 		b.all, b.quiet = true, true
+	}
+	if old.due != 0 && old.due <= p.now { // what leaves a window at this instant has left it
+		b.traits |= rs.leaving(c, old.due, p.now)
 	}
 	next := classChange{customer: c.id, gen: rs.gen, moves: old.moves}
 	if old.gen == rs.gen {

@@ -134,3 +134,18 @@ func TestClassModel(t *testing.T) {
 		w.check()
 	})
 }
+
+// TestLeavingIsNotLost: something else may change at the very instant at which
+// an event leaves a window that a rule looks at, before the timer of that instant.
+func TestLeavingIsNotLost(t *testing.T) {
+	w := newWorld(t, classConfig(), 1)
+	w.clock = modelStart
+	w.submit(0, gateway.Input{Event: gateway.Event{Type: "brew", Customer: 1, ID: "e", OccurredAt: w.clock, ReceivedAt: w.clock}})
+	w.clock += 7 * dayMillis
+	w.submit(0, gateway.Input{Command: gateway.UpsertCustomer{Customer: 1, Mask: []string{"attributes"},
+		Attributes: gateway.Properties{{Key: "club", Value: gateway.Bool(true)}}}})
+	w.submit(0, gateway.Input{Command: gateway.Tick{}})
+	if v, _ := w.parts[0].View(1); v.Stages[len(v.Stages)-1].Stage != "dormant" {
+		t.Errorf("a week after his last brew the customer is %v", v.Stages)
+	}
+}

@@ -73,7 +73,7 @@ func (c *compiler) sequenceProperties() {
 	if q == nil {
 		return
 	}
-	q.props = slices.Clone(c.def.keep)
+	q.props, q.whole = slices.Clone(c.def.keep), c.def.starts()
 	if by := c.def.keyBy; by != "" && by != "device" {
 		q.props = append(q.props, by)
 	}

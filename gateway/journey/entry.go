@@ -352,7 +352,7 @@ func (p *Partition) newEnrollment(en *entry, arm arm8) *enrollment {
 			e.product = clone(en.ev.Product)
 		}
 	}
-	e.props = keepProperties(en.v.def.keep, props)
+	e.props = en.v.def.kept(props)
 	return e
 }
 

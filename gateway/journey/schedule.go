@@ -165,12 +165,16 @@ func (p *Partition) armAll(c *customer) {
 }
 
 // armSchedule sets a customer's next time by the active version, from now on.
+// A pause loses nobody: a time that he still waits for stays.
 func (p *Partition) armSchedule(j *journey, c *customer) {
 	zone := p.zone(c)
 	next := occasionChange{customer: c.id, journey: j, last: wallOf(p.now, zone) - zoneSlack}
 	old := c.occasion(j)
 	if old != nil {
 		next.last = old.last
+	}
+	if old != nil && old.due != 0 && old.due <= p.now {
+		return // it came in a pause and is decided when that is over
 	}
 	w, ok := j.active.times().from(p.now, zone)
 	if ok && w <= next.last {

@@ -264,7 +264,11 @@ func (p *Partition) message(e *enrollment, s *step, ch *choice, why cause, expir
 // messageValues lists the open values for the templates, by name.
 func (p *Partition) messageValues(e *enrollment, d gateway.DeviceID) gateway.Properties {
 	values := make(gateway.Properties, 0, len(e.props)+len(e.v.def.traits)+3)
-	for _, v := range e.props {
+	props := e.props
+	if e.v.def.starts() { // it keeps more than it shows
+		props = keepProperties(e.v.def.keep, props)
+	}
+	for _, v := range props {
 		if v.Value.Kind() != gateway.KindSealed {
 			values = append(values, gateway.Property{Key: "event." + v.Key, Value: v.Value})
 		}

@@ -25,6 +25,7 @@ type sequence struct {
 	key string
 	// props are the properties of a last event that an entry may need later.
 	props []string
+	whole bool // all of them
 }
 
 const (
@@ -297,7 +298,14 @@ func (s *sequenceState) fired() (keys []string) {
 // keep copies what a later entry needs of an event.
 func (q *sequence) keep(ev *gateway.Event) *gateway.Event {
 	return &gateway.Event{ID: clone(ev.ID), Type: clone(ev.Type), Device: ev.Device, Product: clone(ev.Product),
-		OccurredAt: ev.OccurredAt, ReceivedAt: ev.ReceivedAt, Properties: keepProperties(q.props, ev.Properties)}
+		OccurredAt: ev.OccurredAt, ReceivedAt: ev.ReceivedAt, Properties: q.kept(ev.Properties)}
+}
+
+func (q *sequence) kept(props gateway.Properties) gateway.Properties {
+	if q.whole {
+		return cloneProperties(props)
+	}
+	return keepProperties(q.props, props)
 }
 
 // keepProperties copies the named properties; nested fields are kept one by one.

@@ -62,3 +62,17 @@ func (c *compiler) otherJourney(s *step, o *object, key string) {
 		o.fault(key, "%q is no name of a journey", s.journey)
 	}
 }
+
+// starts reports whether a step starts another journey. That one may need any
+// property of what started this one.
+func (d *Definition) starts() bool {
+	return slices.ContainsFunc(d.steps, func(s step) bool { return s.kind == stepStart })
+}
+
+// kept copies what an enrollment needs of what started it.
+func (d *Definition) kept(props gateway.Properties) gateway.Properties {
+	if d.starts() {
+		return cloneProperties(props)
+	}
+	return keepProperties(d.keep, props)
+}

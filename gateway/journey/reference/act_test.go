@@ -35,6 +35,8 @@ func (d *driver) act(a action) error {
 		}
 		d.events = append(d.events, ev)
 		return d.event(ev, a.route)
+	case "done":
+		return d.done(a)
 	case "again":
 		if len(d.events) == 0 {
 			return nil
@@ -100,6 +102,18 @@ func value(v any) gateway.Value {
 	return gateway.Null()
 }
 
+// done says that one of the last tasks was done.
+func (d *driver) done(a action) error {
+	if len(d.tasks) == 0 {
+		return nil
+	}
+	t := d.tasks[len(d.tasks)-1-min(a.pick%3, len(d.tasks)-1)]
+	ev := gateway.Event{Type: gateway.EventTaskDone, ID: fmt.Sprint("done", a.pick, d.clock), Customer: t.run.c.id, OccurredAt: d.clock, ReceivedAt: d.clock,
+		Properties: gateway.Properties{{Key: "journey", Value: gateway.String(t.def.name)}, {Key: "outcome", Value: gateway.String(a.text)},
+			{Key: "step", Value: gateway.String(t.step)}, {Key: "task", Value: gateway.String(t.id.String())}}}
+	return d.event(ev, a.route)
+}
+
 func (d *driver) event(ev gateway.Event, route int) error {
 	d.arrive()
 	e := event{id: ev.ID, at: ev.OccurredAt, typ: ev.Type, device: ev.Device, product: ev.Product, props: map[string]any{}}
@@ -152,14 +166,17 @@ func (d *driver) customer(a action) error {
 	case "vip", "level":
 		u.Mask = []string{"attributes"}
 		u.Attributes = gateway.Properties{{Key: a.text, Value: gateway.Int(int64(a.number))}}
-		c.attributes[a.text] = int64(a.number)
+		d.ref.setAttribute(c, a.text, int64(a.number))
 	case "forget":
 		u.Mask = []string{"attributes"}
 		u.Attributes = gateway.Properties{{Key: "vip", Value: gateway.Null()}}
-		delete(c.attributes, "vip")
+		d.ref.setAttribute(c, "vip", nil)
 	case "zone":
 		u.Mask, u.TimeZone = []string{"time_zone"}, a.channel
-		c.zone = a.channel
+		if changed := c.zone != a.channel; changed {
+			c.zone = a.channel
+			d.ref.rezone(c)
+		}
 	case "channels":
 		u.Channels, c.channels = a.list, a.list
 		if a.number == 0 {
@@ -168,7 +185,10 @@ func (d *driver) customer(a action) error {
 	case "reachable":
 		u.Reachable, c.reachable = a.list, a.list
 	case "test":
-		u.Test, c.test = a.flag, a.flag
+		changed := c.test != a.flag
+		if u.Test, c.test = a.flag, a.flag; changed {
+			d.ref.classify(c, []string{"customer.test"}, nil)
+		}
 	case "cap":
 		u.CapCount, u.CapWindow = a.number, int64(a.age)
 		c.capMax, c.capPer = a.number, a.age
@@ -194,6 +214,9 @@ func (d *driver) publish(i int) error {
 		def, running = d.s.later[i], d.s.running[i]
 	}
 	d.version[i]++
+	if d.s.seen != nil {
+		d.s.seen.definition(def)
+	}
 	d.arrive()
 	d.ref.publish(def, running)
 	if err := d.everywhere(gateway.PublishJourney{Journey: def.name, Version: def.version, Effective: d.clock, Definition: def.yaml(), Running: running}); err != nil {

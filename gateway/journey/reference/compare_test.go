@@ -11,8 +11,17 @@ import (
 
 // equal compares what both did since the last call.
 func (d *driver) equal(what string) error {
+	d.ref.settle()
 	d.name()
+	d.note(what)
 	var got, want []string
+	for i := range d.opened {
+		got = append(got, coreTask(&d.opened[i]))
+	}
+	for _, t := range d.ref.tasks {
+		want = append(want, refTask(t))
+	}
+	d.opened, d.ref.tasks = nil, nil
 	for i := range d.decisions {
 		got = append(got, coreDecision(&d.decisions[i]))
 	}
@@ -76,6 +85,37 @@ func (d *driver) name() {
 		m.id = gateway.NewMessageID(m.run.id, m.step, m.visit)
 		d.sent = append(d.sent, m)
 	}
+	for _, t := range d.ref.tasks {
+		t.id = gateway.NewTaskID(t.run.id, t.step, t.visit)
+		d.tasks = append(d.tasks, t)
+	}
+}
+
+func coreTask(t *gateway.Task) string {
+	return fmt.Sprintf("task %s of %s v%d %s customer %d device %d for %s at %s due %s %v", t.ID, t.Journey, t.Version, t.Step, t.Customer,
+		t.Device, t.Assignee, t.OpenedAt, t.DueAt, traitValues(t.Values))
+}
+
+func refTask(t *task) string {
+	return fmt.Sprintf("task %s of %s v%d %s customer %d device %d for support at %s due %s %v", t.id, t.def.name, t.def.version, t.step, t.run.c.id,
+		t.device, t.opened, t.due, valueList(t.values))
+}
+
+func traitValues(values gateway.Properties) (out []string) {
+	for _, v := range values {
+		if strings.HasPrefix(v.Key, "trait.t") {
+			out = append(out, v.Key+"="+number6(v.Value.Any()))
+		}
+	}
+	return out
+}
+
+func valueList(values map[string]any) (out []string) {
+	for k, v := range values {
+		out = append(out, k+"="+number6(v))
+	}
+	slices.Sort(out)
+	return out
 }
 
 func coreDecision(x *gateway.Decision) string {
@@ -85,8 +125,10 @@ func coreDecision(x *gateway.Decision) string {
 		if x.Kind != gateway.DecisionEntry {
 			rule = strings.TrimPrefix(x.Rule, "missed window, ")
 		}
-	case gateway.ReasonEnrolled:
-		rule = x.Rule
+	case gateway.ReasonEnrolled, gateway.ReasonStarted, gateway.ReasonStopped, gateway.ReasonTask, gateway.ReasonLoop:
+		if x.Kind != gateway.DecisionExit {
+			rule = x.Rule
+		}
 	}
 	return fmt.Sprintf("%s %s %s of %s v%d step %q customer %d device %d event %q rule %q %s %s", x.At, x.Kind, x.Reason, x.Journey, x.Version,
 		x.Step, x.Customer, x.Device, x.EventID, rule, x.Enrollment, x.Message)
@@ -95,8 +137,10 @@ func coreDecision(x *gateway.Decision) string {
 func refDecision(x *decision) string {
 	rule := ""
 	switch x.reason {
-	case "capped", "branch", "condition_unavailable", "enrolled":
-		rule = x.rule
+	case "capped", "branch", "condition_unavailable", "enrolled", "started", "stopped", "task", "loop":
+		if x.kind != "exit" {
+			rule = x.rule
+		}
 	}
 	var e gateway.EnrollmentID
 	var m gateway.MessageID
@@ -111,24 +155,13 @@ func refDecision(x *decision) string {
 }
 
 func coreMessage(m *gateway.Message) string {
-	var values []string
-	for _, v := range m.Values {
-		if strings.HasPrefix(v.Key, "trait.t") {
-			values = append(values, v.Key+"="+number6(v.Value.Any()))
-		}
-	}
 	return fmt.Sprintf("message %s %s v%d %s visit %d customer %d device %d on %s then %v holdout %v from %s until %s expires %s %v", m.ID, m.Journey,
-		m.Version, m.Step, m.Visit, m.Customer, m.Device, m.Channel, m.Fallback, m.Holdout, m.NotBefore, m.NotAfter, m.ExpiresAt, values)
+		m.Version, m.Step, m.Visit, m.Customer, m.Device, m.Channel, m.Fallback, m.Holdout, m.NotBefore, m.NotAfter, m.ExpiresAt, traitValues(m.Values))
 }
 
 func refMessage(m *message, _ gateway.Instant) string {
-	var values []string
-	for k, v := range m.values {
-		values = append(values, k+"="+number6(v))
-	}
-	slices.Sort(values)
 	return fmt.Sprintf("message %s %s v%d %s visit %d customer %d device %d on %s then %v holdout %v from %s until %s expires %s %v", m.id, m.run.j.def.name,
-		m.run.def.version, m.step, m.visit, m.run.c.id, m.device, m.channel, m.fallback, m.holdout, m.notBefore, m.notAfter, m.expires, values)
+		m.run.def.version, m.step, m.visit, m.run.c.id, m.device, m.channel, m.fallback, m.holdout, m.notBefore, m.notAfter, m.expires, valueList(m.values))
 }
 
 // number6 writes a number to a millionth, the unit of sums.
@@ -197,4 +230,24 @@ func compareRuns(id gateway.CustomerID, c *customer, v core.View) error {
 		return fmt.Errorf("customer %d: the core runs %d enrollments more than the reference", id, running)
 	}
 	return nil
+}
+
+// note counts what happened.
+func (d *driver) note(what string) {
+	if d.s.seen == nil {
+		return
+	}
+	d.s.seen.note("action", what)
+	for i := range d.ref.decisions {
+		d.s.seen.decision(&d.ref.decisions[i])
+	}
+	for _, m := range d.ref.messages {
+		d.s.seen.note("message on", m.channel)
+	}
+	for _, u := range d.ref.updates {
+		d.s.seen.note("message", u.state)
+	}
+	for i := range d.ref.tasks {
+		d.s.seen.note("task", d.ref.tasks[i].state)
+	}
 }

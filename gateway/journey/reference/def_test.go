@@ -39,6 +39,8 @@ func (c *cond) cel() string {
 		return "!(" + c.subs[0].cel() + ")"
 	case "has":
 		return "has(" + field + ")"
+	case "in":
+		return "'" + c.key + "' in customer.segments"
 	}
 	if s, ok := c.val.(string); ok {
 		return fmt.Sprintf("%s %s '%s'", field, c.op, s)
@@ -59,7 +61,7 @@ type traitDef struct {
 }
 
 type triggerDef struct {
-	kind      string // event threshold milestone absence api sequence
+	kind      string // event threshold milestone absence api sequence segment stage schedule
 	event     string
 	where     *cond
 	sum       string // property; "" counts
@@ -69,8 +71,13 @@ type triggerDef struct {
 	within    gateway.Instant
 	unless    string
 	perDevice bool
-	// A sequence: begin, then, without in between.
-	begin, then, without listener
+	// A sequence: the events of the chain in their order, none of without in between.
+	chain, without []listener
+	// Of a segment or stage.
+	segment, stage string
+	leave          bool
+	from           []string
+	schedule       *scheduleDef
 }
 
 type quietDef struct {
@@ -89,7 +96,7 @@ type armDef struct {
 
 type stepDef struct {
 	id   string
-	kind string // send wait_for wait_event wait_local branch split set end
+	kind string // send wait_for wait_event wait_local branch split set end start_journey stop_journey task
 	next string
 
 	channels []string
@@ -106,6 +113,7 @@ type stepDef struct {
 	arms  []armDef
 	attr  string
 	value int64
+	other string // the journey to start or stop
 }
 
 type goalDef struct {

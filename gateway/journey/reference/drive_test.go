@@ -23,6 +23,8 @@ type driver struct {
 	outcome   string
 
 	sent    []*message // all messages so far, for receipts
+	tasks   []*task    // all tasks so far
+	opened  []gateway.Task
 	events  []gateway.Event
 	version map[int]uint32
 	model   readModel
@@ -39,6 +41,23 @@ func coreConfig(c config) core.Config {
 			rule.Purposes = append(rule.Purposes, gateway.Purpose(p))
 		}
 		out.Caps = append(out.Caps, rule)
+	}
+	rules := func(list []ruleDef) (out []core.Rule) {
+		for _, r := range list {
+			rule := core.Rule{Name: r.name}
+			if r.when != nil {
+				rule.When = r.when.cel()
+			}
+			out = append(out, rule)
+		}
+		return out
+	}
+	out.Segments, out.Stages = rules(c.segments), rules(c.stages)
+	if len(c.traits) > 0 {
+		out.Traits = map[string]map[string]any{}
+		for i := range c.traits {
+			out.Traits[c.traits[i].name] = c.traits[i].yaml()
+		}
 	}
 	return out
 }
@@ -75,6 +94,7 @@ func (d *driver) onStep(b *gateway.Batch, s *gateway.Step) {
 	}
 	d.model.step(s)
 	d.messages = append(d.messages, s.Messages...)
+	d.opened = append(d.opened, s.Tasks...)
 	d.updates = append(d.updates, s.Updates...)
 	for i, o := range s.Outcomes {
 		if len(b.Inputs) == 1 && b.Inputs[i].Command != nil {

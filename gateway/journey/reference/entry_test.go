@@ -29,6 +29,11 @@ func sortedLatches(c *customer, journey string) (out []latchKey) {
 // enter makes the checks in their order: state, consent, filter, re-entry,
 // holdout.
 func (w *world) enter(j *journey, c *customer, e *event, d gateway.DeviceID, since gateway.Instant) *run {
+	return w.enterWith(j, c, e, d, since, nil)
+}
+
+// enterWith enters with the properties of what started another journey.
+func (w *world) enterWith(j *journey, c *customer, e *event, d gateway.DeviceID, since gateway.Instant, props map[string]any) *run {
 	dec := decision{kind: "entry", journey: j.def.name, version: j.def.version, customer: c.id, device: d}
 	if e != nil {
 		dec.event = e.id
@@ -75,7 +80,7 @@ func (w *world) enter(j *journey, c *customer, e *event, d gateway.DeviceID, sin
 		c.arms[j.def.name] = w.arm(j.def, c)
 	}
 	c.entries[j.def.name]++
-	r := &run{c: c, j: j, def: j.def, device: d, key: key, entered: w.now, since: since, arm: c.arms[j.def.name], product: w.productOf(d)}
+	r := &run{c: c, j: j, def: j.def, device: d, key: key, props: props, entered: w.now, since: since, arm: c.arms[j.def.name], product: w.productOf(d)}
 	if e != nil {
 		r.props = e.props
 		if r.product == "" {
@@ -182,14 +187,16 @@ func (w *world) arm(d *journeyDef, c *customer) string {
 // bucket is the one thing that both must share: a customer's place among
 // 10,000, for ever.
 func bucket(c *customer, salt string) int {
-	mix := func(x uint64) uint64 {
-		x ^= x >> 33
-		x *= 0xff51afd7ed558ccd
-		x ^= x >> 33
-		x *= 0xc4ceb9fe1a85ec53
-		return x ^ x>>33
-	}
 	return int(mix(mix(uint64(c.id))^xxhash.Sum64String(salt)) % 10_000)
+}
+
+// mix spreads a number; it also orders the timers of one instant.
+func mix(x uint64) uint64 {
+	x ^= x >> 33
+	x *= 0xff51afd7ed558ccd
+	x ^= x >> 33
+	x *= 0xc4ceb9fe1a85ec53
+	return x ^ x>>33
 }
 
 // api enrolls by name; the same key gives the same enrollment.

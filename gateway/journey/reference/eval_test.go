@@ -64,6 +64,15 @@ func (w *world) eval(c *cond, v view) truth {
 		}
 		return unknown
 	}
+	if c.op == "in" {
+		if v.c == nil || v.c.class == nil {
+			return unknown
+		}
+		if v.c.class.segments[c.key] {
+			return isTrue
+		}
+		return isFalse
+	}
 	x, ok := w.look(c, v)
 	if c.op == "has" {
 		if ok {
@@ -157,6 +166,9 @@ func (w *world) look(c *cond, v view) (any, bool) {
 		if v.c == nil {
 			return nil, false
 		}
+		if c.key == "stage" {
+			return v.c.class.stage(), v.c.class != nil && len(w.cfg.stages) > 0
+		}
 		x, ok := v.c.attributes[c.key]
 		return x, ok
 	case "trait":
@@ -182,7 +194,11 @@ func (w *world) look(c *cond, v view) (any, bool) {
 func (w *world) trait(c *customer, def *journeyDef, d gateway.DeviceID, name string) (any, bool) {
 	for i := range def.traits {
 		if t := &def.traits[i]; t.name == name {
-			return w.traitOf(c, w.journey(def.name), t, d)
+			since := 0
+			if j := w.journey(def.name); j != nil {
+				since = j.since
+			}
+			return w.traitOf(c, since, t, d)
 		}
 	}
 	return nil, false
@@ -197,11 +213,11 @@ func (w *world) journey(name string) *journey {
 	return nil
 }
 
-func (w *world) traitOf(c *customer, j *journey, t *traitDef, d gateway.DeviceID) (any, bool) {
+func (w *world) traitOf(c *customer, since int, t *traitDef, d gateway.DeviceID) (any, bool) {
 	var all, inside []sample
 	for i := range c.events {
 		e := &c.events[i]
-		if e.serial <= j.since || e.typ != t.event || t.perDevice && e.device != d || !w.matches(t.where, c, nil, e) {
+		if e.serial <= since || e.typ != t.event || t.perDevice && e.device != d || !w.matches(t.where, c, nil, e) {
 			continue
 		}
 		x := sample{at: e.at}
@@ -279,13 +295,15 @@ func total(list []sample) (sum int64) {
 // inWindow: counts, sums and last go by the exact time, the others by whole
 // granules of 1/128 of the window.
 func (w *world) inWindow(t *traitDef, at gateway.Instant) bool {
-	switch t.kind {
-	case "count", "sum", "first", "last":
+	if t.exact() {
 		return at > w.now-t.within
 	}
 	granule := t.within / 128
 	return at/granule > (w.now-t.within)/granule
 }
+
+// exact: counts, sums and last go by the exact time.
+func (t *traitDef) exact() bool { return slices.Contains([]string{"count", "sum", "first", "last"}, t.kind) }
 
 // unknownTrait reports whether a condition reads a trait without data.
 func (w *world) unknownTrait(c *cond, who *customer, def *journeyDef, d gateway.DeviceID) bool {

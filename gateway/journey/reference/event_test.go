@@ -89,6 +89,7 @@ func (w *world) concerns(j *journey, e *event) bool {
 
 // take applies an event: traits, then what runs, then what it may start.
 func (w *world) take(c *customer, e event) {
+	w.taskDone(c, &e)
 	held := map[*journey]bool{}
 	ends := map[*journey]map[int]gateway.Instant{}
 	for _, j := range w.journeys {
@@ -117,6 +118,9 @@ func (w *world) take(c *customer, e event) {
 		if t.unless == e.typ && e.at > w.now-t.within { // what blocks it also opens it
 			l.closed, l.pending = false, false
 		}
+	}
+	if moved := w.countedByRules(c, &e); moved != nil {
+		w.classify(c, moved, &e)
 	}
 	for _, r := range append([]*run(nil), c.runs...) {
 		w.hear(r, &e)
@@ -175,7 +179,7 @@ func (w *world) counted(c *customer, j *journey, d gateway.DeviceID) (n int) {
 // trigger asks whether an event starts the journey.
 func (w *world) trigger(j *journey, c *customer, e *event) {
 	t := &j.def.trigger
-	if t.event != e.typ || j.state == "archived" || t.kind == "api" || t.kind == "absence" || t.kind == "sequence" {
+	if t.event != e.typ || j.state == "archived" || t.kind != "event" && t.kind != "threshold" && t.kind != "milestone" {
 		return
 	}
 	if t.kind == "event" {
@@ -232,6 +236,14 @@ func (w *world) crossed(j *journey, c *customer, e *event, d gateway.DeviceID, s
 func (w *world) makeGood(j *journey) {
 	j.scan = false
 	t := &j.def.trigger
+	for _, id := range sortedCustomers(w) {
+		c := w.customers[id]
+		if c.class != nil && c.class.missed[j] {
+			delete(c.class.missed, j)
+			w.enterClass(j, c, nil)
+		}
+		w.armSchedule(j, c)
+	}
 	if t.kind != "threshold" && t.kind != "milestone" {
 		return
 	}

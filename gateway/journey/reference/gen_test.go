@@ -3,6 +3,7 @@ package reference
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"touchpoint/gateway"
 )
@@ -17,6 +18,7 @@ type scenario struct {
 	later      []*journeyDef // second versions
 	running    []string
 	actions    []action
+	seen       seen // what occurred; nil: nobody asks
 }
 
 // action is one thing that happens, gap after the one before or at an edge of
@@ -57,7 +59,10 @@ var (
 	zones      = []string{"", "UTC", "Europe/Berlin", "America/New_York", "Asia/Kolkata", "Nowhere/Land"}
 )
 
-type gen struct{ *rand.Rand }
+type gen struct {
+	*rand.Rand
+	cfg *config
+}
 
 func (g gen) chance(percent int) bool { return g.IntN(100) < percent }
 
@@ -86,8 +91,9 @@ func (g gen) duration() gateway.Instant {
 }
 
 func newScenario(seed uint64) *scenario {
-	g := gen{rand.New(rand.NewPCG(seed, 4))}
+	g := gen{Rand: rand.New(rand.NewPCG(seed, 4))}
 	s := &scenario{seed: seed, partitions: pick(g, []int{1, 1, 1, 2, 4}), cfg: g.config()}
+	g.cfg = &s.cfg
 	for i := range 1 + g.IntN(3) {
 		s.defs = append(s.defs, g.journey(fmt.Sprint("j", i)))
 	}
@@ -98,6 +104,7 @@ func newScenario(seed uint64) *scenario {
 	for range 8 + g.IntN(28) {
 		s.actions = append(s.actions, g.action(s))
 	}
+	s.tame()
 	return s
 }
 
@@ -123,6 +130,9 @@ func (g gen) config() config {
 		c.caps = append(c.caps, r)
 	}
 	c.quiet = g.quiet(25)
+	if g.chance(35) {
+		g.rules(&c)
+	}
 	return c
 }
 
@@ -173,6 +183,11 @@ func (g gen) onEvent(root string) *cond {
 
 // onState is a condition on the customer's attributes and traits.
 func (g gen) onState(d *journeyDef) *cond {
+	if g.cfg != nil && g.chance(30) {
+		if c := g.onClass(); c != nil {
+			return c
+		}
+	}
 	if len(d.traits) > 0 && g.chance(60) {
 		t := pick(g, d.traits)
 		if (t.kind == "first" || t.kind == "last") && t.prop == "" {
@@ -213,8 +228,11 @@ func (g gen) journey(name string) *journeyDef {
 		d.traits = append(d.traits, g.trait(fmt.Sprint("t", i)))
 	}
 	d.trigger = g.trigger()
+	if d.trigger.kind == "absence" {
+		d.trigger.within += gateway.Instant(name[1]) // never two at the same instant
+	}
 	d.filter = g.maybe(25, func() *cond {
-		if d.trigger.kind != "api" && d.trigger.kind != "absence" && d.trigger.kind != "sequence" && g.chance(30) {
+		if slices.Contains([]string{"event", "threshold", "milestone"}, d.trigger.kind) && g.chance(30) {
 			return g.onEvent(pick(g, []string{"event", "trigger"}))
 		}
 		return g.onState(d)
@@ -277,7 +295,10 @@ func (g gen) trait(name string) traitDef {
 }
 
 func (g gen) trigger() triggerDef {
-	t := triggerDef{kind: pick(g, []string{"event", "event", "threshold", "threshold", "milestone", "absence", "api", "sequence", "sequence"}), event: pick(g, eventTypes)}
+	t := triggerDef{kind: pick(g, []string{"event", "event", "threshold", "threshold", "milestone", "absence", "api", "sequence", "sequence", "schedule"}), event: pick(g, eventTypes)}
+	if g.cfg != nil && len(g.cfg.segments)+len(g.cfg.stages) > 0 && g.chance(40) {
+		return g.classTrigger()
+	}
 	t.where = g.maybe(35, func() *cond { return g.onEvent("event") })
 	switch t.kind {
 	case "threshold":
@@ -298,14 +319,19 @@ func (g gen) trigger() triggerDef {
 		t.within = g.duration() + 7*minute + 13 // never at the same instant as a wait
 	case "api":
 		t.event, t.where = "", nil
+	case "schedule":
+		t.event, t.where, t.schedule = "", nil, g.schedule()
+		t.where = g.maybe(30, func() *cond { return g.onState(&journeyDef{}) })
 	case "sequence":
 		t.event, t.where, t.within, t.perDevice = "", nil, g.duration(), g.chance(30)
 		part := func() listener {
 			return listener{event: pick(g, eventTypes), where: g.maybe(30, func() *cond { return g.onEvent("event") })}
 		}
-		t.begin, t.then = part(), part()
-		if g.chance(50) {
-			t.without = part()
+		for range pick(g, []int{2, 2, 2, 3, 4}) {
+			t.chain = append(t.chain, part())
+		}
+		for g.chance(40) && len(t.without) < 2 {
+			t.without = append(t.without, part())
 		}
 	}
 	return t
@@ -313,7 +339,7 @@ func (g gen) trigger() triggerDef {
 
 func (g gen) steps(d *journeyDef) {
 	n := 1 + g.IntN(5)
-	kinds := []string{"send", "send", "send", "wait_for", "wait_event", "wait_local", "branch", "split", "set", "end"}
+	kinds := []string{"send", "send", "send", "wait_for", "wait_event", "wait_local", "branch", "split", "set", "end", "start_journey", "stop_journey", "task"}
 	for i := range n {
 		s := stepDef{id: fmt.Sprint("s", i), kind: pick(g, kinds)}
 		if i == n-1 && s.kind == "branch" {
@@ -343,6 +369,11 @@ func (g gen) steps(d *journeyDef) {
 		case "wait_event":
 			s.length = g.duration()
 			s.until = listener{event: pick(g, eventTypes), where: g.maybe(40, func() *cond { return g.onEvent("event") })}
+			if slices.ContainsFunc(d.steps, func(s stepDef) bool { return s.kind == "task" }) && g.chance(60) {
+				s.until = listener{event: gateway.EventTaskDone, where: g.maybe(50, func() *cond {
+					return &cond{root: "event", key: "outcome", op: "==", val: "yes"}
+				})}
+			}
 			if g.chance(50) {
 				s.onTimeout = forward()
 			}
@@ -365,6 +396,14 @@ func (g gen) steps(d *journeyDef) {
 		case "split":
 			p := g.IntN(101)
 			s.arms = []armDef{{name: "p", percent: p}, {name: "q", percent: 100 - p, to: forward()}}
+		case "start_journey", "stop_journey":
+			if s.other = pick(g, []string{"j0", "j0", "j1", "j1", "j2", "nothing"}); s.other == d.name {
+				s.other = "nothing"
+			}
+		case "task":
+			if g.chance(50) {
+				s.length = g.duration()
+			}
 		case "set":
 			s.attr, s.value = pick(g, []string{"vip", "level"}), int64(g.IntN(4))
 		}

@@ -37,6 +37,9 @@ func (g gen) action(s *scenario) action {
 		a.kind, a.text, a.age = "bind", "owner", g.lateness()
 	case k < 66:
 		a.kind, a.age = "unbind", g.lateness()
+		if g.chance(60) {
+			a.kind, a.text, a.age = "done", pick(g, []string{"yes", "no"}), 0
+		}
 	case k < 74:
 		a.kind, a.text, a.flag, a.age = "consent", pick(g, []string{"marketing", "marketing", "service", "safety"}), g.chance(65), g.lateness()
 		a.channel = pick(g, append([]string{"", ""}, channels...))

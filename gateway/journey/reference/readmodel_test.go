@@ -16,12 +16,15 @@ type readModel struct {
 	messages    map[gateway.MessageID]string
 	routes      map[gateway.DeviceID]gateway.Route
 	erased      map[gateway.CustomerID]bool
+	tasks       map[gateway.TaskID]gateway.TaskUpdate
+	classes     map[gateway.CustomerID]gateway.CustomerClass
 }
 
 func newReadModel() readModel {
 	return readModel{map[gateway.CustomerID]gateway.CustomerProfile{}, map[gateway.EnrollmentID]gateway.Enrollment{},
 		map[gateway.DeviceID]map[gateway.Instant]gateway.Ownership{}, map[gateway.MessageID]string{},
-		map[gateway.DeviceID]gateway.Route{}, map[gateway.CustomerID]bool{}}
+		map[gateway.DeviceID]gateway.Route{}, map[gateway.CustomerID]bool{}, map[gateway.TaskID]gateway.TaskUpdate{},
+		map[gateway.CustomerID]gateway.CustomerClass{}}
 }
 
 func (m *readModel) step(s *gateway.Step) {
@@ -46,6 +49,15 @@ func (m *readModel) step(s *gateway.Step) {
 	for _, r := range s.Routes {
 		m.routes[r.Device] = r
 	}
+	for i := range s.Tasks {
+		m.tasks[s.Tasks[i].ID] = gateway.TaskUpdate{State: s.Tasks[i].State}
+	}
+	for _, t := range s.TaskUpdates {
+		m.tasks[t.Task] = t
+	}
+	for _, c := range s.Classes {
+		m.classes[c.Customer] = c
+	}
 	for _, c := range s.Erased {
 		m.erased[c] = true
 	}
@@ -57,6 +69,9 @@ func (d *driver) compareModel() error {
 		if err := d.compareProfile(id, c); err != nil {
 			return err
 		}
+		if err := compareClass(id, c, d.model.classes[id]); err != nil {
+			return err
+		}
 		for _, r := range c.runs {
 			if err := compareEnrollment(r, d.model.enrollments[r.id]); err != nil {
 				return err
@@ -66,6 +81,11 @@ func (d *driver) compareModel() error {
 			if got := d.model.messages[m.id]; got != m.state {
 				return fmt.Errorf("message %s was told to be %s, the reference says %s", m.id, got, m.state)
 			}
+		}
+	}
+	for _, t := range d.tasks {
+		if got := d.model.tasks[t.id]; string(got.State) != t.state || got.At != t.closed || got.Outcome != t.outcome {
+			return fmt.Errorf("task %s was told to be %+v, the reference says %s at %s: %s", t.id, got, t.state, t.closed, t.outcome)
 		}
 	}
 	for id := range d.ref.erased {
@@ -130,6 +150,26 @@ func compareEnrollment(r *run, e gateway.Enrollment) error {
 		!r.over && e.WaitsUntil != r.due {
 		return fmt.Errorf("enrollment %s was told to be %+v; the reference says version %d, step %q, arm %q, ended %s %s, converted %v, due %s",
 			r.id, e, r.def.version, step, arm, ended, r.reason, r.goal, r.due)
+	}
+	return nil
+}
+
+func compareClass(id gateway.CustomerID, c *customer, got gateway.CustomerClass) error {
+	var segments []string
+	var stages []stageVisit
+	if c.class != nil {
+		for name, in := range c.class.segments {
+			if in {
+				segments = append(segments, name)
+			}
+		}
+		stages = c.class.stages
+	}
+	slices.Sort(segments)
+	slices.Sort(got.Segments)
+	same := slices.EqualFunc(stages, got.Stages, func(a stageVisit, b gateway.StageVisit) bool { return a.stage == b.Stage && a.at == b.At })
+	if !same || !slices.Equal(segments, got.Segments) {
+		return fmt.Errorf("customer %d was told to be %+v, the reference says stages %v, segments %v", id, got, stages, segments)
 	}
 	return nil
 }

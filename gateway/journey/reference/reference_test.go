@@ -17,12 +17,21 @@ var (
 // down to what the failure needs, and told.
 func TestReference(t *testing.T) {
 	const workers = 4
+	var c coverage
+	t.Cleanup(func() {
+		if !t.Failed() {
+			c.report(t, *seeds)
+		}
+	})
 	for worker := range uint64(workers) {
 		t.Run(fmt.Sprint(worker), func(t *testing.T) {
 			t.Parallel()
 			for seed := *from + worker; seed < *from+*seeds; seed += workers {
 				s := newScenario(seed)
-				if err := live(s); err != nil {
+				s.seen = seen{}
+				err := live(s)
+				c.add(s.seen)
+				if err != nil {
 					s, err = shrink(s, err)
 					t.Fatalf("%v\n%s\nreplay: go test ./gateway/journey/reference -run TestReference -from %d -seeds 1", err, s.story(), seed)
 				}

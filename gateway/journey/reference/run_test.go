@@ -30,11 +30,17 @@ func (w *world) walk(r *run, e *event) {
 		case "split":
 			to = w.split(r, s, to)
 		case "set":
-			r.c.attributes[s.attr] = s.value
+			w.setAttribute(r.c, s.attr, s.value)
 			w.exitsByCondition(r.c, r)
 			if r.over {
 				return
 			}
+		case "start_journey":
+			w.startOther(r, s)
+		case "stop_journey":
+			w.stopOther(r, s)
+		case "task":
+			w.openTask(r, s)
 		case "end":
 			to = len(r.def.steps)
 		}
@@ -156,6 +162,7 @@ func (w *world) end(r *run, reason string, e *event) {
 	r.waiting, r.due, r.stand = false, 0, nil
 	if reason != "completed" {
 		w.withdraw(r.c, func(m *message) bool { return m.run == r })
+		w.closeTasks(r.c, "withdrawn", reason, func(t *task) bool { return t.run == r })
 	}
 }
 
@@ -187,6 +194,9 @@ func (w *world) publish(d *journeyDef, running string) {
 	if j == nil {
 		w.journeys = append(w.journeys, &journey{def: d, versions: []*journeyDef{d}, state: "published", since: w.serial,
 			deaf: map[int]bool{}, fired: map[int]bool{}})
+		for _, id := range sortedCustomers(w) {
+			w.armSchedule(w.journey(d.name), w.customers[id])
+		}
 		return
 	}
 	j.def = d
@@ -194,6 +204,11 @@ func (w *world) publish(d *journeyDef, running string) {
 	if j.state != "paused" {
 		j.state = "published"
 	}
+	defer func() {
+		for _, id := range sortedCustomers(w) {
+			w.armSchedule(j, w.customers[id])
+		}
+	}()
 	if running != "migrate" && running != "restart" {
 		return
 	}
@@ -322,6 +337,7 @@ func (w *world) consent(id gateway.CustomerID, k consent) string {
 func (w *world) erase(id gateway.CustomerID) {
 	if c := w.customers[id]; c != nil {
 		w.withdraw(c, func(*message) bool { return true })
+		w.closeTasks(c, "withdrawn", "erased", func(*task) bool { return true })
 		for _, r := range c.runs {
 			if !r.over {
 				w.decideRun(r, decision{kind: "exit", reason: "erased"})

@@ -300,19 +300,24 @@ func (w *world) message(r *run, s *stepDef, ch choice, expires gateway.Instant) 
 	r.visits++
 	m := &message{run: r, step: s.id, visit: r.visits, device: ch.device, channel: ch.channel, fallback: ch.fallback,
 		holdout: r.arm == "holdout", notAfter: ch.notAfter, expires: expires, state: "decided", slot: "none", slotAt: w.now,
-		decided: w.now, notBefore: w.now, tags: r.def.tagsOf(s), def: r.def,
-		values: map[string]any{}}
+		decided: w.now, notBefore: w.now, tags: r.def.tagsOf(s), def: r.def, values: w.valuesOf(r)}
 	if r.def.counts && !r.c.test && !m.holdout {
 		m.slot = "reserved"
-	}
-	for _, t := range r.def.traits {
-		if v, ok := w.traitOf(r.c, r.j, &t, r.device); ok {
-			m.values["trait."+t.name] = v
-		}
 	}
 	r.c.sent = append(r.c.sent, m)
 	w.messages = append(w.messages, m)
 	return m
+}
+
+// valuesOf are the traits that a text may show.
+func (w *world) valuesOf(r *run) map[string]any {
+	values := map[string]any{}
+	for _, t := range r.def.traits {
+		if v, ok := w.traitOf(r.c, r.j.since, &t, r.device); ok {
+			values["trait."+t.name] = v
+		}
+	}
+	return values
 }
 
 func (m *message) close() {

@@ -7,7 +7,7 @@ import (
 	"touchpoint/gateway"
 )
 
-// A sequence "A, then B, without C in between, within T", by looking at all
+// A sequence "A, then B, then C, without D in between, within T", by looking at all
 // events in the order in which they occurred.
 
 // sequenceKey orders events of one instant: by their id.
@@ -40,38 +40,53 @@ func (w *world) ordered(j *journey, c *customer, d gateway.DeviceID) (out []*eve
 	return out
 }
 
-// completed returns, by its serial, each event that ends a sequence, and when
-// that one started: the latest start that is not blocked.
+// completed returns each event that ends a chain and, by its serial, when that
+// chain started: the latest start behind which nothing blocks.
 func (w *world) completed(j *journey, c *customer, d gateway.DeviceID) (ends []*event, starts map[int]gateway.Instant) {
 	t := &j.def.trigger
 	starts = map[int]gateway.Instant{}
 	list := w.ordered(j, c, d)
-	is := func(l listener, e *event) bool { return l.event == e.typ && w.matches(l.where, c, nil, e) }
-	for i, b := range list {
-		if !is(t.then, b) {
+	for i, last := range list {
+		if !w.isOne(t.chain[len(t.chain)-1:], c, last) {
 			continue
 		}
-		for k := i - 1; k >= 0; k-- {
-			if is(t.begin, list[k]) {
-				if b.at-list[k].at < t.within {
-					ends = append(ends, b)
-					starts[b.serial] = list[k].at
-				}
-				break
-			}
-			if is(t.without, list[k]) {
-				break
-			}
+		if start, ok := w.chainBefore(t, c, list[:i], len(t.chain)-1); ok && last.at-start < t.within {
+			ends = append(ends, last)
+			starts[last.serial] = start
 		}
 	}
 	return ends, starts
 }
 
+// chainBefore looks backwards for the first n events of the chain.
+func (w *world) chainBefore(t *triggerDef, c *customer, list []*event, n int) (start gateway.Instant, ok bool) {
+	for k := len(list) - 1; k >= 0; k-- {
+		blocks := w.isOne(t.without, c, list[k])
+		if w.isOne(t.chain[n-1:n], c, list[k]) {
+			switch {
+			case n == 1:
+				return list[k].at, true
+			case !blocks:
+				return w.chainBefore(t, c, list[:k], n-1)
+			}
+		}
+		if blocks {
+			return 0, false
+		}
+	}
+	return 0, false
+}
+
+// isOne reports whether an event is one of a list.
+func (w *world) isOne(list []listener, c *customer, e *event) bool {
+	return slices.ContainsFunc(list, func(l listener) bool { return l.event == e.typ && w.matches(l.where, c, nil, e) })
+}
+
 // sequence asks what an event that has just come completes.
 func (w *world) sequence(j *journey, c *customer, e *event, before map[int]gateway.Instant) {
 	t := &j.def.trigger
-	is := func(l listener) bool { return l.event == e.typ && w.matches(l.where, c, nil, e) }
-	if !is(t.begin) && !is(t.then) && !is(t.without) {
+	blocks := w.isOne(t.without, c, e)
+	if !blocks && !w.isOne(t.chain, c, e) {
 		return
 	}
 	age := w.cfg.maxAge
@@ -83,7 +98,7 @@ func (w *world) sequence(j *journey, c *customer, e *event, before map[int]gatew
 	entry := decision{kind: "entry", journey: j.def.name, version: j.def.version, customer: c.id}
 	for _, b := range w.ordered(j, c, e.device) {
 		_, still := starts[b.serial]
-		if _, was := before[b.serial]; is(t.without) && was && !still && j.fired[b.serial] && b.at >= horizon {
+		if _, was := before[b.serial]; blocks && was && !still && j.fired[b.serial] && b.at >= horizon {
 			d := entry
 			d.reason, d.device, d.event = "blocked_late", e.device, e.id
 			w.decide(d)

@@ -11,6 +11,9 @@ import (
 func (s *scenario) story() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "seed %d, %d partitions, settings %+v\n", s.seed, s.partitions, s.cfg)
+	for i := range s.cfg.traits {
+		fmt.Fprintf(&b, "trait %s: %v\n", s.cfg.traits[i].name, s.cfg.traits[i].yaml())
+	}
 	for i, d := range s.defs {
 		fmt.Fprintf(&b, "journey %s\nlater (%s) %s\n", d.yaml(), s.running[i], s.later[i].yaml())
 	}

@@ -174,10 +174,28 @@ func (t *triggerDef) yaml() object {
 			l.put(o)
 			return o
 		}
-		in["events"], in["within"] = []any{part(t.begin), part(t.then)}, length(t.within)
-		if t.without.event != "" {
-			in["without"] = part(t.without)
+		var chain, without []any
+		for _, l := range t.chain {
+			chain = append(chain, part(l))
 		}
+		in["events"], in["within"] = chain, length(t.within)
+		for _, l := range t.without {
+			without = append(without, part(l))
+		}
+		if without != nil {
+			in["without"] = without
+		}
+	case "segment":
+		if in["enter"] = t.segment; t.leave {
+			in = object{"leave": t.segment}
+		}
+	case "stage":
+		in["enter"] = t.stage
+		if t.from != nil {
+			in["from"] = t.from
+		}
+	case "schedule":
+		in["rrule"], in["start"] = t.schedule.text, t.schedule.begin()
 	case "absence":
 		in["event"], in["for"] = t.event, length(t.within)
 	}
@@ -248,6 +266,14 @@ func (s *stepDef) yaml() object {
 		o["set"] = object{s.attr: s.value}
 	case "end":
 		o["end"] = object{}
+	case "start_journey", "stop_journey":
+		o[s.kind] = s.other
+	case "task":
+		task := object{"assignee": "support", "texts": object{"en": object{"title": strings.ToUpper(s.id)}}}
+		if s.length > 0 {
+			task["due"] = length(s.length)
+		}
+		o["task"] = task
 	}
 	return o
 }
