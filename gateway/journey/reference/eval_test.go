@@ -303,7 +303,9 @@ func (w *world) inWindow(t *traitDef, at gateway.Instant) bool {
 }
 
 // exact: counts, sums and last go by the exact time.
-func (t *traitDef) exact() bool { return slices.Contains([]string{"count", "sum", "first", "last"}, t.kind) }
+func (t *traitDef) exact() bool {
+	return slices.Contains([]string{"count", "sum", "first", "last"}, t.kind)
+}
 
 // unknownTrait reports whether a condition reads a trait without data.
 func (w *world) unknownTrait(c *cond, who *customer, def *journeyDef, d gateway.DeviceID) bool {

@@ -1,6 +1,8 @@
 package reference
 
 import (
+	"slices"
+
 	"touchpoint/gateway"
 )
 
@@ -82,7 +84,7 @@ func (w *world) concerns(j *journey, e *event) bool {
 	case "api":
 		return false
 	case "sequence":
-		return hears(t.begin) || hears(t.then)
+		return slices.ContainsFunc(t.chain, hears)
 	}
 	return hears(listener{t.event, t.where})
 }
