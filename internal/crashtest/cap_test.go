@@ -11,13 +11,14 @@ import (
 	pb "touchpoint/proto/touchpoint/v1"
 )
 
-// Journeys that want to say something at every brew and at every call.
+// Journeys that want to say something whenever a product did its work, and at
+// every call.
 const greedy = `
-name: greedy
+name: greedy-%[1]s
 purpose: service
-trigger: {event: brew_finished}
+trigger: {event: %[2]s}
 reentry: concurrent_per_key
-key: event.water_ml
+key: event.%[3]s
 steps:
   - id: tell
     send: {channels: [product], expires_after: 2d, texts: {en: {title: Again}}}
@@ -32,28 +33,33 @@ steps:
     send: {channels: [product], expires_after: 2d, texts: {en: {title: You asked}}}
 `
 
-// TestCapUnderPressure has one household with four machines send events and
-// services trigger journeys at once, while machines change hands and members
-// join from other partitions, with one kill in between. At the machines no more
-// messages arrive than the household's budget.
+// TestCapUnderPressure has one household with four products send their events,
+// each in its own form, and services trigger journeys at once, while devices
+// change hands and members join from other partitions, with one kill in between.
+// At the products no more messages arrive than the household's budget.
 func TestCapUnderPressure(t *testing.T) {
-	const budget, machines = 5, 4
+	const budget = 5
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	broker := freeAddr(t)
-	g := newGateway(t, fmt.Sprintf("partitions: 8\nrules: {caps: [{name: household, max: %d, per: 30d}]}\nmqtt: {listen: '%s'}\n", budget, broker))
+	g := newGateway(t, fmt.Sprintf("partitions: 8\nrules: {caps: [{name: household, max: %d, per: 30d}]}\nmqtt: {listen: '%s'}\nproducts: %s\n",
+		budget, broker, writeProfiles(t)))
 	g.start("")
 	if !g.ready(ctx) {
 		t.Fatal("the gateway does not come up")
 	}
 	h := newHousehold(g)
-	h.publish(ctx, map[string]string{"greedy": greedy, "asked": asked})
+	journeys := map[string]string{"asked": asked}
+	for _, k := range kinds {
+		journeys["greedy-"+k.product] = fmt.Sprintf(greedy, k.product, k.event, k.key)
+	}
+	h.publish(ctx, journeys)
 	for n := range 2 { // two of the four live together already
 		h.join(ctx, n)
 	}
 	var all []*machine
-	for n := range machines {
-		all = append(all, newMachine(broker, n))
+	for n, k := range kinds {
+		all = append(all, newMachineOf(k, broker, n))
 		go all[n].run(ctx)
 		h.bind(ctx, all[n], n%2)
 	}
@@ -103,6 +109,7 @@ func TestCapUnderPressure(t *testing.T) {
 	if got := total(); got != budget {
 		t.Errorf("%d messages were displayed, the household's budget is %d", got, budget)
 	}
+	h.everyoneSpoke(ctx)
 	t.Logf("%d events, %d calls, %d messages displayed", brews.Load(), calls.Load(), total())
 }
 
@@ -164,9 +171,26 @@ func (h *household) join(ctx context.Context, n int) {
 func (h *household) bind(ctx context.Context, m *machine, n int) {
 	h.g.t.Helper()
 	h.until(ctx, "bind", func() error {
-		_, err := h.customers.BindDevice(ctx, &pb.BindDeviceRequest{Customer: member(n), Device: &pb.DeviceRef{Product: product, Serial: m.serial}})
+		_, err := h.customers.BindDevice(ctx, &pb.BindDeviceRequest{Customer: member(n), Device: &pb.DeviceRef{Product: m.kind.product, Serial: m.serial}})
 		return err
 	})
+}
+
+// everyoneSpoke checks that the pressure came from all four: what they sent was
+// understood, and each journey of theirs wanted to send.
+func (h *household) everyoneSpoke(ctx context.Context) {
+	h.g.t.Helper()
+	dead, err := pb.NewDeadLetterServiceClient(h.g.conn).ListDeadLetters(ctx, &pb.ListDeadLettersRequest{})
+	if err != nil || len(dead.DeadLetters) > 0 {
+		h.g.t.Errorf("not understood: %v, %v", dead.GetDeadLetters(), err)
+	}
+	for _, k := range kinds {
+		wanted, err := h.customers.ListDecisions(ctx, &pb.ListDecisionsRequest{Journey: "greedy-" + k.product,
+			Kinds: []pb.DecisionKind{pb.DecisionKind_DECISION_KIND_SEND}, PageSize: 1000})
+		if err != nil || len(wanted.Decisions) == 0 {
+			h.g.t.Errorf("the %s wanted to say nothing: %v", k.product, err)
+		}
+	}
 }
 
 func (h *household) trigger(ctx context.Context, n int, key string) {

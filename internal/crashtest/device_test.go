@@ -18,6 +18,7 @@ import (
 // arrives, and reports the display until that is acknowledged.
 type machine struct {
 	broker, serial string
+	kind           kind
 
 	mu      sync.Mutex
 	conn    net.Conn
@@ -28,14 +29,14 @@ type machine struct {
 	lost    chan struct{} // closed when the connection broke
 }
 
-const product = "coffee-1"
+func newMachine(broker string, n int) *machine { return newMachineOf(kinds[0], broker, n) }
 
-func newMachine(broker string, n int) *machine {
-	return &machine{broker: broker, serial: fmt.Sprintf("SN-%04d", n), shown: map[string]int{}, reports: make(chan string, 10_000)}
+func newMachineOf(k kind, broker string, n int) *machine {
+	return &machine{broker: broker, kind: k, serial: fmt.Sprintf("SN-%04d", n), shown: map[string]int{}, reports: make(chan string, 10_000)}
 }
 
 func (m *machine) topic(rest string) string {
-	return "touchpoint/v1/" + product + "/" + m.serial + "/" + rest
+	return "touchpoint/v1/" + m.kind.product + "/" + m.serial + "/" + rest
 }
 
 // run keeps the device connected and reporting until ctx ends.
@@ -62,13 +63,11 @@ func (m *machine) run(ctx context.Context) {
 	m.drop()
 }
 
-// brew sends one event and returns when it is acknowledged.
+// brew sends what the machine says when it did its work once more, and returns
+// when it is acknowledged.
 func (m *machine) brew(ctx context.Context, k int) bool {
-	payload := fmt.Sprintf(`{"id":"%s-%d","type":"brew_finished","seq":%d,"data":{"water_ml":%d}}`, m.serial, k, k, water(k))
-	return m.publish(ctx, m.topic("events"), []byte(payload))
+	return m.publish(ctx, m.topic("events"), m.kind.payload(m.serial, k))
 }
-
-func water(k int) int { return 30 + k%20 }
 
 // publish repeats until a PUBACK came; false when ctx ended first.
 func (m *machine) publish(ctx context.Context, topic string, payload []byte) bool {
