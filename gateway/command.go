@@ -50,15 +50,19 @@ type SetConsent struct {
 }
 
 // BindDevice gives a device to a customer from At on. It is recorded in the
-// customer's partition, which then asks for the device's state.
+// customer's partition, which then asks for the device's state; a role beside
+// the owner's is recorded where the device is.
 type BindDevice struct {
 	Device   DeviceID
 	Product  string
 	Customer CustomerID
-	Role     string // "owner", "user" or "payer"
+	Role     string // "owner", "user", "payer", "dealer" or "staff"
 	At       Instant
 	// TimeZone is where the device stands, "" = not known or as before.
 	TimeZone string
+	// Holds is set by the partition that has the device: nobody had it at that
+	// time, so that a user holds it.
+	Holds bool
 	// Holder is the partition that held the device when the command was
 	// written, a hint: it forwards if the device has moved on.
 	Holder int
@@ -68,7 +72,7 @@ type BindDevice struct {
 // It is sent to the partition that holds the device and forwarded if it moved.
 type UnbindDevice struct {
 	Device   DeviceID
-	Customer CustomerID // 0 = whoever owns it
+	Customer CustomerID // 0 = whoever owns it; else also one with another role
 	At       Instant
 }
 

@@ -24,6 +24,11 @@ type Decision struct {
 	Split string
 	Group GroupID
 	Mixed bool
+	// Recipient is the role in which a send addresses the customer ("user",
+	// "member", "dealer", "staff"), and Origin the run that does; both are empty
+	// for a run of his own.
+	Recipient string
+	Origin    EnrollmentID
 }
 
 // DecisionKind says what was decided upon.

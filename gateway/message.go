@@ -35,6 +35,9 @@ type Message struct {
 	// CauseReceivedAt is when that event came in (0 for a timer).
 	CauseReceivedAt Instant
 	State           MessageState
+	// Recipient is the role in which the customer is addressed about somebody
+	// else's run, "" in a run of his own.
+	Recipient string
 }
 
 // MessageState is what became of a message.

@@ -54,5 +54,7 @@ const (
 	ReasonBrake            Reason = "brake"                 // send: everything is stopped
 	ReasonForecast         Reason = "forecast"              // journey: paused itself, it sent more than forecast
 	ReasonFilling          Reason = "filling"               // journey: new counters are filled from history
+	ReasonDelegated        Reason = "delegated"             // send step: others were addressed (rule names the role)
+	ReasonNoRecipient      Reason = "no_recipient"          // send step: nobody has the role that it addresses
 	ReasonConversionWindow Reason = "conversion"            // goal counted after exit, inside the window
 )

@@ -124,6 +124,10 @@ type Enrollment struct {
 	EndReason  Reason
 	Converted  bool
 	WaitsUntil Instant
+	// Recipient and Origin are set for a run that another one opened to address
+	// this customer in a role; it is no entry of his.
+	Recipient string
+	Origin    EnrollmentID
 }
 
 // CustomerProfile is the open part of a customer for the read model.

@@ -227,7 +227,7 @@ func (c *client) customer(r *pb.GetCustomerResponse) {
 		if e.Converted {
 			goal = "reached"
 		}
-		t.row(e.Journey, e.Version, e.Step, e.Arm, device(e.Device), when(e.EnteredAt), when(e.EndedAt), e.EndReason, goal)
+		t.row(inRole(e.Journey, e.Recipient), e.Version, e.Step, e.Arm, device(e.Device), when(e.EnteredAt), when(e.EndedAt), e.EndReason, goal)
 	}
 	t.flush()
 	if len(r.Decisions) > 0 {

@@ -97,7 +97,15 @@ func (c *client) decisions(list []*pb.Decision) {
 	t := c.table("no decisions", "AT", "JOURNEY", "KIND", "STEP", "REASON", "RULE", "VALUES", "CUSTOMER", "EVENT")
 	for _, d := range list {
 		t.row(when(d.At), fmt.Sprintf("%s v%d", d.Journey, d.Version), word(d.Kind, "DECISION_KIND_"), d.Step, d.Reason, d.Rule,
-			properties(d.Values), d.CustomerId, d.EventId)
+			properties(d.Values), inRole(d.CustomerId, d.Recipient), d.EventId)
 	}
 	t.flush()
+}
+
+// inRole adds the role in which somebody is addressed about another's run.
+func inRole(text, recipient string) string {
+	if recipient == "" {
+		return text
+	}
+	return text + " as " + recipient
 }

@@ -18,8 +18,10 @@ func deviceCommand(c *client) *cobra.Command {
 func deviceBind(c *client) *cobra.Command {
 	var role, at, zone string
 	cmd := &cobra.Command{
-		Use: "bind PRODUCT/SERIAL CUSTOMER", Short: "Give a device to a customer", Args: exactArgs(2),
-		Example: "  touchpoint device bind barista-3/SN-000042 K-100042",
+		Use: "bind PRODUCT/SERIAL CUSTOMER", Short: "Give a device to a customer, or note who uses, sold or looks after it", Args: exactArgs(2),
+		Example: "  touchpoint device bind barista-3/SN-000042 K-100042\n  touchpoint device bind trail-ebike/SN-000007 D-17 --role dealer",
+		Long: "An owner takes the device over. A user, payer, dealer or staff is noted beside him, so that journeys can address them\n" +
+			"(recipient: in docs/journeys.md); a user has the device where nobody else does. Users and payers end with the owner's time.",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dev, err := deviceArg(args[0])
 			if err != nil {
@@ -41,7 +43,11 @@ func deviceBind(c *client) *cobra.Command {
 			defer cancel()
 			resp, err := api.BindDevice(ctx, req)
 			return show(c, resp, err, func(r *pb.BindDeviceResponse) {
-				c.say("%s (%s) now belongs to %s (position %s)", args[0], r.DeviceId, r.CustomerId, positionText(r.Position))
+				if r1 := req.Role; r1 == pb.DeviceRole_DEVICE_ROLE_OWNER || r1 == pb.DeviceRole_DEVICE_ROLE_UNSPECIFIED {
+					c.say("%s (%s) now belongs to %s (position %s)", args[0], r.DeviceId, r.CustomerId, positionText(r.Position))
+					return
+				}
+				c.say("%s is %s of %s (%s) now (position %s)", r.CustomerId, word(req.Role, "DEVICE_ROLE_"), args[0], r.DeviceId, positionText(r.Position))
 			})
 		},
 	}
@@ -73,11 +79,15 @@ func deviceUnbind(c *client) *cobra.Command {
 			defer cancel()
 			resp, err := api.UnbindDevice(ctx, req)
 			return show(c, resp, err, func(r *pb.UnbindDeviceResponse) {
+				if customer != "" {
+					c.say("%s has to do with %s no more (position %s)", customer, args[0], positionText(r.Position))
+					return
+				}
 				c.say("%s belongs to nobody now (position %s)", args[0], positionText(r.Position))
 			})
 		},
 	}
-	cmd.Flags().StringVar(&customer, "customer", "", "only if it is this customer who has it")
+	cmd.Flags().StringVar(&customer, "customer", "", "only if it is this customer who has it; of one with another role, that ends")
 	cmd.Flags().StringVar(&at, "at", "", "since when, a time or how long ago; now when empty")
 	return cmd
 }

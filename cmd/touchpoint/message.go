@@ -94,7 +94,7 @@ func (c *client) messageTable(list []*pb.Message, history bool) {
 	t := c.table("no messages", "DECIDED", "MESSAGE", "JOURNEY", "STEP", "CHANNEL", "STATE", "SINCE", "CUSTOMER", "DEVICE", "DETAIL")
 	for _, m := range list {
 		t.row(when(m.DecidedAt), m.Id, fmt.Sprintf("%s v%d", m.Journey, m.Version), m.Step, m.Channel, messageState(m.State),
-			when(m.StateAt), m.CustomerId, device(m.Device), m.Detail)
+			when(m.StateAt), inRole(m.CustomerId, m.Recipient), device(m.Device), m.Detail)
 		if history {
 			for _, h := range m.History {
 				t.row(" ", " ", " ", " ", " ", messageState(h.State), when(h.At), " ", " ", h.Detail+" ")
@@ -172,8 +172,8 @@ func (c *client) change(r *pb.WatchMessagesResponse) error {
 	}
 	m := r.Message
 	whom := device(m.Device)
-	if whom == "" {
-		whom = m.CustomerId
+	if whom == "" || m.Recipient != "" {
+		whom = inRole(m.CustomerId, m.Recipient)
 	}
 	line := fmt.Sprintf("%s  %-11s  %-20s  %-8s  %-24s  %s", when(m.StateAt), messageState(m.State),
 		m.Journey+"/"+m.Step, m.Channel, whom, m.Id)

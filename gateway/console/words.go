@@ -29,6 +29,8 @@ var reasonWords = map[gateway.Reason]words{
 	gateway.ReasonStarted:          {"starts a journey", "A step starts another journey", "plain"},
 	gateway.ReasonStopped:          {"stopped", "Another journey stopped it", "plain"},
 	gateway.ReasonLoop:             {"goes in a circle", "Journeys start each other in a circle: not started again", "off"},
+	gateway.ReasonDelegated:        {"told others", "Those whom the step is for were addressed, each where he lives", "plain"},
+	gateway.ReasonNoRecipient:      {"nobody to tell", "Nobody has the role that the step addresses", "off"},
 	gateway.ReasonTask:             {"task for staff", "A task for the staff was opened", "plain"},
 	gateway.ReasonUnobserved:       {"not observed", "Silence proves nothing: devices could not be heard all the time", "wait"},
 	gateway.ReasonUnknownTrait:     {"no data yet", "A number that the journey needs is not known yet", "wait"},

@@ -222,7 +222,7 @@ func (a *applier) profile(partition int, p *gateway.CustomerProfile) {
 
 func (a *applier) ownership(partition int, o *gateway.Ownership) {
 	a.exec(`INSERT INTO ownership (device, customer, from_time, to_time, product, role) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-		ON CONFLICT (customer, device, from_time) DO UPDATE SET to_time = ?4, product = ?5, role = ?6`,
+		ON CONFLICT (customer, device, from_time, role) DO UPDATE SET to_time = ?4, product = ?5`,
 		int64(o.Device), int64(o.Customer), int64(o.From), int64(o.To), o.Product, o.Role)
 	a.changed(Change{Partition: partition, Ownership: o})
 }
@@ -235,19 +235,25 @@ func (a *applier) enrollment(partition int, e *gateway.Enrollment) {
 	var converted bool
 	if a.row(`SELECT version, step, ended_at, end_reason, converted FROM enrollment WHERE id = ?`,
 		[]any{e.ID[:]}, &version, &step, &ended, &reason, &converted) {
-		a.countEnrollment(e.Journey, version, step, ended != 0, reason, converted, -1)
+		a.countEnrollment(e, version, step, ended != 0, reason, converted, -1)
 	}
-	a.countEnrollment(e.Journey, e.Version, e.Step, e.EndedAt != 0, string(e.EndReason), e.Converted, 1)
+	a.countEnrollment(e, e.Version, e.Step, e.EndedAt != 0, string(e.EndReason), e.Converted, 1)
 	a.exec(`INSERT INTO enrollment (id, journey, version, customer, device, key, step, arm, entered_at, changed_at, ended_at,
-		end_reason, converted, waits_until) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+		end_reason, converted, waits_until, recipient, origin) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
 		ON CONFLICT (id) DO UPDATE SET version = ?3, device = ?5, step = ?7, arm = ?8, changed_at = ?10,
 		ended_at = ?11, end_reason = ?12, converted = ?13, waits_until = ?14`,
 		e.ID[:], e.Journey, e.Version, int64(e.Customer), int64(e.Device), e.Key, e.Step, e.Arm, int64(e.EnteredAt),
-		int64(e.ChangedAt), int64(e.EndedAt), string(e.EndReason), e.Converted, int64(e.WaitsUntil))
+		int64(e.ChangedAt), int64(e.EndedAt), string(e.EndReason), e.Converted, int64(e.WaitsUntil), e.Recipient, blob(e.Origin))
 	a.changed(Change{Partition: partition, Enrollment: e})
 }
 
-func (a *applier) countEnrollment(journey string, version uint32, step string, ended bool, reason string, converted bool, n int64) {
+// countEnrollment counts a run of the customer's own: to be addressed by
+// another's is no entry.
+func (a *applier) countEnrollment(e *gateway.Enrollment, version uint32, step string, ended bool, reason string, converted bool, n int64) {
+	journey := e.Journey
+	if e.Recipient != "" {
+		return
+	}
 	a.count(journey, version, "entered", "", n)
 	if ended {
 		a.count(journey, version, "ended", reason, n)
@@ -273,12 +279,12 @@ func (a *applier) message(partition int, m *gateway.Message) {
 	}
 	res, err := a.tx.Exec(`INSERT INTO message (id, enrollment, journey, version, step, visit, customer, device,
 		product, channel, fallback, purpose, template, locale, vals, holdout, decided_at, not_before, not_after, expires_at,
-		cause, cause_at, state, state_at, detail)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '') ON CONFLICT (id) DO NOTHING`,
+		cause, cause_at, state, state_at, detail, recipient)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '', ?) ON CONFLICT (id) DO NOTHING`,
 		m.ID[:], m.Enrollment[:], m.Journey, m.Version, m.Step, m.Visit, int64(m.Customer), int64(m.Device), m.Product,
 		m.Channel, textList(m.Fallback), string(m.Purpose), m.Template, m.Locale, properties(m.Values), m.Holdout,
 		int64(m.DecidedAt), int64(m.NotBefore), int64(m.NotAfter), int64(m.ExpiresAt), m.Cause, int64(m.CauseReceivedAt),
-		state, int64(m.DecidedAt))
+		state, int64(m.DecidedAt), m.Recipient)
 	if err != nil {
 		a.err = err
 		return
@@ -322,10 +328,11 @@ func (a *applier) decision(partition int, first, last uint64, d *gateway.Decisio
 		message = d.Message[:]
 	}
 	a.exec(`INSERT INTO decision (partition, first_seq, last_seq, at, kind, reason, journey, version, step, customer, device,
-		enrollment, message, event_id, rule, vals, arm, split, grp, mixed)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+		enrollment, message, event_id, rule, vals, arm, split, grp, mixed, recipient, origin)
+		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		partition, first, last, int64(d.At), d.Kind, string(d.Reason), d.Journey, d.Version, d.Step, int64(d.Customer),
-		int64(d.Device), enrollment, message, d.EventID, d.Rule, properties(d.Values), d.Arm, d.Split, int64(d.Group), d.Mixed)
+		int64(d.Device), enrollment, message, d.EventID, d.Rule, properties(d.Values), d.Arm, d.Split, int64(d.Group), d.Mixed,
+		d.Recipient, blob(d.Origin))
 	a.effect(d)
 	a.pruned = max(a.pruned, d.At)
 	a.changed(Change{Partition: partition, Decision: d})
@@ -341,7 +348,7 @@ func (a *applier) erase(partition int, c gateway.CustomerID) {
 	}
 	var list []standing
 	if a.err == nil {
-		a.err = each(a.ctx, a.tx, `SELECT journey, version, step FROM enrollment WHERE customer = ? AND ended_at = 0`,
+		a.err = each(a.ctx, a.tx, `SELECT journey, version, step FROM enrollment WHERE customer = ? AND ended_at = 0 AND recipient = ''`,
 			[]any{int64(c)}, func(rows *sql.Rows) error {
 				var s standing
 				err := rows.Scan(&s.journey, &s.version, &s.step)

@@ -58,7 +58,7 @@ func (a *applier) effect(d *gateway.Decision) {
 		if d.Arm == treatedArm { // who is left untreated tells nothing of the messages
 			a.enters(d, kind, id, d.Step, d.Split)
 		}
-	case d.Kind == gateway.DecisionSend && (d.Reason == gateway.ReasonSent || d.Reason == gateway.ReasonHoldout):
+	case d.Kind == gateway.DecisionSend && (d.Reason == gateway.ReasonSent || d.Reason == gateway.ReasonHoldout || d.Reason == gateway.ReasonDelegated):
 		a.enters(d, kind, id, "", d.Arm)
 		a.exec(`UPDATE effect SET exposed_at = ?1 WHERE journey = ?2 AND kind = ?3 AND unit = ?4 AND exposed_at = 0 AND `+latestVersion,
 			int64(d.At), d.Journey, kind, id, d.Version)

@@ -71,7 +71,7 @@ func (d *Directory) Messages(ctx context.Context, q MessageQuery) (Page[MessageR
 
 const selectMessage = `SELECT rowno, id, enrollment, journey, version, step, visit, customer, device, product, channel,
 	fallback, purpose, template, locale, vals, holdout, decided_at, not_before, not_after, expires_at, cause, cause_at,
-	state, state_at, detail FROM message`
+	state, state_at, detail, recipient FROM message`
 
 func scanMessage(rows *sql.Rows, p *place, r *MessageRow) error {
 	m := &r.Message
@@ -80,7 +80,7 @@ func scanMessage(rows *sql.Rows, p *place, r *MessageRow) error {
 	var fallback, values string
 	err := rows.Scan(&p.row, &id, &enrollment, &m.Journey, &m.Version, &m.Step, &m.Visit, &customer, &device, &m.Product,
 		&m.Channel, &fallback, &m.Purpose, &m.Template, &m.Locale, &values, &m.Holdout, &m.DecidedAt, &m.NotBefore,
-		&m.NotAfter, &m.ExpiresAt, &m.Cause, &m.CauseReceivedAt, &m.State, &r.StateAt, &r.Detail)
+		&m.NotAfter, &m.ExpiresAt, &m.Cause, &m.CauseReceivedAt, &m.State, &r.StateAt, &r.Detail, &m.Recipient)
 	if err != nil {
 		return err
 	}

@@ -130,14 +130,15 @@ func (d *Directory) Enrollment(ctx context.Context, id gateway.EnrollmentID) (ga
 }
 
 const selectEnrollment = `SELECT rowno, id, journey, version, customer, device, key, step, arm, entered_at, changed_at,
-	ended_at, end_reason, converted, waits_until FROM enrollment`
+	ended_at, end_reason, converted, waits_until, recipient, origin FROM enrollment`
 
 func scanEnrollment(rows *sql.Rows, p *place, e *gateway.Enrollment) error {
-	var id []byte
+	var id, origin []byte
 	var customer, device int64
 	err := rows.Scan(&p.row, &id, &e.Journey, &e.Version, &customer, &device, &e.Key, &e.Step, &e.Arm, &e.EnteredAt,
-		&e.ChangedAt, &e.EndedAt, &e.EndReason, &e.Converted, &e.WaitsUntil)
+		&e.ChangedAt, &e.EndedAt, &e.EndReason, &e.Converted, &e.WaitsUntil, &e.Recipient, &origin)
 	copy(e.ID[:], id)
+	copy(e.Origin[:], origin)
 	e.Customer, e.Device = gateway.CustomerID(customer), gateway.DeviceID(device)
 	return err
 }
@@ -188,19 +189,20 @@ func (d *Directory) DecisionsAt(ctx context.Context, at gateway.Position, c gate
 }
 
 const selectDecision = `SELECT rowno, at, kind, reason, journey, version, step, customer, device, enrollment, message,
-	event_id, rule, vals, arm, split, grp, mixed FROM decision`
+	event_id, rule, vals, arm, split, grp, mixed, recipient, origin FROM decision`
 
 func scanDecision(rows *sql.Rows, p *place, d *gateway.Decision) error {
-	var enrollment, message []byte
+	var enrollment, message, origin []byte
 	var customer, device, group int64
 	var values string
 	err := rows.Scan(&p.row, &d.At, &d.Kind, &d.Reason, &d.Journey, &d.Version, &d.Step, &customer, &device, &enrollment,
-		&message, &d.EventID, &d.Rule, &values, &d.Arm, &d.Split, &group, &d.Mixed)
+		&message, &d.EventID, &d.Rule, &values, &d.Arm, &d.Split, &group, &d.Mixed, &d.Recipient, &origin)
 	if err != nil {
 		return err
 	}
 	copy(d.Enrollment[:], enrollment)
 	copy(d.Message[:], message)
+	copy(d.Origin[:], origin)
 	d.Customer, d.Device, d.Group = gateway.CustomerID(customer), gateway.DeviceID(device), gateway.GroupID(group)
 	d.Values, err = parseProperties(values)
 	return err

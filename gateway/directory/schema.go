@@ -178,7 +178,7 @@ CREATE TABLE journey_count (
 	n       INTEGER NOT NULL,
 	PRIMARY KEY (journey, version, kind, name)
 ) WITHOUT ROWID;
-`, groupSchema, effectSchema}
+`, groupSchema, effectSchema, recipientSchema}
 
 // groupSchema keeps who is in which group, what decisions say of arms, and per
 // journey what became of each unit that has an arm: a group, or a customer

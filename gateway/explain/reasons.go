@@ -60,6 +60,8 @@ var reasons = map[gateway.Reason]words{
 	gateway.ReasonStarted:          {"another journey was started", "eine andere Journey wurde gestartet"},
 	gateway.ReasonStopped:          {"another journey was stopped", "eine andere Journey wurde beendet"},
 	gateway.ReasonLoop:             {"the journeys start each other in a circle", "die Journeys starten einander im Kreis"},
+	gateway.ReasonDelegated:        {"others were addressed", "andere wurden angesprochen"},
+	gateway.ReasonNoRecipient:      {"nobody has the role that is addressed", "niemand hat die Rolle, die angesprochen wird"},
 	gateway.ReasonTask:             {"a task for the staff was opened", "eine Aufgabe für das Personal wurde angelegt"},
 	gateway.ReasonWaiting:          {"waits for a grant of a limit of the whole installation", "wartet auf eine Freigabe unter einer Grenze der gesamten Installation"},
 	gateway.ReasonRamp:             {"lies outside the share that the ramp lets in", "liegt außerhalb des Anteils, den die Rampe einlässt"},

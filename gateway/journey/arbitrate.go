@@ -94,6 +94,9 @@ func (p *Partition) competes(e *enrollment, s *step, ch *choice) bool {
 // stand makes the enrollment a candidate at its send step.
 func (p *Partition) stand(e *enrollment, ev *gateway.Event) {
 	k := &standing{since: p.now, at: p.now}
+	if e.origin != nil {
+		k.at, k.cause, k.causeReceived = e.origin.occurred, e.origin.cause, e.origin.received
+	}
 	if ev != nil {
 		k.at, k.cause, k.causeReceived = ev.OccurredAt, clone(ev.ID), ev.ReceivedAt
 	}

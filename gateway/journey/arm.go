@@ -48,10 +48,10 @@ func (p *Partition) split(e *enrollment, s *step) *arm {
 
 // signArm notes on a decision in which arm the enrollment runs and for which
 // group, so that an effect can be computed from the decisions alone. Test
-// customers are in no arm: they count nowhere.
+// customers are in no arm, and neither are recipients: they count nowhere.
 func (p *Partition) signArm(d *gateway.Decision, e *enrollment) {
 	d.Group = e.c.groupOf()
-	if e.c.test {
+	if e.c.test || e.origin != nil {
 		return
 	}
 	d.Arm, d.Split = e.arm.String(), e.split

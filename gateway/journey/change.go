@@ -87,6 +87,12 @@ const (
 	opTold               // a journey said that a device belongs to nobody
 )
 
+// Changes of people and recipients.
+const (
+	opPeople = iota + 130 // who is known of a device beside its holders
+	opEarly               // runs of recipients wait for the publication of their version
+)
+
 // do records a change and applies it.
 func do[C change](p *Partition, c C) {
 	c.encode(&p.enc)
@@ -179,6 +185,9 @@ func (d *decoder) rareChange(p *Partition) change {
 	}
 	if d.op >= opHeard && d.op < opHeard+10 {
 		return d.langChange()
+	}
+	if d.op >= opPeople && d.op <= opEarly {
+		return d.recipientChange()
 	}
 	if d.op >= opMember && d.op <= opContact {
 		return d.moveChange()

@@ -47,6 +47,7 @@ func (c eraseChange) apply(p *Partition) {
 				d.owners[i].customer = 0
 			}
 		}
+		d.forgetPerson(c.id)
 		if d.owner != nil && d.owner.id == c.id {
 			d.owner = nil
 		}
@@ -56,6 +57,7 @@ func (c eraseChange) apply(p *Partition) {
 			j.limits.waiting = slices.DeleteFunc(j.limits.waiting, func(w *waiting) bool { return w.customer == c.id })
 		}
 	}
+	p.forgetRecipient(c.id)
 	p.dropCustomer(c.id)
 	delete(p.left, c.id)
 	delete(p.awaited, c.id)
@@ -228,6 +230,9 @@ func (c deviceChange) apply(p *Partition) {
 func (p *Partition) internRoles(d *device) {
 	for i := range d.owners {
 		d.owners[i].role = p.intern(d.owners[i].role)
+	}
+	for i := range d.facts.around() {
+		d.facts.people[i].role = p.intern(d.facts.people[i].role)
 	}
 }
 

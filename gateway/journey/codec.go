@@ -283,6 +283,7 @@ func (e *encoder) input(v *gateway.Input) {
 		e.at(c.At)
 		e.uint(uint64(c.Holder))
 		e.string(c.TimeZone)
+		e.bool(c.Holds)
 	case gateway.UnbindDevice:
 		e.byte(heldUnbind)
 		e.fixed(uint64(c.Device))
@@ -314,7 +315,8 @@ func (d *decoder) input() (in gateway.Input) {
 		in.Event = d.event()
 	case heldBind:
 		in.Command = gateway.BindDevice{Device: gateway.DeviceID(d.fixed()), Product: d.string(),
-			Customer: gateway.CustomerID(d.fixed()), Role: d.string(), At: d.at(), Holder: int(d.uint()), TimeZone: d.string()}
+			Customer: gateway.CustomerID(d.fixed()), Role: d.string(), At: d.at(), Holder: int(d.uint()), TimeZone: d.string(),
+			Holds: d.bool()}
 	case heldUnbind:
 		in.Command = gateway.UnbindDevice{Device: gateway.DeviceID(d.fixed()),
 			Customer: gateway.CustomerID(d.fixed()), At: d.at()}

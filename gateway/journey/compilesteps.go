@@ -130,6 +130,7 @@ func (c *compiler) resolve() {
 
 func (c *compiler) send(s *step, o *object) {
 	s.send = send{channels: o.words("channels"), template: s.id, expiresAfter: o.duration("expires_after")}
+	c.recipient(s, o)
 	s.send.quiet = c.quiet(o, "quiet_hours")
 	s.send.tags = c.stepTags(o)
 	s.send.context = c.gate(o)
@@ -137,6 +138,7 @@ func (c *compiler) send(s *step, o *object) {
 		o.fault("fallback_after", "has no channel to fall back to; name a second one in channels")
 	}
 	c.channelNames(o, s.send.channels)
+	c.reach(s, o)
 	for _, ch := range s.send.channels {
 		if !slices.Contains(c.def.Channels, ch) {
 			c.def.Channels = append(c.def.Channels, ch)

@@ -169,7 +169,9 @@ func (p *Partition) eraseHere(id gateway.CustomerID) {
 func (p *Partition) leaveAll(c *customer) (versions []*version) {
 	p.withdraw(c, string(gateway.ReasonErased), func(*message) bool { return true })
 	p.withdrawTasks(c, gateway.ReasonErased, func(*task) bool { return true })
-	for _, e := range c.enrollments {
+	for _, e := range slices.Clone(c.enrollments) {
+		gone := *e
+		p.recall(&gone, gateway.ReasonErased)
 		if !e.ended() {
 			p.decideFor(e, gateway.Decision{Kind: gateway.DecisionExit, Reason: gateway.ReasonErased})
 			versions = append(versions, e.v)

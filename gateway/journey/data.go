@@ -59,7 +59,11 @@ func (p *Partition) withdrawData(c *customer, purpose gateway.Purpose) {
 	if !ok {
 		return
 	}
+	p.recallData(c, category)
 	p.withdraw(c, string(gateway.ReasonNoConsent), func(m *message) bool {
+		if p.aboutAnother(m) {
+			return false
+		}
 		v := m.journey.version(m.full.Version)
 		if v == nil || !slices.Contains(v.def.consents(), category) {
 			return false

@@ -212,6 +212,7 @@ type step struct {
 }
 
 type send struct {
+	recipient    audience
 	channels     []string
 	template     string
 	expiresAfter Duration

@@ -124,13 +124,13 @@ func (p *Partition) bindDevice(in *gateway.Input, c gateway.BindDevice) gateway.
 	if c.At == 0 {
 		c.At = p.now
 	}
+	if bystander(c.Role) || c.Role == roleUser && !c.Holds {
+		if o, done := p.bindPerson(&c); done {
+			return o
+		}
+	}
 	if o, done := p.routeCustomer(c.Customer, &gateway.Input{Command: c}); done {
 		return o
-	}
-	if bystander(c.Role) { // no event is his
-		p.out.Ownerships = append(p.out.Ownerships, gateway.Ownership{Device: c.Device, Product: c.Product,
-			Customer: c.Customer, Role: c.Role, From: c.At})
-		return gateway.Outcome{Customer: c.Customer}
 	}
 	at, to := p.locate(c.Device)
 	switch at {
@@ -158,8 +158,12 @@ func (p *Partition) expect(c gateway.BindDevice, to int) {
 
 // bindHere inserts an interval: it ends the one before and lasts until the next.
 func (p *Partition) bindHere(c gateway.BindDevice) {
-	p.meet(c.Customer)
 	d := p.devices.get(c.Device)
+	if d != nil && c.Role == roleUser && d.ownerAt(c.At) != 0 && d.ownerAt(c.At) != c.Customer { // somebody came to have it
+		p.joinPeople(d, c)
+		return
+	}
+	p.meet(c.Customer)
 	change := deviceChange{device: c.Device, product: clone(c.Product), zone: clone(c.TimeZone)}
 	before := gateway.CustomerID(0)
 	if d != nil {
@@ -187,7 +191,7 @@ func (p *Partition) bindHere(c gateway.BindDevice) {
 			p.announce(c.Device, change.product, *prev)
 		}
 	}
-	if i < len(change.owners) && change.owners[i].from == c.At {
+	if i < len(change.owners) && change.owners[i].from == c.At && (change.owners[i].role != roleUser || change.owners[i].customer == c.Customer) {
 		replaced := change.owners[i]
 		replaced.to = c.At
 		p.announce(c.Device, change.product, replaced)
@@ -195,6 +199,8 @@ func (p *Partition) bindHere(c gateway.BindDevice) {
 	} else {
 		change.owners = slices.Insert(change.owners, i, o)
 	}
+	var users []ownership
+	change.owners, users = yieldUsers(change.owners, i)
 	if i+1 < len(change.owners) {
 		change.owners[i].to = change.owners[i+1].from
 	}
@@ -204,6 +210,7 @@ func (p *Partition) bindHere(c gateway.BindDevice) {
 		p.introduce(made)
 	}
 	p.announce(c.Device, change.product, change.owners[i])
+	p.settlePeople(p.devices.get(c.Device), users)
 	now := p.devices.get(c.Device).present()
 	if before != 0 && before != now && p.customers[before] != nil {
 		p.deviceLeft(p.customers[before], c.Device)
@@ -229,18 +236,22 @@ func (p *Partition) unbindDevice(in *gateway.Input, c gateway.UnbindDevice) gate
 	if d == nil {
 		return gateway.Outcome{Disposition: gateway.Refused}
 	}
-	owner := d.present()
-	if owner == 0 || c.Customer != 0 && c.Customer != owner {
-		return gateway.Outcome{Disposition: gateway.Refused, Customer: c.Customer}
-	}
 	if c.At == 0 {
 		c.At = p.now
+	}
+	owner := d.present()
+	if c.Customer != 0 && c.Customer != owner && p.unbindPerson(d, c) {
+		return gateway.Outcome{Customer: c.Customer}
+	}
+	if owner == 0 || c.Customer != 0 && c.Customer != owner {
+		return gateway.Outcome{Disposition: gateway.Refused, Customer: c.Customer}
 	}
 	owners := slices.Clone(d.owners)
 	last := &owners[len(owners)-1]
 	last.to = max(c.At, last.from)
 	do(p, deviceChange{device: d.id, product: d.product, owners: owners, zone: d.facts.where()})
 	p.announce(d.id, d.product, *last)
+	p.settlePeople(d, nil)
 	if cust := p.customers[owner]; cust != nil {
 		p.deviceLeft(cust, d.id)
 	}
@@ -302,6 +313,11 @@ func (p *Partition) installDevice(dev *device) {
 			dev.owners[i].customer = 0
 		}
 	}
+	for _, o := range dev.facts.around() {
+		if p.gone(o.customer) {
+			dev.forgetPerson(o.customer)
+		}
+	}
 	known := p.customers[dev.present()] != nil
 	do(p, admitChange{dev})
 	if made := p.customers[dev.present()]; made != nil && !known {
@@ -330,13 +346,9 @@ func (p *Partition) takeHeldForDevice(id gateway.DeviceID) {
 // has, and takes back what it did not show yet.
 func (p *Partition) deviceLeft(c *customer, d gateway.DeviceID) {
 	for _, e := range slices.Clone(c.enrollments) {
-		if e.device == d && !e.ended() {
+		if e.device == d && !e.ended() && e.origin == nil {
 			p.endEnrollment(e, gateway.ReasonUnbound, nil, "")
 		}
 	}
 	p.withdraw(c, string(gateway.ReasonUnbound), func(m *message) bool { return m.device == d && m.channel == productChannel })
 }
-
-// bystander reports whether a role is one beside the owner's: who pays for a
-// device, sold it or looks after it does not take it over.
-func bystander(role string) bool { return role == "payer" || role == "dealer" || role == "staff" }

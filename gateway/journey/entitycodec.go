@@ -137,6 +137,8 @@ const (
 	enrollmentConverted
 	enrollmentStands
 	enrollmentOverdue
+	enrollmentOfOther   // a recipient's
+	enrollmentAddresses // others were addressed
 )
 
 func (e *encoder) enrollment(v *enrollment) {
@@ -147,9 +149,10 @@ func (e *encoder) enrollment(v *enrollment) {
 	e.string(v.product)
 	e.string(v.key)
 	e.int(int64(v.step))
-	e.byte(byte(boolInt(v.waiting)*enrollmentWaiting | boolInt(v.absence)*enrollmentAbsence |
+	e.uint(uint64(boolInt(v.waiting)*enrollmentWaiting | boolInt(v.absence)*enrollmentAbsence |
 		boolInt(v.converted)*enrollmentConverted | boolInt(v.stand != nil)*enrollmentStands |
-		boolInt(v.overdue)*enrollmentOverdue | int(v.hold)<<6))
+		boolInt(v.overdue)*enrollmentOverdue | boolInt(v.origin != nil)*enrollmentOfOther |
+		boolInt(v.addressed != nil)*enrollmentAddresses | int(v.hold)<<7))
 	e.byte(byte(v.arm))
 	e.uint(uint64(v.visits))
 	e.uint(v.done)
@@ -168,6 +171,12 @@ func (e *encoder) enrollment(v *enrollment) {
 	if v.stand != nil {
 		e.standing(v.stand)
 	}
+	if v.origin != nil {
+		e.origin(v.origin)
+	}
+	if v.addressed != nil {
+		e.addressed(v.addressed)
+	}
 }
 
 // instants lists the times that are stored relative to the entry.
@@ -184,7 +193,7 @@ func (d *decoder) enrollment(p *Partition) (v enrollment) {
 	}
 	v.device, v.product, v.key = gateway.DeviceID(d.fixed()), d.string(), d.string()
 	v.step = int(d.int())
-	flags := d.byte()
+	flags := d.uint()
 	v.overdue = flags&enrollmentOverdue != 0
 	v.waiting, v.absence, v.converted = flags&enrollmentWaiting != 0, flags&enrollmentAbsence != 0, flags&enrollmentConverted != 0
 	v.arm, v.visits, v.done, v.skip, v.split = arm8(d.byte()), uint32(d.uint()), d.uint(), d.uint(), d.string()
@@ -195,11 +204,17 @@ func (d *decoder) enrollment(p *Partition) (v enrollment) {
 		}
 	}
 	v.endReason, v.props = gateway.Reason(d.string()), d.properties()
-	v.hold = holdKind(flags >> 6)
+	v.hold = holdKind(flags >> 7)
 	if flags&enrollmentStands != 0 {
 		v.stand = d.standing()
 	}
-	if v.step < toEnd || v.step >= len(v.v.def.steps) || v.arm > armHoldout {
+	if flags&enrollmentOfOther != 0 {
+		v.origin = d.origin()
+	}
+	if flags&enrollmentAddresses != 0 {
+		v.addressed = d.addressed()
+	}
+	if v.step < toEnd || v.step >= len(v.v.def.steps) || v.arm > armHoldout || flags >= 4<<7 {
 		d.fail()
 	}
 	return v
@@ -244,6 +259,7 @@ func (e *encoder) fullMessage(f *gateway.Message) {
 		e.at(t)
 	}
 	e.string(f.Cause)
+	e.string(f.Recipient)
 }
 
 func (d *decoder) message(p *Partition) (m message) {
@@ -265,7 +281,7 @@ func (d *decoder) message(p *Partition) (m message) {
 	for _, t := range []*gateway.Instant{&f.DecidedAt, &f.NotBefore, &f.NotAfter, &f.ExpiresAt, &f.CauseReceivedAt} {
 		*t = d.at()
 	}
-	f.Cause = d.string()
+	f.Cause, f.Recipient = d.string(), d.string()
 	m.full = f
 	return m
 }
@@ -301,6 +317,7 @@ func (e *encoder) device(v *device, oldest uint16) {
 	e.activity(v.facts.doing())
 	e.heard(v.facts.hearing())
 	e.told(v.facts.unownedFor())
+	e.owners(v.facts.around())
 }
 
 func (d *decoder) device() *device {
@@ -311,6 +328,11 @@ func (d *decoder) device() *device {
 	}
 	if told := d.told(); told != nil {
 		v.fact().told = told
+	}
+	if people := d.owners(); len(people) <= maxPeople {
+		v.setPeople(people)
+	} else {
+		d.fail()
 	}
 	return v
 }

@@ -288,7 +288,7 @@ func reentryCheck(en *entry, m *mark, now gateway.Instant) (gateway.Reason, stri
 	switch rule.mode {
 	case reentryConcurrent:
 		for _, e := range en.c.enrollments {
-			if e.v.journey == en.v.journey && !e.ended() && e.key == en.key {
+			if e.v.journey == en.v.journey && !e.ended() && e.key == en.key && e.origin == nil {
 				return gateway.ReasonAlreadyEnrolled, "concurrent_per_key"
 			}
 		}

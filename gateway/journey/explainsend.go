@@ -10,7 +10,7 @@ func (x *explainer) sends() {
 		e.device = x.c.devices[0]
 	}
 	for _, o := range x.c.enrollments {
-		if o.v.journey == x.j && !o.ended() {
+		if o.v.journey == x.j && !o.ended() && o.origin == nil {
 			e = o
 		}
 	}

@@ -57,6 +57,7 @@ type facts struct {
 	activity
 	heard          // of a model that uploads in bulk
 	told  []uint64 // journeys that said it belongs to nobody, by the hash of their names
+	people []ownership // see people.go; by from
 }
 
 // where returns the device's zone, "" when it is not known.
@@ -200,7 +201,8 @@ func (p *Partition) gated(e *enrollment, s *step, ch *choice, expires gateway.In
 	if g == nil {
 		g = e.v.def.context
 	}
-	if g == nil || len(g.channels) > 0 && !slices.Contains(g.channels, ch.channel) {
+	if g == nil || e.origin != nil || // who is addressed elsewhere is not at the device
+		len(g.channels) > 0 && !slices.Contains(g.channels, ch.channel) {
 		return false
 	}
 	scope := p.look(e.c, e.v, e, nil)

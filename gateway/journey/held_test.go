@@ -51,7 +51,7 @@ func TestHeldInputs(t *testing.T) {
 	fillAll(reflect.ValueOf(&inputs[0].Event).Elem(), &n)
 	for _, c := range []gateway.Command{&gateway.BindDevice{}, &gateway.UnbindDevice{}, &gateway.ReleaseDevice{}, &gateway.Receipt{},
 		&gateway.UpsertCustomer{}, &gateway.SetConsent{}, &gateway.CustomerEvent{}, &gateway.TriggerJourney{}, &gateway.JoinGroup{},
-		&gateway.LeaveGroup{}, &gateway.ReleaseCustomer{}, &gateway.AdmitCustomer{}} {
+		&gateway.LeaveGroup{}, &gateway.ReleaseCustomer{}, &gateway.AdmitCustomer{}, &gateway.AddressRecipient{}, &gateway.RecallRecipient{}} {
 		v := reflect.ValueOf(c).Elem()
 		fillAll(v, &n)
 		inputs = append(inputs, gateway.Input{Command: v.Interface().(gateway.Command)})

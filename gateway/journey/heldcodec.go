@@ -12,6 +12,8 @@ const (
 	heldLeave
 	heldReleaseCustomer
 	heldAdmitCustomer
+	heldAddress
+	heldRecall
 )
 
 // heldCommand encodes a command about a customer that is held.
@@ -66,6 +68,14 @@ func (e *encoder) heldMove(v gateway.Command) {
 		e.byte(heldAdmitCustomer)
 		e.fixed(uint64(c.Customer))
 		e.bytes(c.State)
+	case gateway.AddressRecipient:
+		e.byte(heldAddress)
+		e.address(&c)
+	case gateway.RecallRecipient:
+		e.byte(heldRecall)
+		e.fixed(uint64(c.Customer))
+		e.raw(c.Origin[:])
+		e.string(string(c.Reason))
 	default:
 		panic("journey: this input is never held") // a defect of ours, see residence.go
 	}
@@ -91,6 +101,10 @@ func (d *decoder) heldCommand(kind int) gateway.Command {
 		return gateway.ReleaseCustomer{Customer: gateway.CustomerID(d.fixed()), To: int(d.uint())}
 	case heldAdmitCustomer:
 		return gateway.AdmitCustomer{Customer: gateway.CustomerID(d.fixed()), State: d.bytes()}
+	case heldAddress:
+		return d.address()
+	case heldRecall:
+		return gateway.RecallRecipient{Customer: gateway.CustomerID(d.fixed()), Origin: d.id16(), Reason: gateway.Reason(d.string())}
 	}
 	d.fail()
 	return nil
@@ -157,6 +171,11 @@ func cloneCommand(v gateway.Command) gateway.Command {
 		return c
 	case gateway.AdmitCustomer:
 		c.State = append([]byte(nil), c.State...)
+		return c
+	case gateway.AddressRecipient:
+		return cloneAddress(c)
+	case gateway.RecallRecipient:
+		c.Reason = gateway.Reason(clone(string(c.Reason)))
 		return c
 	}
 	return v

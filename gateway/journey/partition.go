@@ -25,6 +25,7 @@ type Partition struct {
 	traits    []*trait
 	journeys  []*journey
 	brake     brake
+	early     []gateway.AddressRecipient // runs whose version is not known here yet
 
 	classSets  []*classRules // every text that was in force
 	classRules *classRules   // the last of them, nil for none
@@ -100,7 +101,7 @@ func (p *Partition) reset() {
 	p.messages = map[gateway.MessageID]*message{}
 	p.heaps = [2]timerHeap{}
 	p.ids = nil
-	p.brake, p.sent = brake{}, nil
+	p.brake, p.sent, p.early = brake{}, nil, nil
 }
 
 // Apply moves time to the record's, fires what fell due, applies the inputs in
@@ -217,6 +218,10 @@ func (p *Partition) dispatch(in *gateway.Input) gateway.Outcome {
 		return p.releaseCustomer(in, c)
 	case gateway.AdmitCustomer:
 		return p.admitCustomer(in, c)
+	case gateway.AddressRecipient:
+		return p.addressRecipient(in, c)
+	case gateway.RecallRecipient:
+		return p.recallRecipient(in, c)
 	case gateway.RequestGrant:
 		return p.requestGrant(c)
 	case gateway.Grant:

@@ -85,7 +85,7 @@ func (pv *Preview) Look(p *Partition, r *PreviewResult) {
 		c := p.customers[id]
 		pv.entry(p, j, c, r)
 		for _, e := range c.enrollments {
-			if !e.ended() && e.v.journey == j {
+			if !e.ended() && e.v.journey == j && e.origin == nil {
 				pv.inside(e, r)
 			}
 		}

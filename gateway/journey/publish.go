@@ -59,6 +59,7 @@ func (p *Partition) publishJourney(c gateway.PublishJourney) gateway.Outcome {
 		State: state, At: max(c.Effective, p.now), Definition: text})
 	p.pend(p.journeyNamed(c.Journey), pendingChange{at: max(c.Effective, 1), version: c.Version})
 	p.retryArrivals()
+	p.retryEarly()
 	return gateway.Outcome{}
 }
 

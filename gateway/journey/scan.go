@@ -120,7 +120,7 @@ func (p *Partition) enterExisting(j *journey, c *customer) bool {
 func (p *Partition) migrate(j *journey, c *customer) {
 	to := j.active
 	for _, e := range slices.Clone(c.enrollments) {
-		if e.v.journey != j || e.v == to || e.ended() {
+		if e.v.journey != j || e.v == to || e.ended() || e.origin != nil { // a recipient's run ends by itself
 			continue
 		}
 		next, before := *e, e.v
@@ -138,6 +138,7 @@ func (p *Partition) moveTo(e *enrollment, to *version) bool {
 	if to.migrate == "restart" {
 		e.v, e.step, e.waiting, e.absence, e.overdue, e.holdFrom, e.due = to, 0, false, false, false, 0, p.now
 		e.done, e.skip, e.stand = 0, 0, nil
+		e.leavesStep()
 		return true
 	}
 	if e.step == toEnd { // went through in a pause
@@ -150,6 +151,7 @@ func (p *Partition) moveTo(e *enrollment, to *version) bool {
 	if target, named := to.def.target(id); i < 0 && named {
 		e.v, e.step, e.done, e.skip = to, target, done, skip
 		e.waiting, e.absence, e.overdue, e.holdFrom, e.due, e.stand = false, false, false, 0, p.now, nil
+		e.leavesStep()
 		return true
 	}
 	if i < 0 {

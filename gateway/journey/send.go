@@ -38,6 +38,8 @@ func causeOf(e *enrollment, ev *gateway.Event) cause {
 		return cause{ev.ID, ev.ReceivedAt}
 	case e.stand != nil:
 		return cause{e.stand.cause, e.stand.causeReceived}
+	case e.origin != nil:
+		return cause{e.origin.cause, e.origin.received}
 	}
 	return cause{}
 }
@@ -57,6 +59,11 @@ func (p *Partition) send(e *enrollment, s *step, ev *gateway.Event) bool {
 		life = p.cfg.ExpiresAfter
 	}
 	expires := life.after(first)
+	if !p.address(e, s, ev, expires) {
+		e.holdFrom = 0
+		e.leavesStep()
+		return true
+	}
 	d := gateway.Decision{Kind: gateway.DecisionSend, Step: s.id}
 	ch := p.choose(e, s, expires)
 	if e.stand == nil && !e.v.journey.dry() && p.competes(e, s, &ch) {
@@ -80,6 +87,7 @@ func (p *Partition) send(e *enrollment, s *step, ev *gateway.Event) bool {
 	}
 	p.decideFor(e, d)
 	e.holdFrom = 0
+	e.leavesStep()
 	return true
 }
 
@@ -159,13 +167,16 @@ func (p *Partition) channelChecks(e *enrollment, s *step, channel string, d gate
 	if reason := consentFor(e.c, def.Purpose, channel); reason != "" {
 		return check{reason: reason, rule: string(def.Purpose) + " on " + channel}
 	}
-	if rule, missing := dataConsent(e.c, def); missing {
+	if rule, missing := dataConsent(e.c, def); missing && e.origin == nil {
 		return check{reason: gateway.ReasonNoConsent, rule: rule}
 	}
 	switch channel {
 	case productChannel:
 		if d == 0 {
 			return check{reason: gateway.ReasonUnreachable, rule: "no device", passed: 1}
+		}
+		if e.origin != nil && e.device != 0 {
+			return check{reason: gateway.ReasonUnreachable, rule: "the display is the owner's", passed: 1}
 		}
 	case "email", "sms": // they need an address of the customer; services and webhooks have their own
 		if !slices.Contains(e.c.reachable, channel) {
@@ -181,6 +192,9 @@ func (p *Partition) channelChecks(e *enrollment, s *step, channel string, d gate
 // deviceOf returns the device that a message is shown on: the enrollment's, if
 // the customer still has it, else his first.
 func (p *Partition) deviceOf(e *enrollment) gateway.DeviceID {
+	if e.origin != nil && e.device != 0 {
+		return e.device
+	}
 	if slices.Contains(e.c.devices, e.device) || len(e.c.devices) == 0 {
 		if len(e.c.devices) == 0 {
 			return 0
@@ -248,6 +262,9 @@ func (p *Partition) message(e *enrollment, s *step, ch *choice, why cause, expir
 		NotAfter: ch.notAfter, ExpiresAt: expires, State: gateway.MessageDecided,
 	}
 	full.Cause, full.CauseReceivedAt = clone(why.id), why.receivedAt
+	if e.origin != nil {
+		full.Product, full.Recipient = cmp.Or(full.Product, e.product), e.origin.role
+	}
 	m := message{id: full.ID, enrollment: e.id, journey: e.v.journey, step: s.id, device: ch.device, channel: ch.channel,
 		purpose: full.Purpose, tags: s.send.tags, state: gateway.MessageDecided, slotAt: p.now, full: &full}
 	if e.v.def.counts && !e.c.test && !full.Holdout {
@@ -263,6 +280,9 @@ func (p *Partition) message(e *enrollment, s *step, ch *choice, why cause, expir
 
 // messageValues lists the open values for the templates, by name.
 func (p *Partition) messageValues(e *enrollment, d gateway.DeviceID) gateway.Properties {
+	if e.origin != nil {
+		return e.addressing(slices.Clone(e.origin.values))
+	}
 	values := make(gateway.Properties, 0, len(e.props)+len(e.v.def.traits)+3)
 	props := e.props
 	if e.v.def.starts() { // it keeps more than it shows
@@ -287,6 +307,11 @@ func (p *Partition) messageValues(e *enrollment, d gateway.DeviceID) gateway.Pro
 	if product := cmp.Or(p.productOf(d), e.product); product != "" {
 		values = append(values, gateway.Property{Key: "product", Value: gateway.String(product)})
 	}
+	return e.addressing(values)
+}
+
+// addressing adds how the customer is addressed.
+func (e *enrollment) addressing(values gateway.Properties) gateway.Properties {
 	for _, name := range []string{"locale", "country"} {
 		if v, ok := e.c.field(name); ok {
 			values = append(values, gateway.Property{Key: "customer." + name, Value: v})

@@ -28,6 +28,7 @@ func (p *Partition) AppendSnapshot(dst []byte) []byte {
 		e.device(d, p.oldestDay())
 	}
 	p.encodeMoves(&e)
+	earlyChange{p.early}.body(&e)
 	return e.b
 }
 
@@ -145,6 +146,7 @@ func (p *Partition) Restore(data []byte) error {
 		admitChange{d.device()}.apply(p)
 	}
 	d.moves(p)
+	d.earlyChange().apply(p)
 	if err := d.err("snapshot"); err != nil {
 		p.reset()
 		return err

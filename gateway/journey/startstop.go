@@ -31,7 +31,7 @@ func (p *Partition) stopOther(e *enrollment, s *step) {
 	name, rule := s.journey, e.v.journey.name+"/"+s.id
 	p.putOffFrom(e, func(p *Partition, c *customer) {
 		for _, other := range slices.Clone(c.enrollments) {
-			if other.v.journey.name == name && !other.ended() {
+			if other.v.journey.name == name && !other.ended() && other.origin == nil {
 				p.endEnrollment(other, gateway.ReasonStopped, nil, rule)
 			}
 		}

@@ -133,8 +133,10 @@ type enrollment struct {
 	endedAt   gateway.Instant
 	endReason gateway.Reason
 	props     gateway.Properties
-	stand     *standing // a send step competes; never altered in place
-	hold      holdKind  // what a send step waits for
+	stand     *standing  // a send step competes; never altered in place
+	origin    *origin    // another one opened this one for a recipient; nil for most
+	addressed *addressed // who was addressed by it; nil for most
+	hold      holdKind   // what a send step waits for
 	queued    queued
 }
 

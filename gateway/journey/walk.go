@@ -47,6 +47,9 @@ func (p *Partition) take1(e *enrollment, s *step, ev *gateway.Event) bool {
 		if !p.send(e, s, ev) {
 			return false
 		}
+		if e.origin != nil {
+			to = toEnd
+		}
 	case stepWait:
 		return p.beginWait(e, s)
 	case stepBranch:
@@ -166,6 +169,9 @@ func (p *Partition) stillRelevant(e *enrollment) bool {
 
 // stillRelevantIn does so for a copy that is put already, or walking.
 func (p *Partition) stillRelevantIn(e *enrollment) bool {
+	if e.origin != nil {
+		return true // that of the origin decides
+	}
 	for i := range e.v.def.exits {
 		x := &e.v.def.exits[i]
 		if x.event == "" && p.holds(x.where, e, nil) {
@@ -217,11 +223,19 @@ func (p *Partition) finish(e *enrollment, reason gateway.Reason, ev *gateway.Eve
 	if ev != nil {
 		d.EventID = clone(ev.ID)
 	}
-	p.decideFor(e, d)
+	if e.origin == nil || reason != gateway.ReasonCompleted { // his send said it
+		p.decideFor(e, d)
+	}
 	e.step, e.waiting, e.absence, e.overdue, e.stand = toEnd, false, false, false, nil
 	e.endedAt, e.changedAt, e.endReason = p.now, p.now, reason
 	e.due = p.now
-	if g := e.v.def.goal; g != nil && !e.converted {
+	if reason != gateway.ReasonCompleted {
+		p.recall(e, reason)
+	}
+	if e.addressed != nil { // it can still be taken back
+		e.due = max(e.due, e.addressed.until)
+	}
+	if g := e.v.def.goal; g != nil && !e.converted && e.origin == nil {
 		e.due = max(e.due, (g.within + p.cfg.DedupWindow).after(e.enteredAt)) // late news count, too
 	}
 	p.put(e)
@@ -229,9 +243,11 @@ func (p *Partition) finish(e *enrollment, reason gateway.Reason, ev *gateway.Eve
 		p.withdraw(e.c, string(reason), func(m *message) bool { return m.enrollment == e.id })
 		p.withdrawTasks(e.c, reason, func(t *task) bool { return t.enrollment == e.id })
 	}
-	m := e.c.mark(e.v.journey)
-	m.active, m.exitedAt = max(m.active-1, 0), p.now
-	do(p, markChange{e.c.id, m})
+	if e.origin == nil {
+		m := e.c.mark(e.v.journey)
+		m.active, m.exitedAt = max(m.active-1, 0), p.now
+		do(p, markChange{e.c.id, m})
+	}
 	p.drained(e.v)
 	if e.due == p.now {
 		p.forget(e)
@@ -249,6 +265,9 @@ func (e *enrollment) view() gateway.Enrollment {
 	v := gateway.Enrollment{ID: e.id, Journey: e.v.journey.name, Version: e.v.number, Customer: e.c.id, Device: e.device,
 		Key: e.key, Arm: e.armName(), EnteredAt: e.enteredAt, ChangedAt: e.changedAt, EndedAt: e.endedAt,
 		EndReason: e.endReason, Converted: e.converted}
+	if e.origin != nil {
+		v.Recipient, v.Origin = e.origin.role, e.origin.enrollment
+	}
 	if e.arm == armHoldout {
 		v.Arm = e.arm.String()
 	}
@@ -269,6 +288,9 @@ func (p *Partition) decideFor(e *enrollment, d gateway.Decision) {
 		d.Device = e.device
 	}
 	d.EventID = clone(d.EventID)
+	if e.origin != nil {
+		d.Recipient, d.Origin = e.origin.role, e.origin.enrollment
+	}
 	p.signArm(&d, e)
 	d.Values = e.v.def.audited(d)
 	p.decide(d)

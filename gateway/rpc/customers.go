@@ -136,14 +136,15 @@ func (b *base) enrollment(ctx context.Context, e gateway.Enrollment) *pb.Enrollm
 	return &pb.Enrollment{Id: e.ID.String(), Journey: e.Journey, Version: e.Version, CustomerId: e.Customer.String(),
 		Device: b.deviceRef(ctx, e.Device), Key: e.Key, Step: e.Step, Arm: e.Arm, EnteredAt: stamp(e.EnteredAt),
 		ChangedAt: stamp(e.ChangedAt), EndedAt: stamp(e.EndedAt), EndReason: string(e.EndReason),
-		Converted: e.Converted, WaitsUntil: stamp(e.WaitsUntil)}
+		Converted: e.Converted, WaitsUntil: stamp(e.WaitsUntil), Recipient: e.Recipient, OriginId: e.Origin.String()}
 }
 
 func (b *base) decision(ctx context.Context, d gateway.Decision) *pb.Decision {
 	return &pb.Decision{DryRun: gateway.IsDryRun(d.Journey), At: stamp(d.At), Kind: pb.DecisionKind(d.Kind), Reason: string(d.Reason), Journey: d.Journey,
 		Version: d.Version, Step: d.Step, CustomerId: d.Customer.String(), Device: b.deviceRef(ctx, d.Device),
 		EnrollmentId: d.Enrollment.String(), MessageId: d.Message.String(), EventId: d.EventID, Rule: d.Rule,
-		Values: propertyMap(d.Values), Arm: d.Arm, Split: d.Split, GroupId: d.Group.String(), Mixed: d.Mixed}
+		Values: propertyMap(d.Values), Arm: d.Arm, Split: d.Split, GroupId: d.Group.String(), Mixed: d.Mixed,
+		Recipient: d.Recipient, OriginId: d.Origin.String()}
 }
 
 // SetConsent grants or revokes; a revocation is answered when delivery has it.

@@ -93,6 +93,7 @@ func (b *base) message(ctx context.Context, row MessageRow) *pb.Message {
 		CustomerId: m.Customer.String(), Device: b.deviceRef(ctx, m.Device), Channel: m.Channel, Purpose: string(m.Purpose),
 		Template: m.Template, Locale: m.Locale, State: pb.MessageState(m.State), StateAt: stamp(row.StateAt),
 		DecidedAt: stamp(m.DecidedAt), ExpiresAt: stamp(m.ExpiresAt), Cause: m.Cause, Holdout: m.Holdout, Detail: row.Detail,
+		Recipient: m.Recipient,
 	}
 	for _, h := range row.History {
 		out.History = append(out.History, &pb.MessageChange{State: pb.MessageState(h.State), At: stamp(h.At), Detail: h.Detail})

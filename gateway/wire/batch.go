@@ -120,7 +120,7 @@ func (d *batchDecoder) input(m reader, in *gateway.Input) {
 			n := m.nested()
 			d.event(&n, &in.Event)
 			m.bad = m.bad || n.bad
-		case (f <= 14 || f >= fieldJoinGroup && f <= fieldAdmitCustomer || f >= firstLimit && f <= lastLimit) && t == typeBytes:
+		case (f <= 14 || f >= fieldJoinGroup && f <= fieldAdmitCustomer || f >= firstLimit && f <= lastLimit || f >= fieldAddressRecipient && f <= fieldRecallRecipient) && t == typeBytes:
 			body = true
 			n := m.nested()
 			in.Command = d.command(f, &n)

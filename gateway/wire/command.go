@@ -29,6 +29,8 @@ func appendCommand(b []byte, c gateway.Command) []byte {
 		b = appendLimitCommand(b, c)
 	case gateway.JoinGroup, gateway.LeaveGroup, gateway.ReleaseCustomer, gateway.AdmitCustomer:
 		b = appendGroupCommand(b, c)
+	case gateway.AddressRecipient, gateway.RecallRecipient:
+		b = appendRecipientCommand(b, c)
 	default:
 		b = appendDeviceCommand(b, c)
 	}
@@ -45,6 +47,7 @@ func appendDeviceCommand(b []byte, c gateway.Command) []byte {
 		b = putTime(b, 5, c.At)
 		b = putInt(b, 6, c.Holder)
 		b = putText(b, 40, c.TimeZone)
+		b = putBool(b, 100, c.Holds)
 	case gateway.UnbindDevice:
 		b = putFixed64(b, 1, uint64(c.Device))
 		b = putFixed64(b, 2, uint64(c.Customer))
@@ -121,6 +124,9 @@ func commandField(c gateway.Command) int {
 	if f := groupField(c); f != 0 {
 		return f
 	}
+	if f := recipientField(c); f != 0 {
+		return f
+	}
 	return limitField(c)
 }
 
@@ -154,6 +160,12 @@ func (d *batchDecoder) command(field int, m *reader) gateway.Command {
 	}
 	if field >= fieldJoinGroup && field <= fieldAdmitCustomer {
 		return m.groupCommand(field)
+	}
+	switch field {
+	case fieldAddressRecipient:
+		return m.addressRecipient()
+	case fieldRecallRecipient:
+		return m.recallRecipient()
 	}
 	if field >= firstLimit && field <= lastLimit {
 		return d.limitCommand(field, m)

@@ -88,6 +88,8 @@ func (m *reader) bindDevice() (c gateway.BindDevice) {
 			c.Holder = m.int()
 		case 40<<3 | typeBytes:
 			c.TimeZone = m.text()
+		case 100<<3 | typeVarint:
+			c.Holds = m.bool()
 		default:
 			m.skip(t)
 		}

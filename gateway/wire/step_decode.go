@@ -75,6 +75,8 @@ func (m *reader) message() (c gateway.Message) {
 			c.CauseReceivedAt = m.time()
 		case 23<<3 | typeVarint:
 			c.State = gateway.MessageState(m.code())
+		case 100<<3 | typeBytes:
+			c.Recipient = m.text()
 		default:
 			m.skip(t)
 		}
@@ -152,6 +154,10 @@ func (m *reader) decision() (c gateway.Decision) {
 			c.Group = gateway.GroupID(m.fixed64())
 		case 53<<3 | typeVarint:
 			c.Mixed = m.bool()
+		case 100<<3 | typeBytes:
+			c.Recipient = m.text()
+		case 101<<3 | typeBytes:
+			c.Origin = m.id()
 		default:
 			m.skip(t)
 		}
@@ -193,6 +199,10 @@ func (m *reader) enrollment() (c gateway.Enrollment) {
 			c.Converted = m.bool()
 		case 14<<3 | typeVarint:
 			c.WaitsUntil = m.time()
+		case 100<<3 | typeBytes:
+			c.Recipient = m.text()
+		case 101<<3 | typeBytes:
+			c.Origin = m.id()
 		default:
 			m.skip(t)
 		}

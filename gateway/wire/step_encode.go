@@ -31,7 +31,8 @@ func appendMessage(b []byte, m *gateway.Message) []byte {
 	b = putTime(b, 20, m.ExpiresAt)
 	b = putText(b, 21, m.Cause)
 	b = putTime(b, 22, m.CauseReceivedAt)
-	return putUint(b, 23, uint64(m.State))
+	b = putUint(b, 23, uint64(m.State))
+	return putText(b, 100, m.Recipient)
 }
 
 func appendUpdate(b []byte, u *gateway.MessageUpdate) []byte {
@@ -62,7 +63,9 @@ func appendDecision(b []byte, d *gateway.Decision) []byte {
 	b = putText(b, 50, d.Arm)
 	b = putText(b, 51, d.Split)
 	b = putFixed64(b, 52, uint64(d.Group))
-	return putBool(b, 53, d.Mixed)
+	b = putBool(b, 53, d.Mixed)
+	b = putText(b, 100, d.Recipient)
+	return putID(b, 101, d.Origin)
 }
 
 func appendEnrollment(b []byte, e *gateway.Enrollment) []byte {
@@ -79,7 +82,9 @@ func appendEnrollment(b []byte, e *gateway.Enrollment) []byte {
 	b = putTime(b, 11, e.EndedAt)
 	b = putText(b, 12, e.EndReason)
 	b = putBool(b, 13, e.Converted)
-	return putTime(b, 14, e.WaitsUntil)
+	b = putTime(b, 14, e.WaitsUntil)
+	b = putText(b, 100, e.Recipient)
+	return putID(b, 101, e.Origin)
 }
 
 func appendProfile(b []byte, p *gateway.CustomerProfile) []byte {

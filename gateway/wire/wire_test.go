@@ -102,6 +102,7 @@ func commands() []gateway.Command {
 		filled[gateway.RequestGrant](13), filled[gateway.Grant](14), filled[gateway.ReportMessages](15),
 		filled[gateway.SetBrake](16), fillTraits(), filled[gateway.FinishFill](18),
 		filled[gateway.JoinGroup](19), filled[gateway.LeaveGroup](20), filled[gateway.ReleaseCustomer](21), filled[gateway.AdmitCustomer](22),
+		filled[gateway.AddressRecipient](23), filled[gateway.RecallRecipient](24),
 	}
 }
 

@@ -35,6 +35,7 @@ type data struct {
 	Purpose    string         `json:"purpose,omitempty"`
 	CustomerID string         `json:"customer_id,omitempty"`
 	Customer   string         `json:"customer,omitempty"`
+	Recipient  string         `json:"recipient,omitempty"` // the role in which he is addressed about another's run
 	DeviceID   string         `json:"device_id,omitempty"`
 	Product    string         `json:"product,omitempty"`
 	Device     string         `json:"device,omitempty"`
@@ -60,7 +61,7 @@ func (c *Channel) message(ctx context.Context, out *deliver.Outgoing) ([]byte, e
 	m := out.Message
 	d := data{
 		MessageID: m.ID.String(), Journey: m.Journey, Version: m.Version, Step: m.Step, Purpose: string(m.Purpose),
-		CustomerID: m.Customer.String(), DeviceID: m.Device.String(), Product: m.Product,
+		CustomerID: m.Customer.String(), Recipient: m.Recipient, DeviceID: m.Device.String(), Product: m.Product,
 		Title: out.Content.Title, Body: out.Content.Body, Locale: out.Content.Locale, Cause: m.Cause,
 		DecidedAt: stamp(m.DecidedAt), NotAfter: stamp(m.NotAfter), ExpiresAt: stamp(m.ExpiresAt), Attempt: out.Attempt,
 	}

@@ -40,6 +40,7 @@ var Steps = []Key{
 }
 
 var send = []Key{
+	{Name: "recipient", Type: Text, Choices: []string{"owner", "users", "group", "dealer", "staff"}, Doc: "Who is addressed: owner (the default) is the customer of the enrollment, users are all who use the device (he, too), group his household or account (he, too), dealer and staff who sold it or look after it. The consent, caps, quiet hours, channels and language of each of them decide; the display of the device is the owner's. The enrollment goes on at once; what the others do converts nothing.", Example: "dealer"},
 	{Name: "channels", Type: Text, List: true, Doc: "Channels that may be used; the customer's own order decides. Any when empty. of_case stands for the channel on which he complained.", Example: "[product, webhook]"},
 	{Name: "expires_after", Type: Duration, Doc: "The message's life.", Example: "3d"},
 	{Name: "tags", Type: Name, List: true, Doc: "As above, beside the journey's.", Example: "[tip]"},

@@ -237,10 +237,7 @@ func (s *Session) cmdBind(a args) error {
 	if err != nil {
 		return err
 	}
-	product := a.named["product"]
-	if product == "" {
-		product = "brewer"
-	}
+	product := cmp.Or(a.named["product"], s.products[d], "brewer")
 	s.products[d] = product
 	holder := gateway.DeviceSubject(d).Partition(s.partitions)
 	if holder, err = a.int("holder", holder); err != nil {
@@ -270,7 +267,11 @@ func (s *Session) cmdUnbind(a args) error {
 	if err != nil {
 		return err
 	}
-	return s.sendCommand(s.holder(d, a), gateway.UnbindDevice{Device: d, At: at})
+	var c gateway.CustomerID
+	if len(a.plain) > 1 {
+		c = gateway.CustomerID(s.id(a.plain[1]))
+	}
+	return s.sendCommand(s.holder(d, a), gateway.UnbindDevice{Device: d, Customer: c, At: at})
 }
 
 // cmdEvent: event TYPE device=d1 [customer=anna] [id=…] [occurred=…] [seq=7 boot=1]

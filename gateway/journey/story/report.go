@@ -82,6 +82,9 @@ func (s *Session) reportDecisions(st *gateway.Step, say func(string, ...any)) {
 		if d.Customer != 0 {
 			where += " for " + s.name(uint64(d.Customer))
 		}
+		if d.Recipient != "" {
+			where += " as " + d.Recipient
+		}
 		text := string(d.Reason)
 		if d.Rule != "" {
 			text += " (" + d.Rule + ")"
@@ -174,6 +177,9 @@ func (s *Session) cmdShow(a args) error {
 		say("segments %s", strings.Join(v.Segments, ", "))
 	}
 	for _, e := range v.Enrollments {
+		if e.Recipient != "" {
+			e.Journey += " as " + e.Recipient
+		}
 		switch {
 		case e.EndedAt != 0:
 			say("%s v%d ended: %s", e.Journey, e.Version, e.EndReason)

@@ -103,7 +103,7 @@ const (
 	DeviceRole_DEVICE_ROLE_UNSPECIFIED DeviceRole = 0
 	// Owns it.
 	DeviceRole_DEVICE_ROLE_OWNER DeviceRole = 1
-	// Uses it.
+	// Uses it beside its owner; has it where it has none.
 	DeviceRole_DEVICE_ROLE_USER DeviceRole = 2
 	// Pays for it.
 	DeviceRole_DEVICE_ROLE_PAYER DeviceRole = 3
@@ -1028,7 +1028,13 @@ type Enrollment struct {
 	// Whether the goal was reached.
 	Converted bool `protobuf:"varint,13,opt,name=converted,proto3" json:"converted,omitempty"`
 	// Until when it waits, absent when it does not.
-	WaitsUntil    *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=waits_until,json=waitsUntil,proto3" json:"waits_until,omitempty"`
+	WaitsUntil *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=waits_until,json=waitsUntil,proto3" json:"waits_until,omitempty"`
+	// A run that another one opened to address this customer with one message: the
+	// role in which it does ("user", "member", "dealer" or "staff"). It is no entry
+	// of his and counts nowhere. Empty for a run of his own. Example: "dealer".
+	Recipient string `protobuf:"bytes,100,opt,name=recipient,proto3" json:"recipient,omitempty"`
+	// Id of the run that opened it. Example: "e_00k2v8m1q4w3e00k2v8m1q4w3e".
+	OriginId      string `protobuf:"bytes,101,opt,name=origin_id,json=originId,proto3" json:"origin_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1161,6 +1167,20 @@ func (x *Enrollment) GetWaitsUntil() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Enrollment) GetRecipient() string {
+	if x != nil {
+		return x.Recipient
+	}
+	return ""
+}
+
+func (x *Enrollment) GetOriginId() string {
+	if x != nil {
+		return x.OriginId
+	}
+	return ""
+}
+
 // Decision is what was decided and why.
 type Decision struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1202,6 +1222,11 @@ type Decision struct {
 	Mixed bool `protobuf:"varint,53,opt,name=mixed,proto3" json:"mixed,omitempty"`
 	// Decided by a dry run: nothing came of it.
 	DryRun bool `protobuf:"varint,70,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	// The role in which the customer is addressed about somebody else's run; empty
+	// for a run of his own. Example: "dealer".
+	Recipient string `protobuf:"bytes,100,opt,name=recipient,proto3" json:"recipient,omitempty"`
+	// Id of that other run. Example: "e_00k2v8m1q4w3e00k2v8m1q4w3e".
+	OriginId string `protobuf:"bytes,101,opt,name=origin_id,json=originId,proto3" json:"origin_id,omitempty"`
 	// The decision in one sentence, when a language was asked for.
 	// Example: "welcome v2, step say_hello: not sent: enough messages were sent already (weekly)".
 	Text          string `protobuf:"bytes,120,opt,name=text,proto3" json:"text,omitempty"`
@@ -1363,6 +1388,20 @@ func (x *Decision) GetDryRun() bool {
 		return x.DryRun
 	}
 	return false
+}
+
+func (x *Decision) GetRecipient() string {
+	if x != nil {
+		return x.Recipient
+	}
+	return ""
+}
+
+func (x *Decision) GetOriginId() string {
+	if x != nil {
+		return x.OriginId
+	}
+	return ""
 }
 
 func (x *Decision) GetText() string {
@@ -1836,7 +1875,7 @@ type UnbindDeviceRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The device.
 	Device *DeviceRef `protobuf:"bytes,1,opt,name=device,proto3" json:"device,omitempty"`
-	// Only if it is this customer who has it.
+	// Only if it is this customer who has it; of one with another role, that ends.
 	Customer *CustomerRef `protobuf:"bytes,2,opt,name=customer,proto3" json:"customer,omitempty"`
 	// From when on; now when absent. Example: "2026-05-01T08:00:00Z".
 	At            *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=at,proto3" json:"at,omitempty"`
@@ -2719,7 +2758,7 @@ const file_touchpoint_v1_customers_proto_rawDesc = "" +
 	"\adevices\x18\x02 \x03(\v2\x15.touchpoint.v1.DeviceR\adevices\x12;\n" +
 	"\venrollments\x18\x03 \x03(\v2\x19.touchpoint.v1.EnrollmentR\venrollments\x125\n" +
 	"\tdecisions\x18\x04 \x03(\v2\x17.touchpoint.v1.DecisionR\tdecisions\x12;\n" +
-	"\vmemberships\x182 \x03(\v2\x19.touchpoint.v1.MembershipR\vmemberships\"\x82\x04\n" +
+	"\vmemberships\x182 \x03(\v2\x19.touchpoint.v1.MembershipR\vmemberships\"\xbd\x04\n" +
 	"\n" +
 	"Enrollment\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
@@ -2741,7 +2780,9 @@ const file_touchpoint_v1_customers_proto_rawDesc = "" +
 	"end_reason\x18\f \x01(\tR\tendReason\x12\x1c\n" +
 	"\tconverted\x18\r \x01(\bR\tconverted\x12;\n" +
 	"\vwaits_until\x18\x0e \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"waitsUntil\"\xa9\x05\n" +
+	"waitsUntil\x12\x1c\n" +
+	"\trecipient\x18d \x01(\tR\trecipient\x12\x1b\n" +
+	"\torigin_id\x18e \x01(\tR\boriginId\"\xe4\x05\n" +
 	"\bDecision\x12*\n" +
 	"\x02at\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12/\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\x1b.touchpoint.v1.DecisionKindR\x04kind\x12\x16\n" +
@@ -2763,7 +2804,9 @@ const file_touchpoint_v1_customers_proto_rawDesc = "" +
 	"\x05split\x183 \x01(\tR\x05split\x12\x19\n" +
 	"\bgroup_id\x184 \x01(\tR\agroupId\x12\x14\n" +
 	"\x05mixed\x185 \x01(\bR\x05mixed\x12\x17\n" +
-	"\adry_run\x18F \x01(\bR\x06dryRun\x12\x12\n" +
+	"\adry_run\x18F \x01(\bR\x06dryRun\x12\x1c\n" +
+	"\trecipient\x18d \x01(\tR\trecipient\x12\x1b\n" +
+	"\torigin_id\x18e \x01(\tR\boriginId\x12\x12\n" +
 	"\x04text\x18x \x01(\tR\x04text\x1aW\n" +
 	"\vValuesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x122\n" +

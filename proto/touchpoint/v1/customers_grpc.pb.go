@@ -60,12 +60,17 @@ type CustomerServiceClient interface {
 	//
 	//	{"customer": {"external_id": "K-100042"}}
 	EraseCustomer(ctx context.Context, in *EraseCustomerRequest, opts ...grpc.CallOption) (*EraseCustomerResponse, error)
-	// BindDevice gives a device to a customer.
+	// BindDevice gives a device to a customer, or notes another role of his beside
+	// who has it: dealer, staff and payer never take it over, a user does only
+	// where nobody has it. What a role means for messages is in docs/journeys.md,
+	// recipient.
 	//
 	//	{"device": {"product": "barista-3", "serial": "SN-000042"},
 	//	  "customer": {"external_id": "K-100042"}, "role": "DEVICE_ROLE_OWNER"}
 	BindDevice(ctx context.Context, in *BindDeviceRequest, opts ...grpc.CallOption) (*BindDeviceResponse, error)
-	// UnbindDevice ends the ownership of a device, as at a resale.
+	// UnbindDevice ends the ownership of a device, as at a resale; those who used
+	// it or paid for it beside the owner end with it. Named with a customer who has
+	// another role, it ends that.
 	//
 	//	{"device": {"product": "barista-3", "serial": "SN-000042"}}
 	UnbindDevice(ctx context.Context, in *UnbindDeviceRequest, opts ...grpc.CallOption) (*UnbindDeviceResponse, error)
@@ -210,12 +215,17 @@ type CustomerServiceServer interface {
 	//
 	//	{"customer": {"external_id": "K-100042"}}
 	EraseCustomer(context.Context, *EraseCustomerRequest) (*EraseCustomerResponse, error)
-	// BindDevice gives a device to a customer.
+	// BindDevice gives a device to a customer, or notes another role of his beside
+	// who has it: dealer, staff and payer never take it over, a user does only
+	// where nobody has it. What a role means for messages is in docs/journeys.md,
+	// recipient.
 	//
 	//	{"device": {"product": "barista-3", "serial": "SN-000042"},
 	//	  "customer": {"external_id": "K-100042"}, "role": "DEVICE_ROLE_OWNER"}
 	BindDevice(context.Context, *BindDeviceRequest) (*BindDeviceResponse, error)
-	// UnbindDevice ends the ownership of a device, as at a resale.
+	// UnbindDevice ends the ownership of a device, as at a resale; those who used
+	// it or paid for it beside the owner end with it. Named with a customer who has
+	// another role, it ends that.
 	//
 	//	{"device": {"product": "barista-3", "serial": "SN-000042"}}
 	UnbindDevice(context.Context, *UnbindDeviceRequest) (*UnbindDeviceResponse, error)

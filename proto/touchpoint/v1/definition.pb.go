@@ -2216,6 +2216,10 @@ func (x *DefinitionStep) GetNext() string {
 // DefinitionStepSend is decides one message.
 type DefinitionStepSend struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
+	// Who is addressed: owner (the default) is the customer of the enrollment, users are all who use the device (he, too), group his household or account (he, too), dealer and staff who sold it or look after it. The consent, caps, quiet hours, channels and language of each of them decide; the display of the device is the owner's. The enrollment goes on at once; what the others do converts nothing.
+	// One of owner, users, group, dealer, staff.
+	// Example: dealer.
+	Recipient *string `protobuf:"bytes,100,opt,name=recipient,proto3,oneof" json:"recipient,omitempty"`
 	// Channels that may be used; the customer's own order decides. Any when empty. of_case stands for the channel on which he complained.
 	// Example: [product, webhook].
 	Channels []string `protobuf:"bytes,1,rep,name=channels,proto3" json:"channels,omitempty"`
@@ -2266,6 +2270,13 @@ func (x *DefinitionStepSend) ProtoReflect() protoreflect.Message {
 // Deprecated: Use DefinitionStepSend.ProtoReflect.Descriptor instead.
 func (*DefinitionStepSend) Descriptor() ([]byte, []int) {
 	return file_touchpoint_v1_definition_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *DefinitionStepSend) GetRecipient() string {
+	if x != nil && x.Recipient != nil {
+		return *x.Recipient
+	}
+	return ""
 }
 
 func (x *DefinitionStepSend) GetChannels() []string {
@@ -3244,20 +3255,23 @@ const file_touchpoint_v1_definition_proto_rawDesc = "" +
 	"\x03_idB\x10\n" +
 	"\x0e_start_journeyB\x0f\n" +
 	"\r_stop_journeyB\a\n" +
-	"\x05_next\"\xef\x03\n" +
-	"\x12DefinitionStepSend\x12\x1a\n" +
+	"\x05_next\"\xa0\x04\n" +
+	"\x12DefinitionStepSend\x12!\n" +
+	"\trecipient\x18d \x01(\tH\x00R\trecipient\x88\x01\x01\x12\x1a\n" +
 	"\bchannels\x18\x01 \x03(\tR\bchannels\x12(\n" +
-	"\rexpires_after\x18\x02 \x01(\tH\x00R\fexpiresAfter\x88\x01\x01\x12\x12\n" +
+	"\rexpires_after\x18\x02 \x01(\tH\x01R\fexpiresAfter\x88\x01\x01\x12\x12\n" +
 	"\x04tags\x18\x03 \x03(\tR\x04tags\x12D\n" +
 	"\vquiet_hours\x18\x04 \x03(\v2#.touchpoint.v1.DefinitionQuietHoursR\n" +
 	"quietHours\x12B\n" +
 	"\acontext\x18\x05 \x01(\v2(.touchpoint.v1.DefinitionStepSendContextR\acontext\x12*\n" +
-	"\x0efallback_after\x18\x06 \x01(\tH\x01R\rfallbackAfter\x88\x01\x01\x12B\n" +
+	"\x0efallback_after\x18\x06 \x01(\tH\x02R\rfallbackAfter\x88\x01\x01\x12B\n" +
 	"\x05texts\x18\a \x03(\v2,.touchpoint.v1.DefinitionStepSend.TextsEntryR\x05texts\x1a`\n" +
 	"\n" +
 	"TextsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12<\n" +
-	"\x05value\x18\x02 \x01(\v2&.touchpoint.v1.DefinitionStepSendTextsR\x05value:\x028\x01B\x10\n" +
+	"\x05value\x18\x02 \x01(\v2&.touchpoint.v1.DefinitionStepSendTextsR\x05value:\x028\x01B\f\n" +
+	"\n" +
+	"_recipientB\x10\n" +
 	"\x0e_expires_afterB\x11\n" +
 	"\x0f_fallback_after\"\x84\x01\n" +
 	"\x19DefinitionStepSendContext\x12\x17\n" +

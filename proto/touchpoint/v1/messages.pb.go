@@ -168,7 +168,10 @@ type Message struct {
 	// Why it failed or was withdrawn, in words. Example: "endpoint answered 410".
 	Detail string `protobuf:"bytes,18,opt,name=detail,proto3" json:"detail,omitempty"`
 	// Every state that it went through, oldest first; only when asked for.
-	History       []*MessageChange `protobuf:"bytes,19,rep,name=history,proto3" json:"history,omitempty"`
+	History []*MessageChange `protobuf:"bytes,19,rep,name=history,proto3" json:"history,omitempty"`
+	// The role in which the customer is addressed about somebody else's run: "user",
+	// "member", "dealer" or "staff"; empty in a run of his own. Example: "dealer".
+	Recipient     string `protobuf:"bytes,100,opt,name=recipient,proto3" json:"recipient,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -334,6 +337,13 @@ func (x *Message) GetHistory() []*MessageChange {
 		return x.History
 	}
 	return nil
+}
+
+func (x *Message) GetRecipient() string {
+	if x != nil {
+		return x.Recipient
+	}
+	return ""
 }
 
 // MessageChange is one state that a message came into.
@@ -1374,7 +1384,7 @@ var File_touchpoint_v1_messages_proto protoreflect.FileDescriptor
 
 const file_touchpoint_v1_messages_proto_rawDesc = "" +
 	"\n" +
-	"\x1ctouchpoint/v1/messages.proto\x12\rtouchpoint.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1atouchpoint/v1/common.proto\"\xa1\x05\n" +
+	"\x1ctouchpoint/v1/messages.proto\x12\rtouchpoint.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1atouchpoint/v1/common.proto\"\xbf\x05\n" +
 	"\aMessage\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12#\n" +
 	"\renrollment_id\x18\x02 \x01(\tR\fenrollmentId\x12\x18\n" +
@@ -1398,7 +1408,8 @@ const file_touchpoint_v1_messages_proto_rawDesc = "" +
 	"\x05cause\x18\x10 \x01(\tR\x05cause\x12\x18\n" +
 	"\aholdout\x18\x11 \x01(\bR\aholdout\x12\x16\n" +
 	"\x06detail\x18\x12 \x01(\tR\x06detail\x126\n" +
-	"\ahistory\x18\x13 \x03(\v2\x1c.touchpoint.v1.MessageChangeR\ahistory\"\x86\x01\n" +
+	"\ahistory\x18\x13 \x03(\v2\x1c.touchpoint.v1.MessageChangeR\ahistory\x12\x1c\n" +
+	"\trecipient\x18d \x01(\tR\trecipient\"\x86\x01\n" +
 	"\rMessageChange\x121\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x1b.touchpoint.v1.MessageStateR\x05state\x12*\n" +
 	"\x02at\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x02at\x12\x16\n" +

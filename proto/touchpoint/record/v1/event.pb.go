@@ -342,6 +342,8 @@ type Input struct {
 	//	*Input_SetBrake
 	//	*Input_FillTraits
 	//	*Input_FinishFill
+	//	*Input_AddressRecipient
+	//	*Input_RecallRecipient
 	Body isInput_Body `protobuf_oneof:"body"`
 	// Set when a step of another partition forwarded the input.
 	From          *Forwarded `protobuf:"bytes,15,opt,name=from,proto3" json:"from,omitempty"`
@@ -602,6 +604,24 @@ func (x *Input) GetFinishFill() *FinishFill {
 	return nil
 }
 
+func (x *Input) GetAddressRecipient() *AddressRecipient {
+	if x != nil {
+		if x, ok := x.Body.(*Input_AddressRecipient); ok {
+			return x.AddressRecipient
+		}
+	}
+	return nil
+}
+
+func (x *Input) GetRecallRecipient() *RecallRecipient {
+	if x != nil {
+		if x, ok := x.Body.(*Input_RecallRecipient); ok {
+			return x.RecallRecipient
+		}
+	}
+	return nil
+}
+
 func (x *Input) GetFrom() *Forwarded {
 	if x != nil {
 		return x.From
@@ -709,6 +729,14 @@ type Input_FinishFill struct {
 	FinishFill *FinishFill `protobuf:"bytes,65,opt,name=finish_fill,json=finishFill,proto3,oneof"`
 }
 
+type Input_AddressRecipient struct {
+	AddressRecipient *AddressRecipient `protobuf:"bytes,100,opt,name=address_recipient,json=addressRecipient,proto3,oneof"`
+}
+
+type Input_RecallRecipient struct {
+	RecallRecipient *RecallRecipient `protobuf:"bytes,101,opt,name=recall_recipient,json=recallRecipient,proto3,oneof"`
+}
+
 func (*Input_Event) isInput_Body() {}
 
 func (*Input_Tick) isInput_Body() {}
@@ -756,6 +784,10 @@ func (*Input_SetBrake) isInput_Body() {}
 func (*Input_FillTraits) isInput_Body() {}
 
 func (*Input_FinishFill) isInput_Body() {}
+
+func (*Input_AddressRecipient) isInput_Body() {}
+
+func (*Input_RecallRecipient) isInput_Body() {}
 
 // JoinGroup makes a customer a member of a household or account.
 type JoinGroup struct {
@@ -1665,14 +1697,16 @@ func (x *SetConsent) GetAt() int64 {
 
 // BindDevice gives a device to a customer.
 type BindDevice struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Device        uint64                 `protobuf:"fixed64,1,opt,name=device,proto3" json:"device,omitempty"`
-	Product       string                 `protobuf:"bytes,2,opt,name=product,proto3" json:"product,omitempty"`
-	Customer      uint64                 `protobuf:"fixed64,3,opt,name=customer,proto3" json:"customer,omitempty"`
-	Role          string                 `protobuf:"bytes,4,opt,name=role,proto3" json:"role,omitempty"`
-	At            int64                  `protobuf:"varint,5,opt,name=at,proto3" json:"at,omitempty"`
-	Holder        int32                  `protobuf:"varint,6,opt,name=holder,proto3" json:"holder,omitempty"`
-	TimeZone      string                 `protobuf:"bytes,40,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Device   uint64                 `protobuf:"fixed64,1,opt,name=device,proto3" json:"device,omitempty"`
+	Product  string                 `protobuf:"bytes,2,opt,name=product,proto3" json:"product,omitempty"`
+	Customer uint64                 `protobuf:"fixed64,3,opt,name=customer,proto3" json:"customer,omitempty"`
+	Role     string                 `protobuf:"bytes,4,opt,name=role,proto3" json:"role,omitempty"`
+	At       int64                  `protobuf:"varint,5,opt,name=at,proto3" json:"at,omitempty"`
+	Holder   int32                  `protobuf:"varint,6,opt,name=holder,proto3" json:"holder,omitempty"`
+	TimeZone string                 `protobuf:"bytes,40,opt,name=time_zone,json=timeZone,proto3" json:"time_zone,omitempty"`
+	// Nobody had the device then: a user holds it.
+	Holds         bool `protobuf:"varint,100,opt,name=holds,proto3" json:"holds,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1756,6 +1790,231 @@ func (x *BindDevice) GetTimeZone() string {
 	return ""
 }
 
+func (x *BindDevice) GetHolds() bool {
+	if x != nil {
+		return x.Holds
+	}
+	return false
+}
+
+// AddressRecipient opens a recipient's run of one send step.
+type AddressRecipient struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Customer        uint64                 `protobuf:"fixed64,1,opt,name=customer,proto3" json:"customer,omitempty"`
+	Journey         string                 `protobuf:"bytes,2,opt,name=journey,proto3" json:"journey,omitempty"`
+	Version         uint32                 `protobuf:"varint,3,opt,name=version,proto3" json:"version,omitempty"`
+	Step            string                 `protobuf:"bytes,4,opt,name=step,proto3" json:"step,omitempty"`
+	Origin          []byte                 `protobuf:"bytes,5,opt,name=origin,proto3" json:"origin,omitempty"`
+	Visit           uint32                 `protobuf:"varint,6,opt,name=visit,proto3" json:"visit,omitempty"`
+	Role            string                 `protobuf:"bytes,7,opt,name=role,proto3" json:"role,omitempty"`
+	Device          uint64                 `protobuf:"fixed64,8,opt,name=device,proto3" json:"device,omitempty"`
+	Product         string                 `protobuf:"bytes,9,opt,name=product,proto3" json:"product,omitempty"`
+	Holdout         bool                   `protobuf:"varint,10,opt,name=holdout,proto3" json:"holdout,omitempty"`
+	Values          []*Property            `protobuf:"bytes,11,rep,name=values,proto3" json:"values,omitempty"`
+	Cause           string                 `protobuf:"bytes,12,opt,name=cause,proto3" json:"cause,omitempty"`
+	CauseReceivedAt int64                  `protobuf:"varint,13,opt,name=cause_received_at,json=causeReceivedAt,proto3" json:"cause_received_at,omitempty"`
+	CauseAt         int64                  `protobuf:"varint,14,opt,name=cause_at,json=causeAt,proto3" json:"cause_at,omitempty"`
+	At              int64                  `protobuf:"varint,15,opt,name=at,proto3" json:"at,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *AddressRecipient) Reset() {
+	*x = AddressRecipient{}
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AddressRecipient) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AddressRecipient) ProtoMessage() {}
+
+func (x *AddressRecipient) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AddressRecipient.ProtoReflect.Descriptor instead.
+func (*AddressRecipient) Descriptor() ([]byte, []int) {
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *AddressRecipient) GetCustomer() uint64 {
+	if x != nil {
+		return x.Customer
+	}
+	return 0
+}
+
+func (x *AddressRecipient) GetJourney() string {
+	if x != nil {
+		return x.Journey
+	}
+	return ""
+}
+
+func (x *AddressRecipient) GetVersion() uint32 {
+	if x != nil {
+		return x.Version
+	}
+	return 0
+}
+
+func (x *AddressRecipient) GetStep() string {
+	if x != nil {
+		return x.Step
+	}
+	return ""
+}
+
+func (x *AddressRecipient) GetOrigin() []byte {
+	if x != nil {
+		return x.Origin
+	}
+	return nil
+}
+
+func (x *AddressRecipient) GetVisit() uint32 {
+	if x != nil {
+		return x.Visit
+	}
+	return 0
+}
+
+func (x *AddressRecipient) GetRole() string {
+	if x != nil {
+		return x.Role
+	}
+	return ""
+}
+
+func (x *AddressRecipient) GetDevice() uint64 {
+	if x != nil {
+		return x.Device
+	}
+	return 0
+}
+
+func (x *AddressRecipient) GetProduct() string {
+	if x != nil {
+		return x.Product
+	}
+	return ""
+}
+
+func (x *AddressRecipient) GetHoldout() bool {
+	if x != nil {
+		return x.Holdout
+	}
+	return false
+}
+
+func (x *AddressRecipient) GetValues() []*Property {
+	if x != nil {
+		return x.Values
+	}
+	return nil
+}
+
+func (x *AddressRecipient) GetCause() string {
+	if x != nil {
+		return x.Cause
+	}
+	return ""
+}
+
+func (x *AddressRecipient) GetCauseReceivedAt() int64 {
+	if x != nil {
+		return x.CauseReceivedAt
+	}
+	return 0
+}
+
+func (x *AddressRecipient) GetCauseAt() int64 {
+	if x != nil {
+		return x.CauseAt
+	}
+	return 0
+}
+
+func (x *AddressRecipient) GetAt() int64 {
+	if x != nil {
+		return x.At
+	}
+	return 0
+}
+
+// RecallRecipient takes back what a run opened for a recipient.
+type RecallRecipient struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Customer      uint64                 `protobuf:"fixed64,1,opt,name=customer,proto3" json:"customer,omitempty"`
+	Origin        []byte                 `protobuf:"bytes,2,opt,name=origin,proto3" json:"origin,omitempty"`
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RecallRecipient) Reset() {
+	*x = RecallRecipient{}
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RecallRecipient) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RecallRecipient) ProtoMessage() {}
+
+func (x *RecallRecipient) ProtoReflect() protoreflect.Message {
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RecallRecipient.ProtoReflect.Descriptor instead.
+func (*RecallRecipient) Descriptor() ([]byte, []int) {
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *RecallRecipient) GetCustomer() uint64 {
+	if x != nil {
+		return x.Customer
+	}
+	return 0
+}
+
+func (x *RecallRecipient) GetOrigin() []byte {
+	if x != nil {
+		return x.Origin
+	}
+	return nil
+}
+
+func (x *RecallRecipient) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 // UnbindDevice ends an ownership.
 type UnbindDevice struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1768,7 +2027,7 @@ type UnbindDevice struct {
 
 func (x *UnbindDevice) Reset() {
 	*x = UnbindDevice{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[14]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1780,7 +2039,7 @@ func (x *UnbindDevice) String() string {
 func (*UnbindDevice) ProtoMessage() {}
 
 func (x *UnbindDevice) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[14]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1793,7 +2052,7 @@ func (x *UnbindDevice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UnbindDevice.ProtoReflect.Descriptor instead.
 func (*UnbindDevice) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{14}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *UnbindDevice) GetDevice() uint64 {
@@ -1829,7 +2088,7 @@ type ReleaseDevice struct {
 
 func (x *ReleaseDevice) Reset() {
 	*x = ReleaseDevice{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[15]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1841,7 +2100,7 @@ func (x *ReleaseDevice) String() string {
 func (*ReleaseDevice) ProtoMessage() {}
 
 func (x *ReleaseDevice) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[15]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1854,7 +2113,7 @@ func (x *ReleaseDevice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReleaseDevice.ProtoReflect.Descriptor instead.
 func (*ReleaseDevice) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{15}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ReleaseDevice) GetDevice() uint64 {
@@ -1889,7 +2148,7 @@ type AdmitDevice struct {
 
 func (x *AdmitDevice) Reset() {
 	*x = AdmitDevice{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[16]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1901,7 +2160,7 @@ func (x *AdmitDevice) String() string {
 func (*AdmitDevice) ProtoMessage() {}
 
 func (x *AdmitDevice) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[16]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1914,7 +2173,7 @@ func (x *AdmitDevice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdmitDevice.ProtoReflect.Descriptor instead.
 func (*AdmitDevice) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{16}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *AdmitDevice) GetDevice() uint64 {
@@ -1942,7 +2201,7 @@ type CustomerEvent struct {
 
 func (x *CustomerEvent) Reset() {
 	*x = CustomerEvent{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[17]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1954,7 +2213,7 @@ func (x *CustomerEvent) String() string {
 func (*CustomerEvent) ProtoMessage() {}
 
 func (x *CustomerEvent) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[17]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1967,7 +2226,7 @@ func (x *CustomerEvent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CustomerEvent.ProtoReflect.Descriptor instead.
 func (*CustomerEvent) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{17}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *CustomerEvent) GetCustomer() uint64 {
@@ -1994,7 +2253,7 @@ type EraseCustomer struct {
 
 func (x *EraseCustomer) Reset() {
 	*x = EraseCustomer{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[18]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2006,7 +2265,7 @@ func (x *EraseCustomer) String() string {
 func (*EraseCustomer) ProtoMessage() {}
 
 func (x *EraseCustomer) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[18]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2019,7 +2278,7 @@ func (x *EraseCustomer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use EraseCustomer.ProtoReflect.Descriptor instead.
 func (*EraseCustomer) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{18}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *EraseCustomer) GetCustomer() uint64 {
@@ -2045,7 +2304,7 @@ type PublishJourney struct {
 
 func (x *PublishJourney) Reset() {
 	*x = PublishJourney{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[19]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2057,7 +2316,7 @@ func (x *PublishJourney) String() string {
 func (*PublishJourney) ProtoMessage() {}
 
 func (x *PublishJourney) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[19]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2070,7 +2329,7 @@ func (x *PublishJourney) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PublishJourney.ProtoReflect.Descriptor instead.
 func (*PublishJourney) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{19}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *PublishJourney) GetJourney() string {
@@ -2137,7 +2396,7 @@ type SetJourneyState struct {
 
 func (x *SetJourneyState) Reset() {
 	*x = SetJourneyState{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[20]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2149,7 +2408,7 @@ func (x *SetJourneyState) String() string {
 func (*SetJourneyState) ProtoMessage() {}
 
 func (x *SetJourneyState) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[20]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2162,7 +2421,7 @@ func (x *SetJourneyState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetJourneyState.ProtoReflect.Descriptor instead.
 func (*SetJourneyState) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{20}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *SetJourneyState) GetJourney() string {
@@ -2221,7 +2480,7 @@ type TriggerJourney struct {
 
 func (x *TriggerJourney) Reset() {
 	*x = TriggerJourney{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[21]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2233,7 +2492,7 @@ func (x *TriggerJourney) String() string {
 func (*TriggerJourney) ProtoMessage() {}
 
 func (x *TriggerJourney) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[21]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2246,7 +2505,7 @@ func (x *TriggerJourney) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TriggerJourney.ProtoReflect.Descriptor instead.
 func (*TriggerJourney) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{21}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *TriggerJourney) GetJourney() string {
@@ -2300,7 +2559,7 @@ type Receipt struct {
 
 func (x *Receipt) Reset() {
 	*x = Receipt{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[22]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2312,7 +2571,7 @@ func (x *Receipt) String() string {
 func (*Receipt) ProtoMessage() {}
 
 func (x *Receipt) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[22]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2325,7 +2584,7 @@ func (x *Receipt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Receipt.ProtoReflect.Descriptor instead.
 func (*Receipt) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{22}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Receipt) GetMessage() []byte {
@@ -2395,7 +2654,7 @@ type RequestGrant struct {
 
 func (x *RequestGrant) Reset() {
 	*x = RequestGrant{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[23]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2407,7 +2666,7 @@ func (x *RequestGrant) String() string {
 func (*RequestGrant) ProtoMessage() {}
 
 func (x *RequestGrant) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[23]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2420,7 +2679,7 @@ func (x *RequestGrant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RequestGrant.ProtoReflect.Descriptor instead.
 func (*RequestGrant) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{23}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *RequestGrant) GetJourney() string {
@@ -2493,7 +2752,7 @@ type Grant struct {
 
 func (x *Grant) Reset() {
 	*x = Grant{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[24]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2505,7 +2764,7 @@ func (x *Grant) String() string {
 func (*Grant) ProtoMessage() {}
 
 func (x *Grant) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[24]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2518,7 +2777,7 @@ func (x *Grant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Grant.ProtoReflect.Descriptor instead.
 func (*Grant) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{24}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Grant) GetJourney() string {
@@ -2569,7 +2828,7 @@ type ReportMessages struct {
 
 func (x *ReportMessages) Reset() {
 	*x = ReportMessages{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[25]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2581,7 +2840,7 @@ func (x *ReportMessages) String() string {
 func (*ReportMessages) ProtoMessage() {}
 
 func (x *ReportMessages) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[25]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2594,7 +2853,7 @@ func (x *ReportMessages) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ReportMessages.ProtoReflect.Descriptor instead.
 func (*ReportMessages) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{25}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ReportMessages) GetJourney() string {
@@ -2636,7 +2895,7 @@ type SetBrake struct {
 
 func (x *SetBrake) Reset() {
 	*x = SetBrake{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[26]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2648,7 +2907,7 @@ func (x *SetBrake) String() string {
 func (*SetBrake) ProtoMessage() {}
 
 func (x *SetBrake) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[26]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2661,7 +2920,7 @@ func (x *SetBrake) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetBrake.ProtoReflect.Descriptor instead.
 func (*SetBrake) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{26}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *SetBrake) GetOn() bool {
@@ -2694,7 +2953,7 @@ type FillTraits struct {
 
 func (x *FillTraits) Reset() {
 	*x = FillTraits{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[27]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2706,7 +2965,7 @@ func (x *FillTraits) String() string {
 func (*FillTraits) ProtoMessage() {}
 
 func (x *FillTraits) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[27]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2719,7 +2978,7 @@ func (x *FillTraits) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FillTraits.ProtoReflect.Descriptor instead.
 func (*FillTraits) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{27}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *FillTraits) GetJourney() string {
@@ -2785,7 +3044,7 @@ type FinishFill struct {
 
 func (x *FinishFill) Reset() {
 	*x = FinishFill{}
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[28]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2797,7 +3056,7 @@ func (x *FinishFill) String() string {
 func (*FinishFill) ProtoMessage() {}
 
 func (x *FinishFill) ProtoReflect() protoreflect.Message {
-	mi := &file_touchpoint_record_v1_event_proto_msgTypes[28]
+	mi := &file_touchpoint_record_v1_event_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2810,7 +3069,7 @@ func (x *FinishFill) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FinishFill.ProtoReflect.Descriptor instead.
 func (*FinishFill) Descriptor() ([]byte, []int) {
-	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{28}
+	return file_touchpoint_record_v1_event_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *FinishFill) GetJourney() string {
@@ -2863,7 +3122,7 @@ const file_touchpoint_record_v1_event_proto_rawDesc = "" +
 	"inputCount\x12%\n" +
 	"\x0eproperty_count\x18\x05 \x01(\rR\rpropertyCount\x123\n" +
 	"\x06inputs\x18\x06 \x03(\v2\x1b.touchpoint.record.v1.InputR\x06inputs\x12\x10\n" +
-	"\x03crc\x18\x0f \x01(\aR\x03crc\"\xf8\r\n" +
+	"\x03crc\x18\x0f \x01(\aR\x03crc\"\xa3\x0f\n" +
 	"\x05Input\x123\n" +
 	"\x05event\x18\x01 \x01(\v2\x1b.touchpoint.record.v1.EventH\x00R\x05event\x120\n" +
 	"\x04tick\x18\x02 \x01(\v2\x1a.touchpoint.record.v1.TickH\x00R\x04tick\x12O\n" +
@@ -2895,7 +3154,9 @@ const file_touchpoint_record_v1_event_proto_rawDesc = "" +
 	"\vfill_traits\x18@ \x01(\v2 .touchpoint.record.v1.FillTraitsH\x00R\n" +
 	"fillTraits\x12C\n" +
 	"\vfinish_fill\x18A \x01(\v2 .touchpoint.record.v1.FinishFillH\x00R\n" +
-	"finishFill\x123\n" +
+	"finishFill\x12U\n" +
+	"\x11address_recipient\x18d \x01(\v2&.touchpoint.record.v1.AddressRecipientH\x00R\x10addressRecipient\x12R\n" +
+	"\x10recall_recipient\x18e \x01(\v2%.touchpoint.record.v1.RecallRecipientH\x00R\x0frecallRecipient\x123\n" +
 	"\x04from\x18\x0f \x01(\v2\x1f.touchpoint.record.v1.ForwardedR\x04fromB\x06\n" +
 	"\x04body\"a\n" +
 	"\tJoinGroup\x12\x1a\n" +
@@ -2980,7 +3241,7 @@ const file_touchpoint_record_v1_event_proto_rawDesc = "" +
 	"\achannel\x18\x03 \x01(\tR\achannel\x12\x18\n" +
 	"\agranted\x18\x04 \x01(\bR\agranted\x12\x16\n" +
 	"\x06source\x18\x05 \x01(\tR\x06source\x12\x0e\n" +
-	"\x02at\x18\x06 \x01(\x03R\x02at\"\xb3\x01\n" +
+	"\x02at\x18\x06 \x01(\x03R\x02at\"\xc9\x01\n" +
 	"\n" +
 	"BindDevice\x12\x16\n" +
 	"\x06device\x18\x01 \x01(\x06R\x06device\x12\x18\n" +
@@ -2989,7 +3250,29 @@ const file_touchpoint_record_v1_event_proto_rawDesc = "" +
 	"\x04role\x18\x04 \x01(\tR\x04role\x12\x0e\n" +
 	"\x02at\x18\x05 \x01(\x03R\x02at\x12\x16\n" +
 	"\x06holder\x18\x06 \x01(\x05R\x06holder\x12\x1b\n" +
-	"\ttime_zone\x18( \x01(\tR\btimeZone\"R\n" +
+	"\ttime_zone\x18( \x01(\tR\btimeZone\x12\x14\n" +
+	"\x05holds\x18d \x01(\bR\x05holds\"\xa9\x03\n" +
+	"\x10AddressRecipient\x12\x1a\n" +
+	"\bcustomer\x18\x01 \x01(\x06R\bcustomer\x12\x18\n" +
+	"\ajourney\x18\x02 \x01(\tR\ajourney\x12\x18\n" +
+	"\aversion\x18\x03 \x01(\rR\aversion\x12\x12\n" +
+	"\x04step\x18\x04 \x01(\tR\x04step\x12\x16\n" +
+	"\x06origin\x18\x05 \x01(\fR\x06origin\x12\x14\n" +
+	"\x05visit\x18\x06 \x01(\rR\x05visit\x12\x12\n" +
+	"\x04role\x18\a \x01(\tR\x04role\x12\x16\n" +
+	"\x06device\x18\b \x01(\x06R\x06device\x12\x18\n" +
+	"\aproduct\x18\t \x01(\tR\aproduct\x12\x18\n" +
+	"\aholdout\x18\n" +
+	" \x01(\bR\aholdout\x126\n" +
+	"\x06values\x18\v \x03(\v2\x1e.touchpoint.record.v1.PropertyR\x06values\x12\x14\n" +
+	"\x05cause\x18\f \x01(\tR\x05cause\x12*\n" +
+	"\x11cause_received_at\x18\r \x01(\x03R\x0fcauseReceivedAt\x12\x19\n" +
+	"\bcause_at\x18\x0e \x01(\x03R\acauseAt\x12\x0e\n" +
+	"\x02at\x18\x0f \x01(\x03R\x02at\"]\n" +
+	"\x0fRecallRecipient\x12\x1a\n" +
+	"\bcustomer\x18\x01 \x01(\x06R\bcustomer\x12\x16\n" +
+	"\x06origin\x18\x02 \x01(\fR\x06origin\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"R\n" +
 	"\fUnbindDevice\x12\x16\n" +
 	"\x06device\x18\x01 \x01(\x06R\x06device\x12\x1a\n" +
 	"\bcustomer\x18\x02 \x01(\x06R\bcustomer\x12\x0e\n" +
@@ -3119,40 +3402,42 @@ func file_touchpoint_record_v1_event_proto_rawDescGZIP() []byte {
 }
 
 var file_touchpoint_record_v1_event_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_touchpoint_record_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 29)
+var file_touchpoint_record_v1_event_proto_msgTypes = make([]protoimpl.MessageInfo, 31)
 var file_touchpoint_record_v1_event_proto_goTypes = []any{
-	(Source)(0),             // 0: touchpoint.record.v1.Source
-	(MessageState)(0),       // 1: touchpoint.record.v1.MessageState
-	(Limit)(0),              // 2: touchpoint.record.v1.Limit
-	(*EventBatch)(nil),      // 3: touchpoint.record.v1.EventBatch
-	(*Input)(nil),           // 4: touchpoint.record.v1.Input
-	(*JoinGroup)(nil),       // 5: touchpoint.record.v1.JoinGroup
-	(*LeaveGroup)(nil),      // 6: touchpoint.record.v1.LeaveGroup
-	(*ReleaseCustomer)(nil), // 7: touchpoint.record.v1.ReleaseCustomer
-	(*AdmitCustomer)(nil),   // 8: touchpoint.record.v1.AdmitCustomer
-	(*Forwarded)(nil),       // 9: touchpoint.record.v1.Forwarded
-	(*Event)(nil),           // 10: touchpoint.record.v1.Event
-	(*Property)(nil),        // 11: touchpoint.record.v1.Property
-	(*Tick)(nil),            // 12: touchpoint.record.v1.Tick
-	(*UpsertCustomer)(nil),  // 13: touchpoint.record.v1.UpsertCustomer
-	(*QuietInterval)(nil),   // 14: touchpoint.record.v1.QuietInterval
-	(*SetConsent)(nil),      // 15: touchpoint.record.v1.SetConsent
-	(*BindDevice)(nil),      // 16: touchpoint.record.v1.BindDevice
-	(*UnbindDevice)(nil),    // 17: touchpoint.record.v1.UnbindDevice
-	(*ReleaseDevice)(nil),   // 18: touchpoint.record.v1.ReleaseDevice
-	(*AdmitDevice)(nil),     // 19: touchpoint.record.v1.AdmitDevice
-	(*CustomerEvent)(nil),   // 20: touchpoint.record.v1.CustomerEvent
-	(*EraseCustomer)(nil),   // 21: touchpoint.record.v1.EraseCustomer
-	(*PublishJourney)(nil),  // 22: touchpoint.record.v1.PublishJourney
-	(*SetJourneyState)(nil), // 23: touchpoint.record.v1.SetJourneyState
-	(*TriggerJourney)(nil),  // 24: touchpoint.record.v1.TriggerJourney
-	(*Receipt)(nil),         // 25: touchpoint.record.v1.Receipt
-	(*RequestGrant)(nil),    // 26: touchpoint.record.v1.RequestGrant
-	(*Grant)(nil),           // 27: touchpoint.record.v1.Grant
-	(*ReportMessages)(nil),  // 28: touchpoint.record.v1.ReportMessages
-	(*SetBrake)(nil),        // 29: touchpoint.record.v1.SetBrake
-	(*FillTraits)(nil),      // 30: touchpoint.record.v1.FillTraits
-	(*FinishFill)(nil),      // 31: touchpoint.record.v1.FinishFill
+	(Source)(0),              // 0: touchpoint.record.v1.Source
+	(MessageState)(0),        // 1: touchpoint.record.v1.MessageState
+	(Limit)(0),               // 2: touchpoint.record.v1.Limit
+	(*EventBatch)(nil),       // 3: touchpoint.record.v1.EventBatch
+	(*Input)(nil),            // 4: touchpoint.record.v1.Input
+	(*JoinGroup)(nil),        // 5: touchpoint.record.v1.JoinGroup
+	(*LeaveGroup)(nil),       // 6: touchpoint.record.v1.LeaveGroup
+	(*ReleaseCustomer)(nil),  // 7: touchpoint.record.v1.ReleaseCustomer
+	(*AdmitCustomer)(nil),    // 8: touchpoint.record.v1.AdmitCustomer
+	(*Forwarded)(nil),        // 9: touchpoint.record.v1.Forwarded
+	(*Event)(nil),            // 10: touchpoint.record.v1.Event
+	(*Property)(nil),         // 11: touchpoint.record.v1.Property
+	(*Tick)(nil),             // 12: touchpoint.record.v1.Tick
+	(*UpsertCustomer)(nil),   // 13: touchpoint.record.v1.UpsertCustomer
+	(*QuietInterval)(nil),    // 14: touchpoint.record.v1.QuietInterval
+	(*SetConsent)(nil),       // 15: touchpoint.record.v1.SetConsent
+	(*BindDevice)(nil),       // 16: touchpoint.record.v1.BindDevice
+	(*AddressRecipient)(nil), // 17: touchpoint.record.v1.AddressRecipient
+	(*RecallRecipient)(nil),  // 18: touchpoint.record.v1.RecallRecipient
+	(*UnbindDevice)(nil),     // 19: touchpoint.record.v1.UnbindDevice
+	(*ReleaseDevice)(nil),    // 20: touchpoint.record.v1.ReleaseDevice
+	(*AdmitDevice)(nil),      // 21: touchpoint.record.v1.AdmitDevice
+	(*CustomerEvent)(nil),    // 22: touchpoint.record.v1.CustomerEvent
+	(*EraseCustomer)(nil),    // 23: touchpoint.record.v1.EraseCustomer
+	(*PublishJourney)(nil),   // 24: touchpoint.record.v1.PublishJourney
+	(*SetJourneyState)(nil),  // 25: touchpoint.record.v1.SetJourneyState
+	(*TriggerJourney)(nil),   // 26: touchpoint.record.v1.TriggerJourney
+	(*Receipt)(nil),          // 27: touchpoint.record.v1.Receipt
+	(*RequestGrant)(nil),     // 28: touchpoint.record.v1.RequestGrant
+	(*Grant)(nil),            // 29: touchpoint.record.v1.Grant
+	(*ReportMessages)(nil),   // 30: touchpoint.record.v1.ReportMessages
+	(*SetBrake)(nil),         // 31: touchpoint.record.v1.SetBrake
+	(*FillTraits)(nil),       // 32: touchpoint.record.v1.FillTraits
+	(*FinishFill)(nil),       // 33: touchpoint.record.v1.FinishFill
 }
 var file_touchpoint_record_v1_event_proto_depIdxs = []int32{
 	4,  // 0: touchpoint.record.v1.EventBatch.inputs:type_name -> touchpoint.record.v1.Input
@@ -3161,41 +3446,44 @@ var file_touchpoint_record_v1_event_proto_depIdxs = []int32{
 	13, // 3: touchpoint.record.v1.Input.upsert_customer:type_name -> touchpoint.record.v1.UpsertCustomer
 	15, // 4: touchpoint.record.v1.Input.set_consent:type_name -> touchpoint.record.v1.SetConsent
 	16, // 5: touchpoint.record.v1.Input.bind_device:type_name -> touchpoint.record.v1.BindDevice
-	17, // 6: touchpoint.record.v1.Input.unbind_device:type_name -> touchpoint.record.v1.UnbindDevice
-	18, // 7: touchpoint.record.v1.Input.release_device:type_name -> touchpoint.record.v1.ReleaseDevice
-	19, // 8: touchpoint.record.v1.Input.admit_device:type_name -> touchpoint.record.v1.AdmitDevice
-	20, // 9: touchpoint.record.v1.Input.customer_event:type_name -> touchpoint.record.v1.CustomerEvent
-	21, // 10: touchpoint.record.v1.Input.erase_customer:type_name -> touchpoint.record.v1.EraseCustomer
-	22, // 11: touchpoint.record.v1.Input.publish_journey:type_name -> touchpoint.record.v1.PublishJourney
-	23, // 12: touchpoint.record.v1.Input.set_journey_state:type_name -> touchpoint.record.v1.SetJourneyState
-	24, // 13: touchpoint.record.v1.Input.trigger_journey:type_name -> touchpoint.record.v1.TriggerJourney
-	25, // 14: touchpoint.record.v1.Input.receipt:type_name -> touchpoint.record.v1.Receipt
+	19, // 6: touchpoint.record.v1.Input.unbind_device:type_name -> touchpoint.record.v1.UnbindDevice
+	20, // 7: touchpoint.record.v1.Input.release_device:type_name -> touchpoint.record.v1.ReleaseDevice
+	21, // 8: touchpoint.record.v1.Input.admit_device:type_name -> touchpoint.record.v1.AdmitDevice
+	22, // 9: touchpoint.record.v1.Input.customer_event:type_name -> touchpoint.record.v1.CustomerEvent
+	23, // 10: touchpoint.record.v1.Input.erase_customer:type_name -> touchpoint.record.v1.EraseCustomer
+	24, // 11: touchpoint.record.v1.Input.publish_journey:type_name -> touchpoint.record.v1.PublishJourney
+	25, // 12: touchpoint.record.v1.Input.set_journey_state:type_name -> touchpoint.record.v1.SetJourneyState
+	26, // 13: touchpoint.record.v1.Input.trigger_journey:type_name -> touchpoint.record.v1.TriggerJourney
+	27, // 14: touchpoint.record.v1.Input.receipt:type_name -> touchpoint.record.v1.Receipt
 	5,  // 15: touchpoint.record.v1.Input.join_group:type_name -> touchpoint.record.v1.JoinGroup
 	6,  // 16: touchpoint.record.v1.Input.leave_group:type_name -> touchpoint.record.v1.LeaveGroup
 	7,  // 17: touchpoint.record.v1.Input.release_customer:type_name -> touchpoint.record.v1.ReleaseCustomer
 	8,  // 18: touchpoint.record.v1.Input.admit_customer:type_name -> touchpoint.record.v1.AdmitCustomer
-	26, // 19: touchpoint.record.v1.Input.request_grant:type_name -> touchpoint.record.v1.RequestGrant
-	27, // 20: touchpoint.record.v1.Input.grant:type_name -> touchpoint.record.v1.Grant
-	28, // 21: touchpoint.record.v1.Input.report_messages:type_name -> touchpoint.record.v1.ReportMessages
-	29, // 22: touchpoint.record.v1.Input.set_brake:type_name -> touchpoint.record.v1.SetBrake
-	30, // 23: touchpoint.record.v1.Input.fill_traits:type_name -> touchpoint.record.v1.FillTraits
-	31, // 24: touchpoint.record.v1.Input.finish_fill:type_name -> touchpoint.record.v1.FinishFill
-	9,  // 25: touchpoint.record.v1.Input.from:type_name -> touchpoint.record.v1.Forwarded
-	0,  // 26: touchpoint.record.v1.Event.source:type_name -> touchpoint.record.v1.Source
-	11, // 27: touchpoint.record.v1.Event.properties:type_name -> touchpoint.record.v1.Property
-	11, // 28: touchpoint.record.v1.UpsertCustomer.attributes:type_name -> touchpoint.record.v1.Property
-	14, // 29: touchpoint.record.v1.UpsertCustomer.quiet_hours:type_name -> touchpoint.record.v1.QuietInterval
-	10, // 30: touchpoint.record.v1.CustomerEvent.event:type_name -> touchpoint.record.v1.Event
-	11, // 31: touchpoint.record.v1.TriggerJourney.properties:type_name -> touchpoint.record.v1.Property
-	1,  // 32: touchpoint.record.v1.Receipt.state:type_name -> touchpoint.record.v1.MessageState
-	2,  // 33: touchpoint.record.v1.RequestGrant.limit:type_name -> touchpoint.record.v1.Limit
-	2,  // 34: touchpoint.record.v1.Grant.limit:type_name -> touchpoint.record.v1.Limit
-	20, // 35: touchpoint.record.v1.FillTraits.events:type_name -> touchpoint.record.v1.CustomerEvent
-	36, // [36:36] is the sub-list for method output_type
-	36, // [36:36] is the sub-list for method input_type
-	36, // [36:36] is the sub-list for extension type_name
-	36, // [36:36] is the sub-list for extension extendee
-	0,  // [0:36] is the sub-list for field type_name
+	28, // 19: touchpoint.record.v1.Input.request_grant:type_name -> touchpoint.record.v1.RequestGrant
+	29, // 20: touchpoint.record.v1.Input.grant:type_name -> touchpoint.record.v1.Grant
+	30, // 21: touchpoint.record.v1.Input.report_messages:type_name -> touchpoint.record.v1.ReportMessages
+	31, // 22: touchpoint.record.v1.Input.set_brake:type_name -> touchpoint.record.v1.SetBrake
+	32, // 23: touchpoint.record.v1.Input.fill_traits:type_name -> touchpoint.record.v1.FillTraits
+	33, // 24: touchpoint.record.v1.Input.finish_fill:type_name -> touchpoint.record.v1.FinishFill
+	17, // 25: touchpoint.record.v1.Input.address_recipient:type_name -> touchpoint.record.v1.AddressRecipient
+	18, // 26: touchpoint.record.v1.Input.recall_recipient:type_name -> touchpoint.record.v1.RecallRecipient
+	9,  // 27: touchpoint.record.v1.Input.from:type_name -> touchpoint.record.v1.Forwarded
+	0,  // 28: touchpoint.record.v1.Event.source:type_name -> touchpoint.record.v1.Source
+	11, // 29: touchpoint.record.v1.Event.properties:type_name -> touchpoint.record.v1.Property
+	11, // 30: touchpoint.record.v1.UpsertCustomer.attributes:type_name -> touchpoint.record.v1.Property
+	14, // 31: touchpoint.record.v1.UpsertCustomer.quiet_hours:type_name -> touchpoint.record.v1.QuietInterval
+	11, // 32: touchpoint.record.v1.AddressRecipient.values:type_name -> touchpoint.record.v1.Property
+	10, // 33: touchpoint.record.v1.CustomerEvent.event:type_name -> touchpoint.record.v1.Event
+	11, // 34: touchpoint.record.v1.TriggerJourney.properties:type_name -> touchpoint.record.v1.Property
+	1,  // 35: touchpoint.record.v1.Receipt.state:type_name -> touchpoint.record.v1.MessageState
+	2,  // 36: touchpoint.record.v1.RequestGrant.limit:type_name -> touchpoint.record.v1.Limit
+	2,  // 37: touchpoint.record.v1.Grant.limit:type_name -> touchpoint.record.v1.Limit
+	22, // 38: touchpoint.record.v1.FillTraits.events:type_name -> touchpoint.record.v1.CustomerEvent
+	39, // [39:39] is the sub-list for method output_type
+	39, // [39:39] is the sub-list for method input_type
+	39, // [39:39] is the sub-list for extension type_name
+	39, // [39:39] is the sub-list for extension extendee
+	0,  // [0:39] is the sub-list for field type_name
 }
 
 func init() { file_touchpoint_record_v1_event_proto_init() }
@@ -3228,6 +3516,8 @@ func file_touchpoint_record_v1_event_proto_init() {
 		(*Input_SetBrake)(nil),
 		(*Input_FillTraits)(nil),
 		(*Input_FinishFill)(nil),
+		(*Input_AddressRecipient)(nil),
+		(*Input_RecallRecipient)(nil),
 	}
 	file_touchpoint_record_v1_event_proto_msgTypes[7].OneofWrappers = []any{}
 	file_touchpoint_record_v1_event_proto_msgTypes[8].OneofWrappers = []any{
@@ -3243,7 +3533,7 @@ func file_touchpoint_record_v1_event_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_touchpoint_record_v1_event_proto_rawDesc), len(file_touchpoint_record_v1_event_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   29,
+			NumMessages:   31,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

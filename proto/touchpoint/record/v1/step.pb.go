@@ -1163,6 +1163,7 @@ type Message struct {
 	Cause           string                 `protobuf:"bytes,21,opt,name=cause,proto3" json:"cause,omitempty"`
 	CauseReceivedAt int64                  `protobuf:"varint,22,opt,name=cause_received_at,json=causeReceivedAt,proto3" json:"cause_received_at,omitempty"`
 	State           MessageState           `protobuf:"varint,23,opt,name=state,proto3,enum=touchpoint.record.v1.MessageState" json:"state,omitempty"`
+	Recipient       string                 `protobuf:"bytes,100,opt,name=recipient,proto3" json:"recipient,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -1358,6 +1359,13 @@ func (x *Message) GetState() MessageState {
 	return MessageState_MESSAGE_STATE_UNSPECIFIED
 }
 
+func (x *Message) GetRecipient() string {
+	if x != nil {
+		return x.Recipient
+	}
+	return ""
+}
+
 // MessageUpdate moves a message to another state.
 type MessageUpdate struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1461,24 +1469,27 @@ func (x *MessageUpdate) GetDetail() string {
 
 // Decision is the reason of one decision.
 type Decision struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	At            int64                  `protobuf:"varint,1,opt,name=at,proto3" json:"at,omitempty"`
-	Kind          DecisionKind           `protobuf:"varint,2,opt,name=kind,proto3,enum=touchpoint.record.v1.DecisionKind" json:"kind,omitempty"`
-	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
-	Journey       string                 `protobuf:"bytes,4,opt,name=journey,proto3" json:"journey,omitempty"`
-	Version       uint32                 `protobuf:"varint,5,opt,name=version,proto3" json:"version,omitempty"`
-	Step          string                 `protobuf:"bytes,6,opt,name=step,proto3" json:"step,omitempty"`
-	Customer      uint64                 `protobuf:"fixed64,7,opt,name=customer,proto3" json:"customer,omitempty"`
-	Device        uint64                 `protobuf:"fixed64,8,opt,name=device,proto3" json:"device,omitempty"`
-	Enrollment    []byte                 `protobuf:"bytes,9,opt,name=enrollment,proto3" json:"enrollment,omitempty"`
-	Message       []byte                 `protobuf:"bytes,10,opt,name=message,proto3" json:"message,omitempty"`
-	EventId       string                 `protobuf:"bytes,11,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
-	Rule          string                 `protobuf:"bytes,12,opt,name=rule,proto3" json:"rule,omitempty"`
-	Values        []*Property            `protobuf:"bytes,13,rep,name=values,proto3" json:"values,omitempty"`
-	Arm           string                 `protobuf:"bytes,50,opt,name=arm,proto3" json:"arm,omitempty"`
-	Split         string                 `protobuf:"bytes,51,opt,name=split,proto3" json:"split,omitempty"`
-	Group         uint64                 `protobuf:"fixed64,52,opt,name=group,proto3" json:"group,omitempty"`
-	Mixed         bool                   `protobuf:"varint,53,opt,name=mixed,proto3" json:"mixed,omitempty"`
+	state      protoimpl.MessageState `protogen:"open.v1"`
+	At         int64                  `protobuf:"varint,1,opt,name=at,proto3" json:"at,omitempty"`
+	Kind       DecisionKind           `protobuf:"varint,2,opt,name=kind,proto3,enum=touchpoint.record.v1.DecisionKind" json:"kind,omitempty"`
+	Reason     string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	Journey    string                 `protobuf:"bytes,4,opt,name=journey,proto3" json:"journey,omitempty"`
+	Version    uint32                 `protobuf:"varint,5,opt,name=version,proto3" json:"version,omitempty"`
+	Step       string                 `protobuf:"bytes,6,opt,name=step,proto3" json:"step,omitempty"`
+	Customer   uint64                 `protobuf:"fixed64,7,opt,name=customer,proto3" json:"customer,omitempty"`
+	Device     uint64                 `protobuf:"fixed64,8,opt,name=device,proto3" json:"device,omitempty"`
+	Enrollment []byte                 `protobuf:"bytes,9,opt,name=enrollment,proto3" json:"enrollment,omitempty"`
+	Message    []byte                 `protobuf:"bytes,10,opt,name=message,proto3" json:"message,omitempty"`
+	EventId    string                 `protobuf:"bytes,11,opt,name=event_id,json=eventId,proto3" json:"event_id,omitempty"`
+	Rule       string                 `protobuf:"bytes,12,opt,name=rule,proto3" json:"rule,omitempty"`
+	Values     []*Property            `protobuf:"bytes,13,rep,name=values,proto3" json:"values,omitempty"`
+	Arm        string                 `protobuf:"bytes,50,opt,name=arm,proto3" json:"arm,omitempty"`
+	Split      string                 `protobuf:"bytes,51,opt,name=split,proto3" json:"split,omitempty"`
+	Group      uint64                 `protobuf:"fixed64,52,opt,name=group,proto3" json:"group,omitempty"`
+	Mixed      bool                   `protobuf:"varint,53,opt,name=mixed,proto3" json:"mixed,omitempty"`
+	// The role in which the customer is addressed about another's run, and that run.
+	Recipient     string `protobuf:"bytes,100,opt,name=recipient,proto3" json:"recipient,omitempty"`
+	Origin        []byte `protobuf:"bytes,101,opt,name=origin,proto3" json:"origin,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1632,6 +1643,20 @@ func (x *Decision) GetMixed() bool {
 	return false
 }
 
+func (x *Decision) GetRecipient() string {
+	if x != nil {
+		return x.Recipient
+	}
+	return ""
+}
+
+func (x *Decision) GetOrigin() []byte {
+	if x != nil {
+		return x.Origin
+	}
+	return nil
+}
+
 // Enrollment is one run through a journey.
 type Enrollment struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1649,6 +1674,8 @@ type Enrollment struct {
 	EndReason     string                 `protobuf:"bytes,12,opt,name=end_reason,json=endReason,proto3" json:"end_reason,omitempty"`
 	Converted     bool                   `protobuf:"varint,13,opt,name=converted,proto3" json:"converted,omitempty"`
 	WaitsUntil    int64                  `protobuf:"varint,14,opt,name=waits_until,json=waitsUntil,proto3" json:"waits_until,omitempty"`
+	Recipient     string                 `protobuf:"bytes,100,opt,name=recipient,proto3" json:"recipient,omitempty"`
+	Origin        []byte                 `protobuf:"bytes,101,opt,name=origin,proto3" json:"origin,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1779,6 +1806,20 @@ func (x *Enrollment) GetWaitsUntil() int64 {
 		return x.WaitsUntil
 	}
 	return 0
+}
+
+func (x *Enrollment) GetRecipient() string {
+	if x != nil {
+		return x.Recipient
+	}
+	return ""
+}
+
+func (x *Enrollment) GetOrigin() []byte {
+	if x != nil {
+		return x.Origin
+	}
+	return nil
 }
 
 // CustomerProfile is the open part of a customer.
@@ -2364,7 +2405,7 @@ const file_touchpoint_record_v1_step_proto_rawDesc = "" +
 	"\vdisposition\x18\x02 \x01(\x0e2!.touchpoint.record.v1.DispositionR\vdisposition\x12\x1a\n" +
 	"\bcustomer\x18\x03 \x01(\x06R\bcustomer\x12\x1d\n" +
 	"\n" +
-	"applied_at\x18\x04 \x01(\x03R\tappliedAt\"\xb1\x05\n" +
+	"applied_at\x18\x04 \x01(\x03R\tappliedAt\"\xcf\x05\n" +
 	"\aMessage\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x1e\n" +
 	"\n" +
@@ -2394,7 +2435,8 @@ const file_touchpoint_record_v1_step_proto_rawDesc = "" +
 	"expires_at\x18\x14 \x01(\x03R\texpiresAt\x12\x14\n" +
 	"\x05cause\x18\x15 \x01(\tR\x05cause\x12*\n" +
 	"\x11cause_received_at\x18\x16 \x01(\x03R\x0fcauseReceivedAt\x128\n" +
-	"\x05state\x18\x17 \x01(\x0e2\".touchpoint.record.v1.MessageStateR\x05state\"\xf3\x01\n" +
+	"\x05state\x18\x17 \x01(\x0e2\".touchpoint.record.v1.MessageStateR\x05state\x12\x1c\n" +
+	"\trecipient\x18d \x01(\tR\trecipient\"\xf3\x01\n" +
 	"\rMessageUpdate\x12\x18\n" +
 	"\amessage\x18\x01 \x01(\fR\amessage\x12\x1a\n" +
 	"\bcustomer\x18\x02 \x01(\x06R\bcustomer\x12\x16\n" +
@@ -2403,7 +2445,7 @@ const file_touchpoint_record_v1_step_proto_rawDesc = "" +
 	"\achannel\x18\x05 \x01(\tR\achannel\x128\n" +
 	"\x05state\x18\x06 \x01(\x0e2\".touchpoint.record.v1.MessageStateR\x05state\x12\x0e\n" +
 	"\x02at\x18\a \x01(\x03R\x02at\x12\x16\n" +
-	"\x06detail\x18\b \x01(\tR\x06detail\"\xdb\x03\n" +
+	"\x06detail\x18\b \x01(\tR\x06detail\"\x91\x04\n" +
 	"\bDecision\x12\x0e\n" +
 	"\x02at\x18\x01 \x01(\x03R\x02at\x126\n" +
 	"\x04kind\x18\x02 \x01(\x0e2\".touchpoint.record.v1.DecisionKindR\x04kind\x12\x16\n" +
@@ -2424,7 +2466,9 @@ const file_touchpoint_record_v1_step_proto_rawDesc = "" +
 	"\x03arm\x182 \x01(\tR\x03arm\x12\x14\n" +
 	"\x05split\x183 \x01(\tR\x05split\x12\x14\n" +
 	"\x05group\x184 \x01(\x06R\x05group\x12\x14\n" +
-	"\x05mixed\x185 \x01(\bR\x05mixed\"\xf3\x02\n" +
+	"\x05mixed\x185 \x01(\bR\x05mixed\x12\x1c\n" +
+	"\trecipient\x18d \x01(\tR\trecipient\x12\x16\n" +
+	"\x06origin\x18e \x01(\fR\x06origin\"\xa9\x03\n" +
 	"\n" +
 	"Enrollment\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\fR\x02id\x12\x18\n" +
@@ -2445,7 +2489,9 @@ const file_touchpoint_record_v1_step_proto_rawDesc = "" +
 	"end_reason\x18\f \x01(\tR\tendReason\x12\x1c\n" +
 	"\tconverted\x18\r \x01(\bR\tconverted\x12\x1f\n" +
 	"\vwaits_until\x18\x0e \x01(\x03R\n" +
-	"waitsUntil\"\xc8\x03\n" +
+	"waitsUntil\x12\x1c\n" +
+	"\trecipient\x18d \x01(\tR\trecipient\x12\x16\n" +
+	"\x06origin\x18e \x01(\fR\x06origin\"\xc8\x03\n" +
 	"\x0fCustomerProfile\x12\x1a\n" +
 	"\bcustomer\x18\x01 \x01(\x06R\bcustomer\x12\x16\n" +
 	"\x06locale\x18\x02 \x01(\tR\x06locale\x12\x1b\n" +
