@@ -55,8 +55,8 @@ type activity struct {
 type facts struct {
 	zone string // where it stands
 	activity
-	heard          // of a model that uploads in bulk
-	told  []uint64 // journeys that said it belongs to nobody, by the hash of their names
+	heard              // of a model that uploads in bulk
+	told   []uint64    // journeys that said it belongs to nobody, by the hash of their names
 	people []ownership // see people.go; by from
 }
 
