@@ -171,7 +171,7 @@ func (d *decoder) rareChange(p *Partition) change {
 	case opUnhold:
 		return unholdChange{gateway.DeviceID(d.fixed())}
 	case opCursor:
-		return cursorChange{gateway.Forwarded{Partition: int(d.uint()), Step: d.uint(), Index: uint32(d.uint())}}
+		return cursorChange{gateway.Forwarded{Partition: int(d.uint()), Step: d.uint(), Index: d.uint32()}}
 	case opPublish:
 		return d.publishChange()
 	case opJourney:
@@ -315,11 +315,11 @@ func (e *encoder) identity(id identity) {
 
 func (d *decoder) identity() (id identity) {
 	if id.numbered = d.bool(); id.numbered {
-		id.boot, id.seq = uint32(d.uint()), d.uint()
+		id.boot, id.seq = d.uint32(), d.uint()
 	} else if id.hash = d.fixed(); id.hash == 0 {
 		d.fail()
 	}
-	id.day = uint16(d.uint())
+	id.day = d.uint16()
 	return id
 }
 

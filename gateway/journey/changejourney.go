@@ -31,7 +31,7 @@ func (c publishChange) encode(e *encoder) {
 }
 
 func (d *decoder) publishChange() change {
-	c := publishChange{name: d.string(), number: uint32(d.uint()), text: d.bytes(), existing: d.bool(), migrate: d.string(),
+	c := publishChange{name: d.string(), number: d.uint32(), text: d.bytes(), existing: d.bool(), migrate: d.string(),
 		pace: int(d.uint()), fill: d.fill()}
 	if d.bad {
 		return nil
@@ -192,7 +192,7 @@ func (d *decoder) journeyBody() (c journeyChange) {
 		c.states = append(c.states, gateway.JourneyState(d.string()))
 	}
 	for range d.length(3) {
-		c.changes = append(c.changes, pendingChange{at: d.at(), version: uint32(d.uint()), state: gateway.JourneyState(d.string()),
+		c.changes = append(c.changes, pendingChange{at: d.at(), version: d.uint32(), state: gateway.JourneyState(d.string()),
 			withdraw: d.bool(), reason: gateway.Reason(d.string()), rule: d.string()})
 	}
 	c.scan = scan{kind: scanKind(d.byte()), next: gateway.CustomerID(d.fixed()), due: d.at()}

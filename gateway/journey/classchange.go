@@ -170,7 +170,7 @@ func (c classChange) encode(e *encoder) {
 
 func (d *decoder) classChange() change {
 	c := classChange{customer: gateway.CustomerID(d.fixed()), gen: d.fixed(), segments: d.uint(), stages: d.uint(),
-		moves: uint32(d.uint()), due: d.at(), entered: d.bool()}
+		moves: d.uint32(), due: d.at(), entered: d.bool()}
 	if c.entered {
 		c.stage = d.string()
 	}
@@ -246,7 +246,7 @@ func (e *encoder) class(k *class) {
 }
 
 func (d *decoder) class(p *Partition, c *customer) *class {
-	k := &class{c: c, gen: d.fixed(), segments: d.uint(), stages: d.uint(), moves: uint32(d.uint()), due: d.at()}
+	k := &class{c: c, gen: d.fixed(), segments: d.uint(), stages: d.uint(), moves: d.uint32(), due: d.at()}
 	for range d.length(2) {
 		k.visits = append(k.visits, stageVisit{p.intern(d.string()), d.at()})
 	}

@@ -119,6 +119,15 @@ func (d *decoder) bool() bool {
 	return v == 1
 }
 
+// flags reads bits, of which only the known ones may be set.
+func (d *decoder) flags(known byte) byte {
+	v := d.byte()
+	if v&^known != 0 {
+		d.fail()
+	}
+	return v
+}
+
 func (d *decoder) uint() uint64 {
 	v, n := binary.Uvarint(d.b)
 	if n <= 0 {
@@ -138,6 +147,19 @@ func (d *decoder) int() int64 {
 	d.b = d.b[n:]
 	return v
 }
+
+// upTo reads a number that is at most max.
+func (d *decoder) upTo(max uint64) uint64 {
+	v := d.uint()
+	if v > max {
+		d.fail()
+		return 0
+	}
+	return v
+}
+
+func (d *decoder) uint16() uint16 { return uint16(d.upTo(math.MaxUint16)) }
+func (d *decoder) uint32() uint32 { return uint32(d.upTo(math.MaxUint32)) }
 
 func (d *decoder) at() gateway.Instant { return gateway.Instant(d.int()) }
 
@@ -252,7 +274,7 @@ func (e *encoder) event(v *gateway.Event) {
 func (d *decoder) event() gateway.Event {
 	return gateway.Event{
 		ID: d.string(), Type: d.string(), Device: gateway.DeviceID(d.fixed()), Product: d.string(),
-		Customer: gateway.CustomerID(d.fixed()), Boot: uint32(d.uint()), Seq: d.uint(), HasSeq: d.bool(),
+		Customer: gateway.CustomerID(d.fixed()), Boot: d.uint32(), Seq: d.uint(), HasSeq: d.bool(),
 		OccurredAt: d.at(), DeviceTime: d.at(), ReceivedAt: d.at(), Source: gateway.Source(d.byte()),
 		Properties: d.properties(), PayloadHash: d.fixed(),
 	}

@@ -350,20 +350,26 @@ func (d *decoder) seen() seen {
 	var s otherSeen
 	n := d.length(9)
 	s.hashes.rebuildFor(n)
+	key := uint64(0) // rising, so never zero
 	for range n {
-		key, day := d.fixed(), uint16(d.uint())
-		if key == 0 {
+		next, day := d.fixed(), d.uint16()
+		if next <= key {
 			d.fail()
 			return seen{}
 		}
+		key = next
 		s.hashes.add(key, day, 0)
 	}
 	for range d.length(2) {
-		b := bootSeen{boot: uint32(d.uint())}
+		b := bootSeen{boot: d.uint32()}
+		if k := len(s.boots); k > 0 && s.boots[k-1].boot >= b.boot {
+			d.fail()
+			return seen{}
+		}
 		last := uint64(0)
 		for i := range d.length(3) {
 			lo := d.uint()
-			r := seqRange{lo: lo, hi: lo + d.uint(), day: uint16(d.uint())}
+			r := seqRange{lo: lo, hi: lo + d.uint(), day: d.uint16()}
 			if r.hi < r.lo || (i > 0 && r.lo <= last) {
 				d.fail()
 				return seen{}

@@ -74,7 +74,7 @@ func (e *encoder) mark(m *mark) {
 func (d *decoder) mark(p *Partition) (m mark) {
 	m.journey = d.journey(p)
 	m.arm = arm8(d.byte())
-	m.entries, m.active, m.exitedAt = uint32(d.uint()), int32(d.int()), d.at()
+	m.entries, m.active, m.exitedAt = d.uint32(), int32(d.int()), d.at()
 	for range d.length(25) {
 		m.keys = append(m.keys, apiKey{d.fixed(), d.at(), d.id16()})
 	}
@@ -187,7 +187,7 @@ func (v *enrollment) instants() [6]*gateway.Instant {
 func (d *decoder) enrollment(p *Partition) (v enrollment) {
 	v.id = d.id16()
 	j := d.journey(p)
-	if v.v = j.version(uint32(d.uint())); v.v == nil {
+	if v.v = j.version(d.uint32()); v.v == nil {
 		d.fail()
 		return v
 	}
@@ -196,7 +196,7 @@ func (d *decoder) enrollment(p *Partition) (v enrollment) {
 	flags := d.uint()
 	v.overdue = flags&enrollmentOverdue != 0
 	v.waiting, v.absence, v.converted = flags&enrollmentWaiting != 0, flags&enrollmentAbsence != 0, flags&enrollmentConverted != 0
-	v.arm, v.visits, v.done, v.skip, v.split = arm8(d.byte()), uint32(d.uint()), d.uint(), d.uint(), d.string()
+	v.arm, v.visits, v.done, v.skip, v.split = arm8(d.byte()), d.uint32(), d.uint(), d.uint(), d.string()
 	v.enteredAt = d.at()
 	for _, t := range v.instants() {
 		if d.bool() {
@@ -275,7 +275,7 @@ func (d *decoder) message(p *Partition) (m message) {
 	}
 	f := &gateway.Message{ID: m.id, Enrollment: m.enrollment, Journey: m.journey.name, Step: m.step,
 		Device: m.device, Channel: m.channel, Purpose: m.purpose, State: m.state}
-	f.Version, f.Visit, f.Customer = uint32(d.uint()), uint32(d.uint()), gateway.CustomerID(d.fixed())
+	f.Version, f.Visit, f.Customer = d.uint32(), d.uint32(), gateway.CustomerID(d.fixed())
 	f.Product, f.Fallback, f.Template, f.Locale = d.string(), d.strings(), d.string(), d.string()
 	f.Values, f.Holdout = d.properties(), d.bool()
 	for _, t := range []*gateway.Instant{&f.DecidedAt, &f.NotBefore, &f.NotAfter, &f.ExpiresAt, &f.CauseReceivedAt} {

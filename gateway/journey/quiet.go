@@ -145,7 +145,7 @@ func (e *encoder) quietHours(list []QuietHours) {
 func (d *decoder) quietHours() []QuietHours {
 	list := make([]gateway.QuietInterval, d.length(4))
 	for i := range list {
-		list[i] = gateway.QuietInterval{From: int(d.uint()), To: int(d.uint()), Days: d.byte(), Channels: d.strings()}
+		list[i] = gateway.QuietInterval{From: int(d.uint()), To: int(d.uint()), Days: d.flags(1<<7 - 1), Channels: d.strings()}
 	}
 	return ownQuietHours(list)
 }

@@ -112,7 +112,7 @@ func (e *encoder) version(v *version) {
 
 func (d *decoder) version(p *Partition) *version {
 	j := d.journey(p)
-	v := j.version(uint32(d.uint()))
+	v := j.version(d.uint32())
 	if v == nil {
 		d.fail()
 	}
@@ -154,7 +154,7 @@ func (e *encoder) sequenceEvent(v *sequenceEvent, base gateway.Instant) {
 
 func (d *decoder) sequenceEvent(base gateway.Instant) (v sequenceEvent) {
 	v.at, v.key, v.steps = base+d.at(), d.string(), d.byte()
-	flags := d.byte()
+	flags := d.flags(sequenceBlocks | sequenceFired | sequenceKept)
 	v.blocks, v.fired = flags&sequenceBlocks != 0, flags&sequenceFired != 0
 	if flags&sequenceKept != 0 {
 		v.ev = &gateway.Event{ID: d.string(), Type: d.string(), Device: gateway.DeviceID(d.fixed()), Product: d.string(),

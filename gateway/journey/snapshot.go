@@ -191,7 +191,7 @@ func (d *decoder) oneJourney(p *Partition, since []trait) {
 	j := &journey{p: p, index: len(p.journeys), name: d.string()}
 	p.journeys = append(p.journeys, j)
 	for range d.length(3) {
-		v := &version{journey: j, number: uint32(d.uint()), text: d.bytes(), existing: d.bool(), migrate: d.string(),
+		v := &version{journey: j, number: d.uint32(), text: d.bytes(), existing: d.bool(), migrate: d.string(),
 			pace: int(d.uint()), fill: d.fill()}
 		def, err := d.texts.compileAs(j.name, v.text)
 		n := d.length(1)
@@ -294,7 +294,7 @@ func (d *decoder) moves(p *Partition) {
 		}
 	}
 	for range d.length(3) {
-		f := gateway.Forwarded{Partition: int(d.uint()), Step: d.uint(), Index: uint32(d.uint())}
+		f := gateway.Forwarded{Partition: int(d.uint()), Step: d.uint(), Index: d.uint32()}
 		p.cursors[f.Partition] = f
 	}
 	d.residences(p)
