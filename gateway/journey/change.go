@@ -116,7 +116,16 @@ func (p *Partition) Replay(s *gateway.Step) error {
 
 // change decodes one record and applies it.
 func (d *decoder) change(p *Partition) bool {
-	var c change
+	c := d.nextChange(p)
+	if c == nil {
+		return false
+	}
+	c.apply(p)
+	return true
+}
+
+// nextChange decodes one record, nil when it is broken.
+func (d *decoder) nextChange(p *Partition) (c change) {
 	d.op = d.byte()
 	switch d.op {
 	case opTime:
@@ -148,11 +157,10 @@ func (d *decoder) change(p *Partition) bool {
 	default:
 		c = d.rareChange(p)
 	}
-	if d.bad || c == nil {
-		return false
+	if d.bad {
+		return nil
 	}
-	c.apply(p)
-	return true
+	return c
 }
 
 // rareChange decodes the changes of moves and definitions.

@@ -53,9 +53,8 @@ func (p *Partition) indexContacts() {
 
 // contacted notes a contact that an event stands for.
 func (p *Partition) contacted(c *customer, ev *gateway.Event) {
-	horizon := p.retention(c).before(p.now)
-	if !c.test && ev.OccurredAt > horizon {
-		do(p, contactChange{c.id, contact{ev.OccurredAt, p.intern(ev.Type)}, horizon})
+	if !c.test {
+		do(p, contactChange{c.id, contact{ev.OccurredAt, p.intern(ev.Type)}, p.retention(c).before(p.now)})
 	}
 }
 
@@ -98,7 +97,7 @@ func (d *decoder) contactChange() change {
 func (c contactChange) apply(p *Partition) {
 	m := p.customer(c.customer).grow()
 	c.contact.event = p.intern(c.contact.event)
-	m.contacts = append(slices.DeleteFunc(m.contacts, func(k contact) bool { return k.at <= c.horizon }), c.contact)
+	m.contacts = slices.DeleteFunc(append(m.contacts, c.contact), func(k contact) bool { return k.at <= c.horizon })
 }
 
 func (e *encoder) contact(k contact) {

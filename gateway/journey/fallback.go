@@ -73,10 +73,7 @@ func (p *Partition) fallBack(m *message, full *gateway.Message) {
 // reports whether there was one. The slot of m is its own.
 func (p *Partition) nextChannel(m *message, full *gateway.Message, reason gateway.Reason) bool {
 	e := m.c.enrollment(m.enrollment)
-	if p.brake.on { // what was sent before is taken back and decided anew
-		return false
-	}
-	if full == nil || len(full.Fallback) == 0 || e == nil || e.ended() && e.endReason != gateway.ReasonCompleted || p.now >= full.ExpiresAt {
+	if full == nil || e == nil || len(full.Fallback) == 0 || p.now >= full.ExpiresAt {
 		return false
 	}
 	s := &e.v.def.steps[max(e.v.def.stepIndex(m.step), 0)]

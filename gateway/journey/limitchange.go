@@ -300,14 +300,15 @@ func (e *encoder) limits(l *limits) {
 	e.at(l.rampDue)
 }
 
-// empty reports whether l says nothing.
+// empty reports whether l says nothing. What is closed was asked for, and what
+// grows began.
 func (l *limits) empty() bool {
 	for i := range l.ledgers {
 		if len(l.ledgers[i].out)+len(l.ledgers[i].used)+l.asked[i] > 0 {
 			return false
 		}
 	}
-	return len(l.waiting)+l.units+l.used == 0 && l.askedAt == 0 && l.closed == 0 && l.closedVersion == 0 && l.rampAt == 0 && l.rampDue == 0
+	return len(l.waiting)+l.units+l.used == 0 && l.askedAt == 0 && l.rampAt == 0
 }
 
 func (d *decoder) limits() *limits {

@@ -285,7 +285,7 @@ func (p *Partition) takeGrant(c gateway.Grant) gateway.Outcome {
 		p.askGrant(j, 0, units)
 		return gateway.Outcome{}
 	}
-	for n := asked; n > 0 || units > 0 && len(l.waiting) > 0; n-- {
+	for ; asked > 0; asked-- {
 		w := l.waiting[0]
 		do(p, unwaitChange{j, 1})
 		if p.enterWaiting(j, w, units > 0) {

@@ -1,6 +1,7 @@
 package journey
 
 import (
+	"fmt"
 	"testing"
 
 	"touchpoint/gateway"
@@ -20,6 +21,7 @@ func TestRefused(t *testing.T) {
 	}
 	apply(gateway.BindDevice{Device: 1, Product: "brewer", Customer: 7, Role: "owner", At: modelStart})
 	apply(gateway.EraseCustomer{Customer: 9})
+	apply(gateway.PublishJourney{Journey: "third", Version: 2, Effective: modelStart, Definition: []byte(modelJourneys["third"])})
 	before := string(p.AppendSnapshot(nil))
 	for name, c := range map[string]gateway.Command{
 		"profile of nobody":            gateway.UpsertCustomer{Mask: []string{"locale"}, Locale: "de"},
@@ -43,6 +45,32 @@ func TestRefused(t *testing.T) {
 		"erase nobody":                 gateway.EraseCustomer{},
 		"trigger an unknown journey":   gateway.TriggerJourney{Journey: "none", Customer: 7},
 		"pause an unknown journey":     gateway.SetJourneyState{Journey: "none", State: gateway.JourneyPaused},
+		"join of nobody":               gateway.JoinGroup{Group: 5},
+		"join of no group":             gateway.JoinGroup{Customer: 7},
+		"join of an erased one":        gateway.JoinGroup{Customer: 9, Group: 5},
+		"leave of nobody":              gateway.LeaveGroup{},
+		"leave of an erased one":       gateway.LeaveGroup{Customer: 9},
+		"leave of who is in none":      gateway.LeaveGroup{Customer: 7},
+		"customer from himself":        gateway.ReleaseCustomer{Customer: 7},
+		"customer to nowhere":          gateway.ReleaseCustomer{Customer: 7, To: 1},
+		"customer to before":           gateway.ReleaseCustomer{Customer: 7, To: -1},
+		"no customer":                  gateway.ReleaseCustomer{To: 1},
+		"customer without a state":     gateway.AdmitCustomer{Customer: 8},
+		"customer of a later version":  gateway.AdmitCustomer{Customer: 8, State: []byte{99, 0, 0, 0, 0}},
+		"device to before":             gateway.ReleaseDevice{Device: 1, To: -1},
+		"place in an unknown journey":  gateway.RequestGrant{Journey: "none", Limit: gateway.LimitEntry, Want: 1},
+		"answer for an unknown one":    gateway.Grant{Journey: "none", Limit: gateway.LimitEntry, Units: 1},
+		"messages of an unknown one":   gateway.ReportMessages{Journey: "none", N: 1},
+		"place without a limit":        gateway.RequestGrant{Journey: "third", Want: 1},
+		"place under no limit":         gateway.RequestGrant{Journey: "third", Limit: gateway.Limit(limitKinds), Want: 1},
+		"answer without a limit":       gateway.Grant{Journey: "third", Units: 1},
+		"answer under no limit":        gateway.Grant{Journey: "third", Limit: gateway.Limit(limitKinds), Units: 1},
+		"no messages":                  gateway.ReportMessages{Journey: "third"},
+		"fewer than no messages":       gateway.ReportMessages{Journey: "third", N: -1},
+		"an unknown state":             gateway.SetJourneyState{Journey: "third", State: gateway.JourneyFinished},
+		"an unknown command":           unknownCommand{},
+		"an earlier version":           gateway.PublishJourney{Journey: "third", Version: 1, Definition: []byte(modelJourneys["third"])},
+		"existing customers, somehow":  gateway.PublishJourney{Journey: "third", Version: 3, Existing: "enroll all", Definition: []byte(modelJourneys["third"])},
 		"publish under another name":   gateway.PublishJourney{Journey: "none", Version: 1, Definition: []byte(modelJourneys["third"])},
 	} {
 		if o := apply(c); o.Disposition != gateway.Refused {
@@ -51,5 +79,99 @@ func TestRefused(t *testing.T) {
 		if string(p.AppendSnapshot(nil)) != before {
 			t.Fatalf("%s changed the state", name)
 		}
+	}
+}
+
+type unknownCommand struct{ gateway.Tick }
+
+// TestElsewhere: what only the partition that coordinates a journey may answer is
+// refused by another one.
+func TestElsewhere(t *testing.T) {
+	for part := range 4 {
+		p := NewPartition(Config{Partition: part, Partitions: 4})
+		apply := func(c gateway.Command) gateway.Disposition {
+			var s gateway.Step
+			p.Apply(&gateway.Batch{Seq: 1, RecordTime: modelStart, Observed: modelStart, Inputs: []gateway.Input{{Command: c}}}, &s)
+			return s.Outcomes[0].Disposition
+		}
+		apply(gateway.PublishJourney{Journey: "third", Version: 1, Effective: modelStart, Definition: []byte(modelJourneys["third"])})
+		want := gateway.Refused
+		if p.coordinates(p.journeys[0]) {
+			want = gateway.Accepted
+		}
+		for _, c := range []gateway.Command{gateway.RequestGrant{Journey: "third", Limit: gateway.LimitEntry, Want: 1, Partition: 1},
+			gateway.ReportMessages{Journey: "third", N: 1, Partition: 1}} {
+			if got := apply(c); got != want {
+				t.Errorf("partition %d: %T is %v, not %v", part, c, got, want)
+			}
+		}
+	}
+}
+
+// TestDuplicates: what was taken before is taken once.
+func TestDuplicates(t *testing.T) {
+	p := NewPartition(Config{})
+	apply := func(in gateway.Input) gateway.Disposition {
+		var s gateway.Step
+		p.Apply(&gateway.Batch{Seq: 1, RecordTime: modelStart, Observed: modelStart, Inputs: []gateway.Input{in}}, &s)
+		return s.Outcomes[0].Disposition
+	}
+	publish := gateway.PublishJourney{Journey: "third", Version: 2, Effective: modelStart, Definition: []byte(modelJourneys["third"])}
+	pause := gateway.SetJourneyState{Journey: "third", State: gateway.JourneyPaused, Effective: modelStart}
+	forecast := pause
+	forecast.Reason = gateway.ReasonForecast
+	forwarded := func(partition int, step uint64, index uint32) gateway.Input {
+		return gateway.Input{From: gateway.Forwarded{Partition: partition, Step: step, Index: index}, Command: gateway.UpsertCustomer{Customer: 1}}
+	}
+	for i, tt := range []struct {
+		in   gateway.Input
+		want gateway.Disposition
+	}{
+		{gateway.Input{Command: publish}, gateway.Accepted},
+		{gateway.Input{Command: publish}, gateway.Duplicate},
+		{gateway.Input{Command: forecast}, gateway.Accepted},
+		{gateway.Input{Command: forecast}, gateway.Duplicate}, // it stands still already
+		{gateway.Input{Command: pause}, gateway.Accepted},
+		{gateway.Input{Command: gateway.FillTraits{Journey: "third", Version: 2}}, gateway.Duplicate},
+		{gateway.Input{Command: gateway.FillTraits{Journey: "third", Version: 7}}, gateway.Duplicate},
+		{gateway.Input{Command: gateway.FinishFill{Journey: "third", Version: 2}}, gateway.Duplicate},
+		{gateway.Input{Command: gateway.FinishFill{Journey: "none", Version: 2}}, gateway.Duplicate},
+		// what another partition sends has its place there: a repeated one is behind the last
+		{forwarded(1, 5, 0), gateway.Accepted},
+		{forwarded(1, 5, 1), gateway.Accepted},
+		{forwarded(1, 5, 1), gateway.Duplicate},
+		{forwarded(1, 5, 0), gateway.Duplicate},
+		{forwarded(1, 4, 7), gateway.Duplicate},
+		{forwarded(2, 4, 7), gateway.Accepted},
+		{forwarded(1, 6, 0), gateway.Accepted},
+		{forwarded(1, 6, 0), gateway.Duplicate},
+		{forwarded(2, 4, 8), gateway.Accepted},
+	} {
+		if got := apply(tt.in); got != tt.want {
+			t.Errorf("input %d, %+v: %v, not %v", i, tt.in.Command, got, tt.want)
+		}
+	}
+}
+
+// TestTooManyCounters: one event type moves at most 64 counters, those of other
+// journeys among them; a counter that is there already is not a new one.
+func TestTooManyCounters(t *testing.T) {
+	p := NewPartition(Config{})
+	publish := func(name string, from, n int) gateway.Step {
+		text := "name: " + name + "\npurpose: service\ntrigger: {event: brew}\nsteps: [{id: rest, wait: {for: 1h}}]\ntraits:\n"
+		for i := range n {
+			text += fmt.Sprintf("  t%d: {count: brew, within: %dd}\n", i, from+i+1)
+		}
+		var s gateway.Step
+		p.Apply(&gateway.Batch{Seq: 1, RecordTime: modelStart, Observed: modelStart, Inputs: []gateway.Input{{
+			Command: gateway.PublishJourney{Journey: name, Version: 1, Definition: []byte(text)}}}}, &s)
+		return s
+	}
+	publish("a", 0, 40)
+	if s := publish("b", 40, 25); s.Decisions[0].Rule != "event type brew would move more than 64 counters" {
+		t.Errorf("65 counters: %+v", s.Decisions)
+	}
+	if s := publish("c", 20, 44); s.Outcomes[0].Disposition != gateway.Accepted { // 20 of them are there
+		t.Errorf("64 counters: %+v", s.Decisions)
 	}
 }
