@@ -56,10 +56,11 @@ func (d *draft) record(r *run, rec *Record, l *lane) error {
 			return err
 		}
 	}
-	d.expire(r, b.RecordTime)
 	if d.decided && !d.published[b.Partition] {
+		d.wait(r, mine, d.from, b.RecordTime-b.Observed)
 		d.publish(r, mine, b.Partition)
 	}
+	d.wait(r, mine, b.RecordTime, b.RecordTime-b.Observed)
 	d.now = b.RecordTime
 	changed := d.filter(b)
 	d.apply(r, mine, changed)
@@ -72,7 +73,7 @@ func (d *draft) publish(r *run, l *lane, partition int) {
 	d.published[partition] = true
 	in := gateway.Input{Command: gateway.PublishJourney{Journey: d.o.Journey, Version: d.version, Effective: d.from,
 		Definition: d.o.Draft, Existing: d.o.Existing, Running: d.o.Running}}
-	l.inject(d.from, func(s *gateway.Step) {
+	l.inject(d.from, l.observed, func(s *gateway.Step) {
 		for i := range s.Decisions {
 			if x := &s.Decisions[i]; x.Kind == gateway.DecisionJourney && x.Journey == d.o.Journey && x.Reason == gateway.ReasonInvalid {
 				d.refused = x.Rule
@@ -124,12 +125,6 @@ func (d *draft) apply(r *run, l *lane, b *gateway.Batch) {
 	l.apply(b, func(s *gateway.Step) { d.saw(r, l, s) })
 }
 
-func (d *draft) inject(r *run, l *lane, at gateway.Instant, in ...gateway.Input) {
-	d.expire(r, at)
-	l.inject(at, func(s *gateway.Step) { d.saw(r, l, s) }, in...)
-	d.carry(r)
-}
-
 // saw takes a step of the course with the draft: what it counts, which receipts
 // its messages get, what it forwards beyond the recorded course.
 func (d *draft) saw(r *run, l *lane, s *gateway.Step) {
@@ -176,19 +171,8 @@ func (d *draft) carry(r *run) {
 		d.forwards = nil
 		for _, s := range list {
 			if l := r.drafted[s.partition]; l != nil {
-				l.inject(d.now, func(st *gateway.Step) { d.saw(r, l, st) }, s.in)
+				l.inject(d.now, l.observed, func(st *gateway.Step) { d.saw(r, l, st) }, s.in)
 			}
-		}
-	}
-}
-
-// expire gives up the messages that nobody would have seen, up to a time.
-func (d *draft) expire(r *run, until gateway.Instant) {
-	for len(d.expiring) > 0 && d.expiring[0].at < until {
-		e := heap.Pop(&d.expiring).(expiry)
-		if l := r.drafted[e.partition]; l != nil {
-			l.inject(e.at, func(s *gateway.Step) { d.saw(r, l, s) }, e.in)
-			d.carry(r)
 		}
 	}
 }
@@ -210,29 +194,6 @@ func (d *draft) explain(n *notes) {
 	for _, at := range slices.Sorted(maps.Keys(d.ignored)) {
 		n.add(NoteRecordedChange, 0, at, "on %s %s; the draft runs on", clockText(at), d.ignored[at])
 	}
-}
-
-// expiry is a message that is given up.
-type expiry struct {
-	at gateway.Instant
-	synthetic
-}
-
-type expiries []expiry
-
-func (h expiries) Len() int           { return len(h) }
-func (h expiries) Less(i, j int) bool { return h[i].at < h[j].at }
-func (h expiries) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-
-// Push implements heap.Interface.
-func (h *expiries) Push(x any) { *h = append(*h, x.(expiry)) }
-
-// Pop implements heap.Interface.
-func (h *expiries) Pop() any {
-	old := *h
-	e := old[len(old)-1]
-	*h = old[:len(old)-1]
-	return e
 }
 
 // forwardKey tells forwards apart.

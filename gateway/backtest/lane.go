@@ -64,7 +64,7 @@ func (l *lane) apply(b *gateway.Batch, each func(*gateway.Step)) {
 }
 
 // inject applies inputs that were not recorded, at a time that is not before the
-// partition's.
-func (l *lane) inject(at gateway.Instant, each func(*gateway.Step), inputs ...gateway.Input) {
-	l.apply(&gateway.Batch{Partition: l.cfg.Partition, RecordTime: max(at, l.now), Observed: l.observed, Inputs: inputs}, each)
+// partition's, with a watermark.
+func (l *lane) inject(at, observed gateway.Instant, each func(*gateway.Step), inputs ...gateway.Input) {
+	l.apply(&gateway.Batch{Partition: l.cfg.Partition, RecordTime: max(at, l.now), Observed: observed, Inputs: inputs}, each)
 }

@@ -1,6 +1,7 @@
 package backtest_test
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,6 +16,7 @@ type ledger map[int][]entry
 type entry struct {
 	at       gateway.Instant
 	customer gateway.CustomerID
+	journey  string
 	text     string
 }
 
@@ -22,23 +24,27 @@ func (l *ledger) add(s *gateway.Step) {
 	if *l == nil {
 		*l = ledger{}
 	}
-	say := func(at gateway.Instant, c gateway.CustomerID, kind string, what any) {
-		(*l)[s.Partition] = append((*l)[s.Partition], entry{at, c, fmt.Sprintf("%v %s %+v", at, kind, what)})
+	say := func(at gateway.Instant, c gateway.CustomerID, journey, kind string, what any) {
+		(*l)[s.Partition] = append((*l)[s.Partition], entry{at, c, journey, fmt.Sprintf("%v %s %+v", at, kind, what)})
 	}
 	for _, m := range s.Messages {
-		say(m.DecidedAt, m.Customer, "message", m)
+		say(m.DecidedAt, m.Customer, m.Journey, "message", m)
 	}
 	for _, u := range s.Updates {
-		say(u.At, u.Customer, "update", u)
+		say(u.At, u.Customer, "", "update", u)
 	}
 	for _, d := range s.Decisions {
-		say(d.At, d.Customer, "decision", d)
+		about := d.Journey
+		if d.Kind == gateway.DecisionJourney {
+			about = "" // about the definition, not by it
+		}
+		say(d.At, d.Customer, about, "decision", d)
 	}
 	for _, e := range s.Entered {
-		say(e.ChangedAt, e.Customer, "enrollment", e)
+		say(e.ChangedAt, e.Customer, e.Journey, "enrollment", e)
 	}
 	for _, o := range s.Ownerships {
-		say(o.From, o.Customer, "ownership", o)
+		say(o.From, o.Customer, "", "ownership", o)
 	}
 }
 
@@ -51,6 +57,20 @@ func (l ledger) without(gone map[gateway.CustomerID]bool) ledger {
 				out[p] = append(out[p], e)
 			}
 		}
+	}
+	return out
+}
+
+// of is what a journey decided, in the order of time.
+func (l ledger) of(journey string) ledger {
+	out := ledger{}
+	for p, list := range l {
+		for _, e := range list {
+			if e.journey == journey {
+				out[p] = append(out[p], e)
+			}
+		}
+		slices.SortFunc(out[p], func(a, b entry) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.text, b.text)) })
 	}
 	return out
 }

@@ -27,6 +27,7 @@ type recording struct {
 	begun     bool
 	erased    map[gateway.CustomerID]bool
 	parts     int
+	end       gateway.Instant // of the last step
 }
 
 type logged struct {
@@ -43,6 +44,7 @@ func newRecording() *recording {
 func (r *recording) add(b *gateway.Batch, s *gateway.Step) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.end = max(r.end, s.Now)
 	r.parts = max(r.parts, s.Partition+1)
 	list := r.events[s.Partition]
 	if n := len(list); n == 0 || list[n-1].seq != b.Seq {

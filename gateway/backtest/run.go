@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"touchpoint/gateway"
@@ -253,26 +255,30 @@ func (r *run) saw(s *gateway.Step) {
 	}
 }
 
-// finish lets fire what fell due before To and met no record any more.
+// finish lets fire what fell due before To, or with a draft before the end of the
+// history, and met no record any more.
 func (r *run) finish() {
-	if r.o.To == 0 || r.work.Last < r.o.To {
+	end := r.o.To - 1
+	if r.o.To == 0 || r.work.Last < end {
 		if r.o.To != 0 && len(r.recorded) > 0 && r.work.Last < r.o.To.Add(-time.Hour) {
 			r.notes.add(NoteHistoryEnds, 0, r.work.Last, "the history ends at %s", clockText(r.work.Last))
 		}
-		return
+		if r.draft == nil {
+			return
+		}
+		end = r.work.Last
 	}
-	tick := gateway.Input{Command: gateway.Tick{}}
-	for p, l := range r.recorded {
-		if !r.ended[p] {
-			l.inject(r.o.To-1, r.sawRecorded, tick)
+	for _, p := range slices.Sorted(maps.Keys(r.recorded)) {
+		if l := r.recorded[p]; !r.ended[p] {
+			l.inject(end, l.observed, r.sawRecorded, gateway.Input{Command: gateway.Tick{}})
 		}
 	}
 	if r.draft == nil {
 		return
 	}
-	for p, l := range r.drafted {
-		if !r.ended[p] {
-			r.draft.inject(r, l, r.o.To-1, tick)
+	for _, p := range slices.Sorted(maps.Keys(r.drafted)) {
+		if l := r.drafted[p]; !r.ended[p] {
+			r.draft.wait(r, l, end+1, l.now-l.observed)
 		}
 	}
 }
