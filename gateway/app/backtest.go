@@ -10,6 +10,7 @@ import (
 
 	"touchpoint/gateway"
 	"touchpoint/gateway/backtest"
+	"touchpoint/gateway/journey"
 	"touchpoint/gateway/rpc"
 	pb "touchpoint/proto/touchpoint/v1"
 )
@@ -30,7 +31,7 @@ func (b *backtests) Backtest(ctx context.Context, q rpc.BacktestQuery, progress 
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	o := backtest.Options{
-		Draft: q.Definition, Journey: q.Journey, From: q.From, To: q.To, Existing: q.Existing, Running: q.Running,
+		Draft: journey.Standalone(q.Definition, b.g.cfg.Rules.Traits), Journey: q.Journey, From: q.From, To: q.To, Existing: q.Existing, Running: q.Running,
 		Assume: backtest.Assume(q.Assume), Samples: q.Samples, Rules: b.g.cfg.Rules,
 		Progress: func(p backtest.Progress) {
 			if err := progress(BacktestProgress(p)); err != nil {

@@ -70,11 +70,12 @@ func tokens(list []TokenConfig) []rpc.Token {
 func (g *Gateway) compile(text []byte) (rpc.JourneyInfo, error) {
 	env := definitionEnv(g.channels(), g.registry)
 	env.Segments, env.Stages = g.cfg.Rules.RuleNames()
+	env.Traits = g.cfg.Rules.Traits
 	def, err := journey.Compile(text, env)
 	if def == nil {
 		return rpc.JourneyInfo{}, err
 	}
-	info := rpc.JourneyInfo{Name: def.Name, Purpose: def.Purpose}
+	info := rpc.JourneyInfo{Name: def.Name, Purpose: def.Purpose, Standalone: string(journey.Standalone(text, env.Traits))}
 	if err != nil {
 		return info, err
 	}

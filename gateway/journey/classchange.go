@@ -87,9 +87,12 @@ func (p *Partition) indexRules() {
 	if p.classRules == nil {
 		return
 	}
+	read := p.classRules.read()
 	for i, t := range p.classRules.v.traits {
-		t.rules |= 1 << i
-		p.eventType(t.spec.event).ruled = true
+		if read>>i&1 == 1 {
+			t.rules |= 1 << i
+			p.eventType(t.spec.event).ruled = true
+		}
 	}
 }
 

@@ -32,8 +32,12 @@ type ruleTexts struct {
 // ruleText is the canonical text of the rules, "" when there are none.
 func (c *Config) ruleText() string {
 	if len(c.Segments)+len(c.Stages) == 0 {
-		return ""
+		return "" // journeys that name a trait bring its counter along
 	}
+	return c.ruleTextWhole()
+}
+
+func (c *Config) ruleTextWhole() string {
 	text, err := json.Marshal(ruleTexts{c.Traits, c.Segments, c.Stages})
 	if err != nil {
 		return "!" + err.Error() // names what cannot be a trait; compileRules refuses it
@@ -81,11 +85,6 @@ func compileRules(text string) (*classRules, error) {
 	c.traits(c.object(traits, ""))
 	if n := len(rs.v.def.traits); n > maxRules {
 		c.fault(0, "traits", "has %d entries; %d are allowed", n, maxRules)
-	}
-	for i := range rs.v.def.traits {
-		if spec := &rs.v.def.traits[i]; spec.perDev {
-			c.fault(0, "traits."+spec.name+".per", "a rule looks at a customer; its traits are per customer")
-		}
 	}
 	var names []string
 	for _, s := range t.Segments {
@@ -172,6 +171,9 @@ func (c *compiler) ruleCondition(r *rule, text string, stage bool, segments []st
 		case ref.root == "customer" && ref.key == "segments" && !stage:
 			return "reads customer.segments; only stages may"
 		case ref.root == "trait":
+			if i := c.def.traitIndex(ref.key); i >= 0 && c.def.traits[i].perDev {
+				return "reads trait." + ref.key + ", which is per device; a rule looks at a customer"
+			}
 			return c.undeclared(ref, eventAtHand{})
 		}
 		return ""
@@ -219,6 +221,14 @@ func wholeRoots(text string) (name string) {
 	}
 	visit(ast.NativeRep().Expr())
 	return name
+}
+
+// read says which traits the rules look at.
+func (rs *classRules) read() (traits uint64) {
+	for _, r := range slices.Concat(rs.segments, rs.stages) {
+		traits |= r.traits
+	}
+	return traits
 }
 
 // childrenOf lists the expressions inside one.

@@ -17,6 +17,9 @@ type Env struct {
 	// Segments and Stages are those that the installation's rules declare; nil
 	// means any.
 	Segments, Stages []string
+	// Traits are those that the installation's rules declare: a definition may
+	// name them; see Standalone.
+	Traits map[string]map[string]any
 	// CheckTemplate checks the text of a template (its syntax and that it uses
 	// the named values only); nil means no check.
 	CheckTemplate func(text string, values []string) error
@@ -163,7 +166,7 @@ func (c *compiler) undeclared(ref fieldRef, at eventAtHand) string {
 		}
 		return ""
 	case "trait":
-		if c.def.traitIndex(ref.key) < 0 {
+		if c.traitNamed(ref.key) < 0 {
 			return c.unknownTrait(ref.key)
 		}
 	}
@@ -191,6 +194,7 @@ func (c *compiler) unknownTrait(name string) string {
 			names = append(names, t.name)
 		}
 	}
+	names = append(names, c.projectTraitNames()...)
 	if s := closest(name, names); s != "" {
 		return "reads trait." + name + ", which is not declared; did you mean trait." + s + "?"
 	}

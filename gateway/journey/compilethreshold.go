@@ -62,9 +62,9 @@ func (c *compiler) threshold(o *object) {
 func (c *compiler) watched(o *object) (spec traitSpec, ok bool) {
 	name := o.text("trait")
 	if name != "" {
-		i := c.def.traitIndex(name)
+		i := c.traitNamed(name)
 		if i < 0 {
-			names := []string{}
+			names := c.projectTraitNames()
 			for _, t := range c.def.traits {
 				names = append(names, t.name)
 			}

@@ -25,6 +25,7 @@ func (c *compiler) traits(o *object) {
 		}
 		c.traitWindow(t, &spec)
 		t.finish()
+		c.shadows(all, &spec)
 		c.def.traits = append(c.def.traits, spec)
 	}
 }

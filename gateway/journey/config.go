@@ -165,7 +165,7 @@ func (c Config) Validate() error {
 			return err
 		}
 	}
-	_, err := compileRules(c.ruleText())
+	_, err := compileRules(c.ruleTextWhole())
 	return err
 }
 

@@ -33,9 +33,10 @@ type Definition struct {
 	counts   bool // its messages use caps up
 	quiet    []QuietHours
 	pressure
-	traits []traitSpec
-	steps  []step
-	keep   []string // properties of the trigger that later steps and texts use
+	traits   []traitSpec
+	borrowed []string // traits of the project that it names
+	steps    []step
+	keep     []string // properties of the trigger that later steps and texts use
 }
 
 // Template is the text of one message in one locale, in Liquid.

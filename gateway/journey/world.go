@@ -215,6 +215,9 @@ func (w *World) Settle() error {
 	return nil
 }
 
+// Config returns the settings.
+func (w *World) Config() Config { return w.cfg }
+
 // SetConfig changes the settings; partitions take them up at a Restart.
 func (w *World) SetConfig(cfg Config) { w.cfg = cfg }
 

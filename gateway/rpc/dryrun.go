@@ -48,7 +48,8 @@ func (s *journeyService) DryRunJourney(ctx context.Context, req *pb.DryRunJourne
 	if err := r.is(req.Revision); err != nil {
 		return nil, err
 	}
-	if _, err := s.Compile([]byte(r.Draft)); err != nil {
+	info, err := s.Compile([]byte(r.Draft))
+	if err != nil {
 		return nil, err
 	}
 	r.DryRuns++
@@ -57,7 +58,7 @@ func (s *journeyService) DryRunJourney(ctx context.Context, req *pb.DryRunJourne
 		return nil, err
 	}
 	at, err := s.toAll(ctx, r.DryRun.Since, gateway.PublishJourney{Journey: gateway.DryRun(r.Name), Version: r.DryRuns,
-		Effective: r.DryRun.Since, Definition: []byte(r.Draft), Existing: existing, Running: "pin"})
+		Effective: r.DryRun.Since, Definition: []byte(info.text(r.Draft)), Existing: existing, Running: "pin"})
 	if err != nil {
 		return nil, err
 	}

@@ -129,13 +129,14 @@ func (s *journeyService) PreviewPublish(ctx context.Context, req *pb.PreviewPubl
 	if r.Draft == "" {
 		return nil, gateway.Errorf(gateway.Conflict, "journey %q has no draft that differs from version %d; UpdateJourney makes one", r.Name, r.version())
 	}
-	if _, err := s.Compile([]byte(r.Draft)); err != nil {
+	info, err := s.Compile([]byte(r.Draft))
+	if err != nil {
 		return nil, err
 	}
 	if s.Fleet == nil {
 		return nil, gateway.Errorf(gateway.Unavailable, "this gateway has no partitions to look at")
 	}
-	p, err := s.Fleet.Preview(ctx, []byte(r.Draft), running)
+	p, err := s.Fleet.Preview(ctx, []byte(info.text(r.Draft)), running)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -228,7 +229,13 @@ type Bucket interface {
 type JourneyInfo struct {
 	Name    string
 	Purpose gateway.Purpose
+	// Standalone is the text as it is published: with the traits of the project
+	// that it names.
+	Standalone string
 }
+
+// text returns what is published of a draft.
+func (i JourneyInfo) text(draft string) string { return cmp.Or(i.Standalone, draft) }
 
 // Compile checks a definition. Its error is Invalid with a violation per fault.
 type Compile func(yaml []byte) (JourneyInfo, error)

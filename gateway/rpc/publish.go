@@ -85,7 +85,7 @@ func (s *journeyService) stage(ctx context.Context, r *journeyRecord, p *pending
 		return err
 	}
 	version := r.version() + 1
-	key, err := s.store().saveVersion(ctx, r.Name, version, r.Draft)
+	key, err := s.store().saveVersion(ctx, r.Name, version, info.text(r.Draft))
 	if err != nil {
 		return err
 	}

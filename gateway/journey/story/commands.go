@@ -123,6 +123,7 @@ func (s *Session) cmdPublish(a args) error {
 	}
 	s.world()
 	name := strings.TrimSuffix(a.plain[0], ".yaml")
+	text = journey.Standalone(text, s.w.Config().Traits)
 	if def, err := journey.Compile(text, journey.Env{}); err == nil {
 		name = def.Name
 	}
