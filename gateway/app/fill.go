@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -39,6 +40,11 @@ func newFiller(g *Gateway) *filler {
 func (f *filler) Committed(_ int, s *gateway.Step) {
 	for i := range s.Journeys {
 		if s.Journeys[i].State == gateway.JourneyFilling {
+			f.nudge()
+		}
+	}
+	for i := range s.Decisions {
+		if d := &s.Decisions[i]; d.Reason == gateway.ReasonFilling && d.Journey == "" { // of the rules
 			f.nudge()
 		}
 	}
@@ -142,7 +148,7 @@ func (f *filler) round(ctx context.Context) (left bool, err error) {
 	}
 	for name, list := range waiting {
 		if err := f.fill(ctx, name, list); err != nil {
-			return true, fmt.Errorf("%s version %d: %w", name.journey, name.version, err)
+			return true, fmt.Errorf("%s version %d: %w", cmp.Or(name.journey, "rules"), name.version, err)
 		}
 		left = true // look again: it may have been stopped half-way
 	}

@@ -260,7 +260,7 @@ func (g *Gateway) observed() gateway.Instant {
 
 func (g *Gateway) openEngine(context.Context) error {
 	rules := g.cfg.Rules
-	rules.Partitions = g.cfg.Partitions
+	rules.Partitions, rules.FillRules = g.cfg.Partitions, true
 	g.filler = newFiller(g)
 	e, err := engine.New(engine.Options{
 		Log: engineLog{g.store}, Clock: g.clock, Submit: g.intake.Submit, Watermark: g.observed,

@@ -68,7 +68,9 @@ func (p *Partition) encodeNames(e *encoder, c gateway.CustomerID) {
 // inUse reports whether a stored definition or the rules in force have the
 // counter. Others stay behind when a customer moves.
 func (p *Partition) inUse(t *trait) bool {
-	if p.classRules != nil && slices.Contains(p.classRules.v.traits, t) {
+	if slices.ContainsFunc(p.classSets, func(rs *classRules) bool {
+		return (rs == p.classRules || rs.v.fill != nil) && slices.Contains(rs.v.traits, t)
+	}) {
 		return true
 	}
 	return slices.ContainsFunc(p.journeys, func(j *journey) bool {

@@ -55,11 +55,14 @@ func (c publishChange) apply(p *Partition) {
 	if v.fill != nil {
 		v.state = gateway.JourneyFilling
 	}
+	known := len(p.traits)
 	for i := range c.def.traits {
-		known := len(p.traits)
 		t := p.defineTrait(&c.def.traits[i])
 		t.awaits = t.awaits || c.fill != nil && t.id >= known
 		v.traits = append(v.traits, t)
+	}
+	if v.fill != nil {
+		v.fill.first, v.fill.end = known, len(p.traits)
 	}
 	j.versions = append(j.versions, v)
 }

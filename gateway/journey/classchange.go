@@ -13,7 +13,8 @@ import (
 // looks at every customer.
 func (p *Partition) adoptRules() {
 	text := p.ruleText
-	if p.classRules == nil && text == "" || p.classRules != nil && p.classRules.text == text {
+	latest := p.latestRules()
+	if latest == nil && text == "" || latest != nil && latest.text == text {
 		return
 	}
 	rs, err := p.texts.compileRules(text)
@@ -24,13 +25,15 @@ func (p *Partition) adoptRules() {
 	}
 	if err != nil {
 		p.ruleText = "" // said once; Config.Validate has said it before
-		if p.classRules != nil {
-			p.ruleText = p.classRules.text
+		if latest != nil {
+			p.ruleText = latest.text
 		}
 		p.decide(gateway.Decision{Kind: gateway.DecisionJourney, Reason: gateway.ReasonInvalid, Rule: "rules: " + err.Error()})
 		return
 	}
-	do(p, classRulesChange{text: text, set: rs})
+	fill := p.fillRules(rs)
+	do(p, classRulesChange{text: text, set: rs, fill: fill})
+	p.rulesDecision(fill)
 	p.retryArrivals()
 }
 
@@ -38,15 +41,17 @@ func (p *Partition) adoptRules() {
 type classRulesChange struct {
 	text string
 	set  *classRules
+	fill *fill // nil = they are in force at once
 }
 
 func (c classRulesChange) encode(e *encoder) {
 	e.byte(opClassRules)
 	e.string(c.text)
+	e.fill(c.fill)
 }
 
 func (d *decoder) classRulesChange() change {
-	c := classRulesChange{text: d.string()}
+	c := classRulesChange{text: d.string(), fill: d.fill()}
 	var err error
 	if c.set, err = d.texts.compileRules(c.text); err != nil || d.bad {
 		return nil
@@ -55,10 +60,22 @@ func (d *decoder) classRulesChange() change {
 }
 
 func (c classRulesChange) apply(p *Partition) {
-	rs := c.set
+	rs, known := c.set, len(p.traits)
 	for i := range rs.v.def.traits {
-		rs.v.traits = append(rs.v.traits, p.defineTrait(&rs.v.def.traits[i]))
+		t := p.defineTrait(&rs.v.def.traits[i])
+		t.awaits = t.awaits || c.fill != nil && t.id >= known
+		rs.v.traits = append(rs.v.traits, t)
 	}
+	p.addRules(rs)
+	if rs.v.fill = c.fill; c.fill != nil {
+		c.fill.first, c.fill.end = known, len(p.traits)
+		return
+	}
+	p.enforce(rs)
+}
+
+// enforce puts a set of rules in force and looks at every customer.
+func (p *Partition) enforce(rs *classRules) {
 	p.putRules(rs)
 	p.indexRules()
 	if len(p.customers) > 0 {
@@ -73,7 +90,7 @@ func (p *Partition) putRules(rs *classRules) {
 	if p.classRules != nil {
 		p.classRules.scan = scan{}
 	}
-	p.classSets, p.classRules = append(p.classSets, rs), rs
+	p.classRules = rs
 }
 
 // indexRules notes at the counters and event types which rules look at them.
@@ -269,6 +286,8 @@ func (e *encoder) classRules(p *Partition) {
 			e.uint(uint64(t.id))
 		}
 		e.scan(rs.scan)
+		e.byte(rs.standing())
+		e.fill(rs.v.fill)
 	}
 }
 
@@ -284,8 +303,17 @@ func (d *decoder) classRules(p *Partition, since []trait) {
 		if d.bad {
 			return
 		}
-		s := rs.scan
-		p.putRules(rs)
-		rs.scan = s
+		p.addRules(rs)
+		standing := d.byte()
+		rs.v.fill, rs.dropped = d.fill(), standing == rulesDropped
+		if d.bad || standing > rulesDropped || (rs.v.fill != nil) != (standing == rulesFilling) {
+			d.fail()
+			return
+		}
+		if standing == rulesForced {
+			s := rs.scan
+			p.putRules(rs)
+			rs.scan = s
+		}
 	}
 }

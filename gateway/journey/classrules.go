@@ -57,6 +57,7 @@ type classRules struct {
 	segments, stages []rule
 	scan             scan // goes over the customers after a change
 	queued           queued
+	dropped          bool // replaced before its counters were filled
 }
 
 // rule is a segment or stage with what it depends on.

@@ -53,6 +53,9 @@ type Config struct {
 	Traits   map[string]map[string]any `yaml:"traits"`
 	Segments []Rule                    `yaml:"segments"`
 	Stages   []Rule                    `yaml:"stages"`
+	// FillRules says that history fills the traits of new rules before they come
+	// into force; somebody has to bring it (Partition.Fillings).
+	FillRules bool `yaml:"-"`
 	// TimersPerStep bounds the timers that fire in one step.
 	TimersPerStep int `yaml:"-"`
 }

@@ -26,7 +26,47 @@ type fill struct {
 	index   uint32
 	afterAt gateway.Instant // the fill goes on behind this place
 	afterN  uint32
+	first   int                 // the counters that it brings along, by their ids: from first on
+	end     int                 // and before end
 	foreign map[uint64]struct{} // passed on by others and counted since the publication
+}
+
+// own lists the counters that the fill of a version brings along. Those that
+// another one is filling are not among them; see finishFill.
+func (v *version) own() (list []*trait) {
+	for _, t := range v.traits {
+		if v.fill != nil && t.id >= v.fill.first && t.id < v.fill.end && !slices.Contains(list, t) {
+			list = append(list, t)
+		}
+	}
+	return list
+}
+
+// filling yields the versions, and the rules, whose counters wait for history.
+func (p *Partition) filling(yield func(*version) bool) {
+	for _, rs := range p.classSets {
+		if rs.v.fill != nil && !yield(rs.v) {
+			return
+		}
+	}
+	for _, j := range p.journeys {
+		for _, v := range j.versions {
+			if v.fill != nil && !yield(v) {
+				return
+			}
+		}
+	}
+}
+
+// waitsForOthers reports whether a version names counters that another fill
+// brings along.
+func (p *Partition) waitsForOthers(v *version) bool {
+	for other := range p.filling {
+		if other != v && slices.ContainsFunc(other.own(), func(t *trait) bool { return slices.Contains(v.traits, t) }) {
+			return true
+		}
+	}
+	return false
 }
 
 // fresh lists the counters of a version that are not armed yet.
@@ -53,21 +93,16 @@ func (p *Partition) newCounters(def *Definition) bool {
 
 // Fillings lists the versions whose counters wait for history.
 func (p *Partition) Fillings() (list []gateway.Filling) {
-	for _, j := range p.journeys {
-		for _, v := range j.versions {
-			if v.fill == nil {
-				continue
-			}
-			list = append(list, gateway.Filling{Partition: p.cfg.Partition, Journey: j.name, Version: v.number, Needs: v.needs(),
-				PublishedAt: v.fill.at, Seq: v.fill.seq, Index: v.fill.index, AfterAt: v.fill.afterAt, AfterN: v.fill.afterN})
-		}
+	for v := range p.filling {
+		list = append(list, gateway.Filling{Partition: p.cfg.Partition, Journey: v.journey.name, Version: v.number, Needs: v.needs(),
+			PublishedAt: v.fill.at, Seq: v.fill.seq, Index: v.fill.index, AfterAt: v.fill.afterAt, AfterN: v.fill.afterN})
 	}
 	return list
 }
 
 // needs lists from when on events of which type matter.
 func (v *version) needs() (list []gateway.FillNeed) {
-	for _, t := range v.fresh() {
+	for _, t := range v.own() {
 		from := gateway.Instant(0)
 		if t.spec.within > 0 {
 			from = max(t.spec.within.before(v.fill.at), 1)
@@ -84,15 +119,12 @@ func (v *version) needs() (list []gateway.FillNeed) {
 }
 
 func (p *Partition) fillingVersion(name string, number uint32) *version {
-	j := p.journeyNamed(name)
-	if j == nil {
-		return nil
+	for v := range p.filling {
+		if v.journey.name == name && v.number == number {
+			return v
+		}
 	}
-	v := j.version(number)
-	if v == nil || v.fill == nil {
-		return nil
-	}
-	return v
+	return nil
 }
 
 // fillTraits counts events of before the publication.
@@ -101,36 +133,43 @@ func (p *Partition) fillTraits(c gateway.FillTraits) gateway.Outcome {
 	if v == nil || c.AfterAt != v.fill.afterAt || c.AfterN != v.fill.afterN {
 		return gateway.Outcome{Disposition: gateway.Duplicate}
 	}
-	fresh := v.fresh()
+	own := v.own()
 	for i := range c.Events {
-		p.fillOne(v, fresh, &c.Events[i])
+		p.fillOne(v, own, &c.Events[i])
 	}
 	do(p, fillChange{version: v, stage: fillMoved, at: c.LastAt, n: c.LastN})
 	return gateway.Outcome{}
 }
 
-func (p *Partition) fillOne(v *version, fresh []*trait, e *gateway.CustomerEvent) {
+func (p *Partition) fillOne(v *version, own []*trait, e *gateway.CustomerEvent) {
 	ev := &e.Event
 	et := p.types[ev.Type]
 	if _, counted := v.fill.foreign[foreignHash(ev)]; counted || et == nil && p.any == nil || e.Customer == 0 || !p.Lives(e.Customer) {
 		return
 	}
 	c := p.customers[e.Customer]
-	isFresh := func(t *trait) bool { return slices.Contains(fresh, t) }
+	isOwn := func(t *trait) bool { return slices.Contains(own, t) }
 	if et != nil {
 		p.look(c, nil, nil, ev)
-		p.countInto(c, et, ev, isFresh)
+		p.countInto(c, et, ev, isOwn)
 	}
-	p.countAny(c, ev, isFresh)
+	p.countAny(c, ev, isOwn)
 }
 
-// finishFill lets the version become active.
+// finishFill lets the version become active. One that names counters which
+// another one is filling waits for that: it is asked again.
 func (p *Partition) finishFill(c gateway.FinishFill) gateway.Outcome {
 	v := p.fillingVersion(c.Journey, c.Version)
-	if v == nil || c.AfterAt != v.fill.afterAt || c.AfterN != v.fill.afterN {
+	if v == nil || c.AfterAt != v.fill.afterAt || c.AfterN != v.fill.afterN || p.waitsForOthers(v) {
 		return gateway.Outcome{Disposition: gateway.Duplicate}
 	}
 	do(p, fillChange{version: v, stage: fillDone, at: c.Since})
+	if v.ofRules() {
+		if p.classRules.v == v {
+			p.decide(gateway.Decision{Kind: gateway.DecisionJourney, Reason: gateway.ReasonPublished, Rule: "rules"})
+		}
+		return gateway.Outcome{}
+	}
 	p.settle(v.journey)
 	return gateway.Outcome{}
 }
@@ -186,11 +225,9 @@ func (p *Partition) watch(v *version, c *customer, ev *gateway.Event) {
 // noteForeign remembers that an event that another partition accepted was
 // counted live by counters that are being filled.
 func (p *Partition) noteForeign(ev *gateway.Event) {
-	for _, j := range p.journeys {
-		for _, v := range j.versions {
-			if v.fill != nil && slices.ContainsFunc(v.fresh(), func(t *trait) bool { return t.spec.hears(ev.Type) }) {
-				do(p, foreignChange{v, foreignHash(ev)})
-			}
+	for v := range p.filling {
+		if slices.ContainsFunc(v.own(), func(t *trait) bool { return t.spec.hears(ev.Type) }) {
+			do(p, foreignChange{v, foreignHash(ev)})
 		}
 	}
 }
@@ -221,14 +258,14 @@ type fillChange struct {
 
 func (c fillChange) encode(e *encoder) {
 	e.byte(opFill)
-	e.version(c.version)
+	e.filledVersion(c.version)
 	e.byte(c.stage)
 	e.at(c.at)
 	e.uint(uint64(c.n))
 }
 
 func (d *decoder) fillChange(p *Partition) change {
-	c := fillChange{d.version(p), d.byte(), d.at(), uint32(d.uint())}
+	c := fillChange{d.filledVersion(p), d.byte(), d.at(), uint32(d.uint())}
 	if d.bad || c.stage == 0 || c.stage > fillArmed || c.stage < fillArmed && c.version.fill == nil {
 		d.fail()
 		return nil
@@ -242,11 +279,15 @@ func (c fillChange) apply(p *Partition) {
 	case fillMoved:
 		v.fill.afterAt, v.fill.afterN = c.at, c.n
 	case fillDone:
-		v.fill = nil
-		v.state = gateway.JourneyDraft
-		for _, t := range v.fresh() {
+		for _, t := range v.own() {
 			t.since = c.at
 		}
+		v.fill = nil
+		if v.ofRules() {
+			p.rulesFilled(v)
+			return
+		}
+		v.state = gateway.JourneyDraft
 		p.schedule(v.journey)
 	case fillArmed:
 		for _, t := range v.fresh() {
@@ -263,12 +304,12 @@ type foreignChange struct {
 
 func (c foreignChange) encode(e *encoder) {
 	e.byte(opForeign)
-	e.version(c.version)
+	e.filledVersion(c.version)
 	e.fixed(c.hash)
 }
 
 func (d *decoder) foreignChange(p *Partition) change {
-	c := foreignChange{d.version(p), d.fixed()}
+	c := foreignChange{d.filledVersion(p), d.fixed()}
 	if d.bad || c.version.fill == nil {
 		d.fail()
 		return nil
@@ -288,6 +329,8 @@ func (e *encoder) fill(f *fill) {
 	e.uint(uint64(f.index))
 	e.at(f.afterAt)
 	e.uint(uint64(f.afterN))
+	e.uint(uint64(f.first))
+	e.uint(uint64(f.end))
 	list := sortedIDs(f.foreign)
 	e.uint(uint64(len(list)))
 	for _, h := range list {
@@ -300,7 +343,7 @@ func (d *decoder) fill() *fill {
 		return nil
 	}
 	f := &fill{at: d.at(), seq: d.uint(), index: uint32(d.uint()), afterAt: d.at(), afterN: uint32(d.uint()),
-		foreign: map[uint64]struct{}{}}
+		first: int(d.uint()), end: int(d.uint()), foreign: map[uint64]struct{}{}}
 	for range d.length(8) {
 		f.foreign[d.fixed()] = struct{}{}
 	}

@@ -118,12 +118,12 @@ func (p *Partition) Apply(b *gateway.Batch, out *gateway.Step) {
 	if observed := max(p.observed, min(b.Observed, applied)); observed != p.observed {
 		p.setTime(p.now, observed)
 	}
+	p.seq, p.index = b.Seq, 0
 	p.adoptRules()
 	if out.More = !p.fireTimers(applied); !out.More {
 		if applied != p.now {
 			p.setTime(applied, p.observed)
 		}
-		p.seq, p.index = b.Seq, 0
 		p.applyInputs(b.Inputs)
 		p.sayUnobserved(p.before)
 		out.Applied = append(out.Applied, gateway.Applied{Seq: b.Seq, Inputs: len(b.Inputs), At: applied})

@@ -416,6 +416,7 @@ func (s *Session) cmdRestart(a args) error {
 		if err != nil {
 			return err
 		}
+		cfg.FillRules = a.named["fill"] == "true"
 		s.world().SetConfig(cfg)
 	}
 	return s.world().Restart()

@@ -1,6 +1,7 @@
 package story
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -54,7 +55,7 @@ func (s *Session) cmdFill(a args) error {
 	slices.SortStableFunc(list, func(x, y recorded) int { return int(x.occurredAt - y.occurredAt) })
 	for part, p := range s.world().Partitions() {
 		for _, f := range p.Fillings() {
-			if f.Journey != a.plain[0] {
+			if cmp.Or(f.Journey, "rules") != a.plain[0] {
 				continue
 			}
 			last, err := s.fillOne(part, f, list)

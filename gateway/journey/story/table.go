@@ -33,7 +33,7 @@ var commands = map[string]command{
 	"erase":      {(*Session).cmdErase, "erase NAME", 1, none},
 	"join":       {(*Session).cmdJoin, "join NAME GROUP [role=] [at=TIME]", 2, []string{"role", "at"}},
 	"leave":      {(*Session).cmdLeave, "leave NAME [at=TIME]", 1, []string{"at"}},
-	"restart":    {(*Session).cmdRestart, "restart [settings=FILE]", 0, []string{"settings"}},
+	"restart":    {(*Session).cmdRestart, "restart [settings=FILE [fill=true]]", 0, []string{"settings", "fill"}},
 	"outage":     {(*Session).cmdOutage, "outage 3d", 1, none},
 	"show":       {(*Session).cmdShow, "show NAME", 1, none},
 	"explain":    {(*Session).cmdExplain, "explain NAME JOURNEY [lang=de]", 2, []string{"lang"}},
@@ -42,7 +42,7 @@ var commands = map[string]command{
 	"home":       {(*Session).cmdHome, "home NAME…", 1, none},
 	"unfinished": {(*Session).cmdUnfinished, "unfinished", 0, none},
 	"brake":      {(*Session).cmdBrake, "brake on|off [reason=]", 1, []string{"reason"}},
-	"fill":       {(*Session).cmdFill, "fill JOURNEY [since=TIME] [stop=half]", 1, []string{"since", "stop"}},
+	"fill":       {(*Session).cmdFill, "fill JOURNEY|rules [since=TIME] [stop=half]", 1, []string{"since", "stop"}},
 	"timers":     {(*Session).cmdTimers, "timers", 0, none},
 }
 
