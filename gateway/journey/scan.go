@@ -139,6 +139,7 @@ func (p *Partition) moveTo(e *enrollment, to *version) bool {
 		e.v, e.step, e.waiting, e.absence, e.overdue, e.holdFrom, e.due = to, 0, false, false, false, 0, p.now
 		e.done, e.skip, e.stand = 0, 0, nil
 		e.leavesStep()
+		e.hold = holdTime
 		return true
 	}
 	if e.step == toEnd { // went through in a pause
@@ -152,6 +153,7 @@ func (p *Partition) moveTo(e *enrollment, to *version) bool {
 		e.v, e.step, e.done, e.skip = to, target, done, skip
 		e.waiting, e.absence, e.overdue, e.holdFrom, e.due, e.stand = false, false, false, 0, p.now, nil
 		e.leavesStep()
+		e.hold = holdTime
 		return true
 	}
 	if i < 0 {

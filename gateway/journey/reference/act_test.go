@@ -2,6 +2,8 @@ package reference
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"touchpoint/gateway"
 )
@@ -28,10 +30,8 @@ func (d *driver) act(a action) error {
 		if a.id == "" {
 			ev.HasSeq, ev.Boot, ev.Seq = true, 1, a.seq
 		}
-		for _, key := range []string{"s", "x"} {
-			if v, ok := a.props[key]; ok {
-				ev.Properties = append(ev.Properties, gateway.Property{Key: key, Value: value(v)})
-			}
+		for _, key := range slices.Sorted(maps.Keys(a.props)) {
+			ev.Properties = append(ev.Properties, gateway.Property{Key: key, Value: value(a.props[key])})
 		}
 		d.events = append(d.events, ev)
 		return d.event(ev, a.route)
@@ -181,6 +181,16 @@ func (d *driver) customer(a action) error {
 		u.Channels, c.channels = a.list, a.list
 		if a.number == 0 {
 			u.Channels, c.channels = nil, nil
+		}
+	case "quiet":
+		u.Mask = []string{"quiet_hours"}
+		c.quiet = a.quiet
+		for _, q := range a.quiet {
+			k := gateway.QuietInterval{From: q.from, To: q.to, Channels: q.channels}
+			for _, day := range q.days {
+				k.Days |= 1 << day
+			}
+			u.QuietHours = append(u.QuietHours, k)
 		}
 	case "reachable":
 		u.Reachable, c.reachable = a.list, a.list

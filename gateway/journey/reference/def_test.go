@@ -103,6 +103,8 @@ type stepDef struct {
 	expires  gateway.Instant
 	quiet    []quietDef
 	tags     []string
+	context  *gateDef
+	fallback gateway.Instant
 
 	length    gateway.Instant
 	until     listener
@@ -142,6 +144,8 @@ type journeyDef struct {
 	priority int
 	window   gateway.Instant
 	tags     []string
+	context  *gateDef
+	data     []string
 }
 
 // tagsOf are the journey's tags and the step's.

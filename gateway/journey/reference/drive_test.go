@@ -52,6 +52,16 @@ func coreConfig(c config) core.Config {
 		}
 		return out
 	}
+	for _, s := range c.states {
+		if out.DeviceStates == nil {
+			out.DeviceStates = map[string]core.DeviceState{}
+		}
+		out.DeviceStates[s.name] = core.DeviceState{From: s.from, To: s.to, Max: core.Duration(s.max)}
+	}
+	out.Suspension.Max = core.Duration(c.suspend)
+	if c.discard {
+		out.Suspension.OnHit = "discard"
+	}
 	out.Segments, out.Stages = rules(c.segments), rules(c.stages)
 	if len(c.traits) > 0 {
 		out.Traits = map[string]map[string]any{}

@@ -117,6 +117,9 @@ func (w *world) mayEnter(d *journeyDef, c *customer) (reason string) {
 	}
 	for _, ch := range channels {
 		if reason = consentFor(c, d.purpose, ch); reason == "" {
+			if dataMissing(c, d) {
+				return "no_consent"
+			}
 			return ""
 		}
 	}
@@ -125,7 +128,7 @@ func (w *world) mayEnter(d *journeyDef, c *customer) (reason string) {
 
 // consentFor: the channel's own entry, else the one for all, else the law.
 func consentFor(c *customer, purpose, channel string) string {
-	granted := purpose != "marketing"
+	granted := purpose == "service"
 	for _, want := range []string{"", channel} {
 		for _, k := range c.consents {
 			if k.purpose == purpose && k.channel == want {

@@ -176,6 +176,9 @@ func (w *world) look(c *cond, v view) (any, bool) {
 			return nil, false
 		}
 		return w.trait(v.c, v.def, v.device, c.key)
+	case "device":
+		state, _ := w.stateOf(v.device)
+		return state, state != ""
 	case "product":
 		return v.product, true
 	case "arm":

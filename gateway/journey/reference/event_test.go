@@ -26,11 +26,15 @@ func (w *world) deviceEvent(dev gateway.DeviceID, e event) (outcome string, who 
 		return "duplicate", who
 	}
 	d.seen[e.ref] = true
+	news := w.tell(d, &e)
 	if who == 0 {
 		w.nobody(&e)
-		return "accepted", 0
+	} else {
+		w.take(w.customer(who), e)
 	}
-	w.take(w.customer(who), e)
+	if owner := w.customers[d.present()]; news && owner != nil {
+		w.wake(owner, "context", dev)
+	}
 	return "accepted", who
 }
 
@@ -64,13 +68,13 @@ func (w *world) nobody(e *event) {
 				continue
 			}
 			d := w.device(e.device)
-			if d.present() != 0 || d.told[j.def.name] {
+			if d.present() != 0 || d.nobodys[j.def.name] {
 				continue
 			}
-			if d.told == nil {
-				d.told = map[string]bool{}
+			if d.nobodys == nil {
+				d.nobodys = map[string]bool{}
 			}
-			d.told[j.def.name] = true
+			d.nobodys[j.def.name] = true
 		}
 		w.decide(decision{kind: "entry", reason: "no_customer", journey: j.def.name, version: j.def.version, device: e.device, event: e.id})
 	}
@@ -91,7 +95,6 @@ func (w *world) concerns(j *journey, e *event) bool {
 
 // take applies an event: traits, then what runs, then what it may start.
 func (w *world) take(c *customer, e event) {
-	w.taskDone(c, &e)
 	held := map[*journey]bool{}
 	ends := map[*journey]map[int]gateway.Instant{}
 	for _, j := range w.journeys {
@@ -105,6 +108,8 @@ func (w *world) take(c *customer, e event) {
 	w.serial++
 	e.serial = w.serial
 	c.events = append(c.events, e)
+	w.caseHeard(c, &e)
+	w.taskDone(c, &e)
 	for _, j := range w.journeys {
 		t := &j.def.trigger
 		if t.kind == "sequence" && j.state == "archived" {
@@ -132,6 +137,9 @@ func (w *world) take(c *customer, e event) {
 			w.sequence(j, c, &e, ends[j])
 		}
 		w.trigger(j, c, &e)
+	}
+	if e.typ == caseClosed {
+		w.wake(c, "case", 0)
 	}
 }
 

@@ -18,6 +18,7 @@ type scenario struct {
 	later      []*journeyDef // second versions
 	running    []string
 	actions    []action
+	heard      []string
 	seen       seen // what occurred; nil: nobody asks
 }
 
@@ -43,6 +44,7 @@ type action struct {
 	number   int
 	pick     int // which message, which earlier event
 	route    int
+	quiet    []quietDef
 }
 
 const (
@@ -101,7 +103,8 @@ func newScenario(seed uint64) *scenario {
 		s.later = append(s.later, g.nextVersion(s.defs[i]))
 		s.running = append(s.running, pick(g, []string{"pin", "migrate", "restart"}))
 	}
-	for range 8 + g.IntN(28) {
+	s.heard = heardTypes(s.defs)
+	for range 10 + g.IntN(32) {
 		s.actions = append(s.actions, g.action(s))
 	}
 	s.tame()
@@ -111,7 +114,7 @@ func newScenario(seed uint64) *scenario {
 func (g gen) config() config {
 	c := config{zone: pick(g, zones[1:5]), dedup: 8 * day, maxAge: pick(g, []gateway.Instant{hour, 4 * hour}),
 		holdout: pick(g, []int{0, 10, 50}), order: some(g, channels), expires: pick(g, []gateway.Instant{6 * hour, day, 3 * day})}
-	for i := range g.IntN(3) {
+	for i := range pick(g, []int{0, 1, 1, 2}) {
 		r := capDef{name: fmt.Sprint("cap", i), max: 1 + g.IntN(2)}
 		if g.chance(60) {
 			r.per = g.duration()
@@ -133,6 +136,7 @@ func (g gen) config() config {
 	if g.chance(35) {
 		g.rules(&c)
 	}
+	g.more(&c)
 	return c
 }
 
@@ -263,6 +267,10 @@ func (g gen) journey(name string) *journeyDef {
 	if g.chance(20) {
 		d.tags = some(g, tags)
 	}
+	d.context = g.context(30)
+	if g.chance(15) {
+		d.data = []string{"customer", "usage"}
+	}
 	g.steps(d)
 	return d
 }
@@ -342,6 +350,9 @@ func (g gen) steps(d *journeyDef) {
 	kinds := []string{"send", "send", "send", "wait_for", "wait_event", "wait_local", "branch", "split", "set", "end", "start_journey", "stop_journey", "task"}
 	for i := range n {
 		s := stepDef{id: fmt.Sprint("s", i), kind: pick(g, kinds)}
+		if i == 0 && g.chance(40) {
+			s.kind = "send"
+		}
 		if i == n-1 && s.kind == "branch" {
 			s.kind = "send"
 		}
@@ -361,6 +372,13 @@ func (g gen) steps(d *journeyDef) {
 				s.expires = g.duration()
 			}
 			s.quiet = g.quiet(10)
+			s.context = g.context(10)
+			if s.expires == 0 && len(s.channels) != 1 && g.chance(30) {
+				s.fallback = pick(g, []gateway.Instant{10 * minute, hour, 3*hour + 7})
+			}
+			if g.cases() && len(s.channels) > 0 && g.chance(30) {
+				s.channels = append(slices.Clone(s.channels), ofCase)
+			}
 			if g.chance(15) {
 				s.tags = []string{pick(g, tags)}
 			}
@@ -427,7 +445,9 @@ func (g gen) nextVersion(d *journeyDef) *journeyDef {
 		case "wait_local":
 			s.local = g.IntN(1440)
 		case "send":
-			s.channels = some(g, channels)
+			if s.fallback == 0 {
+				s.channels = some(g, channels)
+			}
 		}
 	}
 	if d.trigger.kind == "absence" || d.trigger.kind == "api" {

@@ -18,9 +18,21 @@ func (g gen) action(s *scenario) action {
 	default:
 		a.gap = gateway.Instant(g.IntN(int(3 * hour)))
 	}
-	if len(s.actions) < 3 { // somebody has something
-		a.kind, a.text = "bind", "owner"
-		a.customer = gateway.CustomerID(1 + len(s.actions))
+	if g.chance(50) { // most happens to one of them
+		a.customer, a.device = 1, 1
+	}
+	if n := len(s.actions); n < 6 { // somebody has something, and may be reached
+		a.customer, a.edge, a.gap = gateway.CustomerID(1+n%3), 0, min(a.gap, hour)
+		switch {
+		case n < 3:
+			a.kind, a.text, a.device = "bind", "owner", gateway.DeviceID(1+n)
+		case g.chance(50):
+			a.kind, a.text, a.flag = "consent", "marketing", true
+		case g.chance(60):
+			a.kind, a.text, a.list = "customer", "reachable", channels
+		default:
+			g.event(s, &a)
+		}
 		return a
 	}
 	switch k := g.IntN(100); {
@@ -43,19 +55,30 @@ func (g gen) action(s *scenario) action {
 	case k < 74:
 		a.kind, a.text, a.flag, a.age = "consent", pick(g, []string{"marketing", "marketing", "service", "safety"}), g.chance(65), g.lateness()
 		a.channel = pick(g, append([]string{"", ""}, channels...))
+		if g.chance(15) {
+			a.text, a.channel, a.flag = "data:usage", "", g.chance(70)
+		}
 	case k < 82:
-		a.kind, a.text, a.number, a.flag = "customer", pick(g, []string{"vip", "level", "zone", "channels", "reachable", "test", "cap", "forget"}), g.IntN(4), g.chance(50)
+		a.kind, a.text, a.number, a.flag = "customer", pick(g, []string{"vip", "level", "zone", "channels", "reachable", "test", "cap", "forget", "quiet"}), g.IntN(4), g.chance(50)
 		a.list = some(g, channels)
+		if a.text == "quiet" {
+			a.quiet = g.quiet(70)
+			for i := range a.quiet {
+				a.quiet[i].discard = false
+			}
+		}
 		a.channel = pick(g, zones)
 		a.age = g.duration()
 	case k < 87:
 		a.kind, a.text = "api", pick(g, []string{"k1", "k2", "k3"})
 	case k < 93:
-		a.kind, a.text = "journey", pick(g, []string{"paused", "paused", "published", "published", "archived"})
+		a.kind, a.text = "journey", pick(g, []string{"paused", "paused", "paused", "published", "published", "published", "archived"})
 	case k < 96:
 		a.kind = "publish"
 	case k < 97:
-		a.kind = "erase"
+		if a.kind = "erase"; g.chance(60) {
+			g.event(s, &a)
+		}
 	case k < 98:
 		a.kind = "restart"
 	default:
@@ -73,6 +96,12 @@ func (g gen) lateness() gateway.Instant {
 
 func (g gen) event(s *scenario, a *action) {
 	a.kind, a.event, a.age = "event", pick(g, eventTypes), g.lateness()
+	if len(s.heard) > 0 && g.chance(75) {
+		a.event = pick(g, s.heard)
+	}
+	if len(s.cfg.states) > 0 && g.chance(35) {
+		a.event = pick(g, []string{"on", "off", "b"})
+	}
 	if g.chance(3) {
 		a.age = 8*day - hour + gateway.Instant(g.IntN(int(2*hour)))
 	}
@@ -84,6 +113,15 @@ func (g gen) event(s *scenario, a *action) {
 	}
 	if g.chance(50) {
 		a.props["s"] = pick(g, []string{"p", "q"})
+	}
+	if g.cases() && g.chance(15) {
+		a.event, a.props = pick(g, []string{caseOpened, caseOpened, caseClosed}), map[string]any{}
+		if g.chance(60) {
+			a.props["case_id"] = pick(g, []string{"c1", "c2"})
+		}
+		if g.chance(60) {
+			a.props["channel"] = pick(g, []string{"product", "email", "webhook", "pigeon"})
+		}
 	}
 	n := len(s.actions)
 	if g.chance(60) {

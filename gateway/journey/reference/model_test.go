@@ -28,7 +28,8 @@ type world struct {
 	chain []*journey // that led here without a wait
 	// fired is how many timers fired in the present action.
 	fired  int
-	claims []claim // of better candidates whose window is still open
+	except *message // its slot does not count
+	claims []claim  // of better candidates whose window is still open
 }
 
 type config struct {
@@ -43,6 +44,9 @@ type config struct {
 
 	traits           []traitDef
 	segments, stages []ruleDef
+	states           []stateDef
+	suspend          gateway.Instant // how long an open case does
+	discard          bool            // what a case suspends
 }
 
 type capDef struct {
@@ -61,7 +65,8 @@ type journey struct {
 	versions []*journeyDef
 	state    string // published, paused or archived
 	since    int    // serial of its first publication: earlier events are not counted
-	scan     bool   // crossings of a pause are to be made good
+	scan     bool   // since resumed, crossings of a pause are to be made good
+	resumed  gateway.Instant
 	// Of a sequence: the events that came while it was archived, and those that
 	// were decided about.
 	deaf, fired map[int]bool
@@ -77,6 +82,7 @@ type customer struct {
 	test       bool
 	capMax     int
 	capPer     gateway.Instant
+	quiet      []quietDef
 	consents   []consent
 	events     []event
 	runs       []*run
@@ -127,7 +133,8 @@ type device struct {
 	product string
 	owners  []owner
 	seen    map[string]bool
-	told    map[string]bool // journeys that said it belongs to nobody
+	told    []told          // of its state
+	nobodys map[string]bool // journeys that said it belongs to nobody
 }
 
 type owner struct {
@@ -165,6 +172,7 @@ type run struct {
 	step     int
 	waiting  bool
 	held     gateway.Instant // a send waits since
+	hold     string          // for: a time (""), context, case
 	began    gateway.Instant // the wait
 	due      gateway.Instant // 0 = waits for nothing
 	absence  bool            // due stands for an event that did not come
@@ -210,6 +218,8 @@ type message struct {
 	slotAt    gateway.Instant
 	closed    bool
 	due       gateway.Instant // missed its window: decided anew then
+	hold      string          // what it waits for, as above
+	silent    gateway.Instant // without a receipt until then the next channel is tried
 	decided   gateway.Instant
 	tags      []string
 	def       *journeyDef

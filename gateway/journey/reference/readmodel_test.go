@@ -129,7 +129,7 @@ func (d *driver) compareProfile(id gateway.CustomerID, c *customer) error {
 		}
 	}
 	if p.TimeZone != c.zone || p.Test != c.test || !slices.Equal(p.Channels, c.channels) || fmt.Sprint(attributes) != fmt.Sprint(c.attributes) ||
-		granted != len(c.consents) || len(p.Consents) != granted || p.CapCount != c.capMax || c.capMax > 0 && p.CapWindow != int64(c.capPer) {
+		len(p.QuietHours) != len(c.quiet) || granted != len(c.consents) || len(p.Consents) != granted || p.CapCount != c.capMax || c.capMax > 0 && p.CapWindow != int64(c.capPer) {
 		return fmt.Errorf("customer %d was told to be %+v, the reference says %+v", id, p, *c)
 	}
 	return nil

@@ -1,6 +1,9 @@
 package reference
 
 import (
+	"slices"
+	"strings"
+
 	"touchpoint/gateway"
 )
 
@@ -218,7 +221,7 @@ func (w *world) publish(d *journeyDef, running string) {
 				continue
 			}
 			if running == "restart" {
-				r.def, r.step, r.waiting, r.absence, r.held, r.stand, r.due = d, 0, false, false, 0, nil, w.now
+				r.def, r.step, r.waiting, r.absence, r.held, r.hold, r.stand, r.due = d, 0, false, false, 0, "", nil, w.now
 				continue
 			}
 			if r.step >= len(r.def.steps) { // went through in a pause
@@ -238,7 +241,7 @@ func (w *world) publish(d *journeyDef, running string) {
 
 func (w *world) setState(j *journey, state string) {
 	if j.state == "paused" && state == "published" {
-		j.scan = true
+		j.scan, j.resumed = true, w.now
 	}
 	j.state = state
 }
@@ -277,7 +280,7 @@ func (w *world) bind(dev gateway.DeviceID, id gateway.CustomerID, product string
 	}
 	d.owners = owners
 	if d.present() != 0 {
-		d.told = nil
+		d.nobodys = nil
 	}
 	if before != 0 && before != d.present() {
 		w.deviceLeft(w.customers[before], dev)
@@ -329,7 +332,8 @@ func (w *world) consent(id gateway.CustomerID, k consent) string {
 	}
 	c.consents = append(kept, k)
 	w.withdraw(c, func(m *message) bool {
-		return m.run.def.purpose == k.purpose && consentFor(c, k.purpose, m.channel) != ""
+		return m.run.def.purpose == k.purpose && consentFor(c, k.purpose, m.channel) != "" ||
+			slices.Contains(m.def.data, strings.TrimPrefix(k.purpose, "data:")) && dataMissing(c, m.def)
 	})
 	return "accepted"
 }

@@ -19,7 +19,7 @@ type timer struct {
 func (w *world) timers(bound gateway.Instant) (out []timer) {
 	for i, j := range w.journeys {
 		if j.scan {
-			out = append(out, timer{0, uint64(i), func() { w.makeGood(j) }})
+			out = append(out, timer{j.resumed, uint64(i), func() { w.makeGood(j) }})
 		}
 	}
 	for _, c := range w.customers {
@@ -47,6 +47,9 @@ func (w *world) timers(bound gateway.Instant) (out []timer) {
 			}
 		}
 		for _, m := range c.sent {
+			if m.silent != 0 && m.silent < bound && m.run.j.state != "paused" {
+				out = append(out, timer{m.silent, leading(m.id) >> 1, func() { w.silent(m) }})
+			}
 			if m.due != 0 && m.due < bound && m.run.j.state != "paused" {
 				out = append(out, timer{m.due, leading(m.id)>>1 | 1<<63, func() { w.arbitrate(c) }})
 			}

@@ -108,6 +108,10 @@ func (d *journeyDef) yaml() []byte {
 	if len(d.tags) > 0 {
 		o["tags"] = d.tags
 	}
+	d.context.put(o)
+	if len(d.data) > 0 {
+		o["data"] = d.data
+	}
 	o["caps"] = object{"obeys": d.obeys, "counts": d.counts}
 	if q := quietYAML(d.quiet); q != nil {
 		o["quiet_hours"] = q
@@ -226,6 +230,10 @@ func (s *stepDef) yaml() object {
 		if len(s.tags) > 0 {
 			send["tags"] = s.tags
 		}
+		s.context.put(send)
+		if s.fallback > 0 {
+			send["fallback_after"] = length(s.fallback)
+		}
 		o["send"] = send
 	case "wait_for":
 		o["wait"] = object{"for": length(s.length)}
@@ -276,4 +284,18 @@ func (s *stepDef) yaml() object {
 		o["task"] = task
 	}
 	return o
+}
+
+func (g *gateDef) put(to object) {
+	if g == nil {
+		return
+	}
+	o := object{"when": g.when.cel(), "unknown": "send"}
+	if g.hold {
+		o["unknown"] = "hold"
+	}
+	if g.channels != nil {
+		o["channels"] = g.channels
+	}
+	to["context"] = o
 }
