@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 
 	"touchpoint/gateway"
 	"touchpoint/gateway/console"
+	"touchpoint/gateway/deliver/render"
 	"touchpoint/gateway/directory"
 	"touchpoint/gateway/engine"
 	"touchpoint/gateway/history"
@@ -24,11 +26,17 @@ func (g *Gateway) mountConsole(mux *http.ServeMux) error {
 	if err != nil {
 		return gateway.InvalidField("rules.zone", "%v", err)
 	}
+	journeys := &consoleJourneys{d: g.directory, outlines: map[journeyVersion]outline{}}
+	texts, err := render.New(render.Options{Templates: g.templates, Personal: veiled{}})
+	if err != nil {
+		return err
+	}
 	handler, err := console.New(console.Options{
 		Name: g.cfg.Name, Version: Version, Zone: zone,
-		Clock: g.clock, Status: g, Engine: consoleEngine{g}, Journeys: &consoleJourneys{d: g.directory, outlines: map[journeyVersion]outline{}},
+		Clock: g.clock, Status: g, Engine: consoleEngine{g}, Journeys: journeys,
 		Messages: consoleReads{g.directory}, Decisions: consoleReads{g.directory}, Events: consoleEvents{g},
 		DeadLetters: consoleLetters{g}, Feed: consoleFeed{g.directory},
+		Details:      &consoleDetails{g: g, journeys: journeys, explainer: explainer{g, g.tests}, texts: texts},
 		RequireToken: len(g.cfg.Auth.Tokens) > 0, Tokens: readers(g.cfg.Auth.Tokens), Logger: g.log,
 	})
 	if err != nil {
@@ -136,21 +144,45 @@ func (c *consoleJourneys) Journeys(ctx context.Context) ([]console.Journey, erro
 		if i > 0 && rows[i-1].Journey == row.Journey { // an earlier version
 			continue
 		}
-		n, err := c.d.Counts(ctx, row.Journey, 0)
+		if gateway.IsDryRun(row.Journey) {
+			continue
+		}
+		j, err := c.journey(ctx, row, rows)
 		if err != nil {
 			return nil, err
 		}
-		o, err := c.outline(ctx, journeyVersion{row.Journey, row.Version})
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, console.Journey{
-			Name: row.Journey, Version: row.Version, State: row.State,
-			Description: o.description, Purpose: o.purpose, HasGoal: o.goal, Steps: o.steps,
-			Entered: n.Entered, Active: n.Active, Converted: n.Converted, Inside: n.Steps, Messages: n.Messages, Ended: n.Ended,
-		})
+		out = append(out, j)
 	}
 	return out, nil
+}
+
+// journey shows one, by the row of its latest version.
+func (c *consoleJourneys) journey(ctx context.Context, row directory.JourneyRow, rows []directory.JourneyRow) (console.Journey, error) {
+	n, err := c.d.Counts(ctx, row.Journey, 0)
+	if err != nil {
+		return console.Journey{}, err
+	}
+	o, err := c.outline(ctx, journeyVersion{row.Journey, row.Version})
+	if err != nil {
+		return console.Journey{}, err
+	}
+	j := console.Journey{
+		Name: row.Journey, Version: row.Version, State: row.State, Filling: row.State == gateway.JourneyFilling,
+		Description: o.description, Purpose: o.purpose, HasGoal: o.goal, Steps: o.steps,
+		Entered: n.Entered, Active: n.Active, Converted: n.Converted, Inside: n.Steps, Messages: n.Messages, Ended: n.Ended,
+	}
+	if row.State == gateway.JourneyPaused {
+		page, err := c.d.Decisions(ctx, directory.DecisionQuery{Journey: row.Journey, Kinds: []gateway.DecisionKind{gateway.DecisionJourney}, Limit: 1})
+		if err != nil {
+			return j, err
+		}
+		if len(page.Items) > 0 && page.Items[0].Reason == gateway.ReasonForecast {
+			j.PausedBy = page.Items[0].Rule
+		}
+	}
+	dry := gateway.DryRun(row.Journey)
+	j.DryRun = slices.ContainsFunc(rows, func(r directory.JourneyRow) bool { return r.Journey == dry && r.State == gateway.JourneyPublished })
+	return j, nil
 }
 
 func (c *consoleJourneys) outline(ctx context.Context, v journeyVersion) (outline, error) {
@@ -172,7 +204,7 @@ func (c *consoleJourneys) outline(ctx context.Context, v journeyVersion) (outlin
 }
 
 // stepKinds are the keys that say what a step does.
-var stepKinds = []string{"send", "wait", "branch", "split", "set", "end"}
+var stepKinds = []string{"send", "wait", "branch", "split", "set", "task", "start_journey", "stop_journey", "end"}
 
 // outlineOf reads the parts of a definition that need no compiling: it was
 // compiled when it was published.
@@ -191,7 +223,7 @@ func outlineOf(text []byte) (outline, error) {
 		step := console.Step{ID: fmt.Sprint(s["id"])}
 		for _, kind := range stepKinds {
 			if _, has := s[kind]; has {
-				step.Kind = kind
+				step.Kind = strings.ReplaceAll(kind, "_", " ")
 				break
 			}
 		}

@@ -44,6 +44,7 @@ type Gateway struct {
 	delivery  *deliver.Delivery
 	templates *templates
 	renderer  *render.Renderer
+	tests     *backtests
 	engine    *engine.Engine
 	history   history.Store
 	follower  *history.Follower

@@ -27,11 +27,11 @@ func (g *Gateway) openRPC(ctx context.Context) error {
 		return err
 	}
 	read := customers{g.directory}
-	tests := newBacktests(g)
+	g.tests = newBacktests(g)
 	o := rpc.Options{
 		Intake: g.intake, Vault: g.vault, Follower: g.directory, Customers: read, Groups: read, Tasks: tasks{g}, Decisions: read, Messages: read, Reports: read,
 		History: series{g}, Journeys: drafts, Compile: g.compile, Consents: consents{g.delivery}, Eraser: eraser{g},
-		Stream: services{g.stream}, DeadLetters: letters{g}, Clock: g.clock, Status: g, Fleet: fleet{g}, Audit: auditLog{g.store}, Backtests: tests, Explainer: explainer{g, tests},
+		Stream: services{g.stream}, DeadLetters: letters{g}, Clock: g.clock, Status: g, Fleet: fleet{g}, Audit: auditLog{g.store}, Backtests: g.tests, Explainer: explainer{g, g.tests},
 		Partitions: g.cfg.Partitions, Channels: g.channels(), Tokens: tokens(g.cfg.Auth.Tokens), TLS: tlsConfig, PageKey: g.pageKey, Logger: g.log,
 	}
 	if g.clock.Virtual() {

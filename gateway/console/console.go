@@ -98,6 +98,7 @@ type Options struct {
 	Events      Events
 	DeadLetters DeadLetters
 	Feed        Feed
+	Details     Details
 
 	// RequireToken closes the console to everyone without one of Tokens. Without
 	// it, only a browser that names this machine as loopback is answered.
@@ -121,6 +122,7 @@ func (o *Options) fill() error {
 		{"clock", o.Clock != nil}, {"status", o.Status != nil}, {"engine", o.Engine != nil},
 		{"journeys", o.Journeys != nil}, {"messages", o.Messages != nil}, {"decisions", o.Decisions != nil},
 		{"events", o.Events != nil}, {"dead_letters", o.DeadLetters != nil}, {"feed", o.Feed != nil},
+		{"details", o.Details != nil},
 	} {
 		if !part.has {
 			return gateway.InvalidField("console."+part.name, "is needed")
@@ -186,6 +188,7 @@ func New(o Options) (http.Handler, error) {
 	mux.HandleFunc("POST /login", c.login)
 	mux.HandleFunc("POST /logout", c.logout)
 	mux.Handle("GET /{$}", c.guard(http.HandlerFunc(c.servePage), true))
+	c.routes(mux)
 	mux.Handle("GET /live", c.guard(http.HandlerFunc(c.serveLive), false))
 	return secure(c.knownHost(mux)), nil
 }

@@ -27,6 +27,11 @@ type Journey struct {
 	Version     uint32
 	State       gateway.JourneyState
 	HasGoal     bool
+	// PausedBy says why it paused itself, "" when it did not; Filling that a version
+	// waits until its counters are filled, DryRun that one of its draft runs.
+	PausedBy string
+	Filling  bool
+	DryRun   bool
 	// Steps are those of the version, in their order.
 	Steps []Step
 

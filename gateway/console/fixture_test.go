@@ -103,7 +103,7 @@ func (p *parts) Watch(ctx context.Context, fn func(Change)) error {
 func options(p *parts) Options {
 	return Options{
 		Name: "coffee house", Clock: p, Status: p, Engine: p, Journeys: p, Messages: p, Decisions: p, Events: p,
-		DeadLetters: p, Feed: p, Interval: 10 * time.Millisecond,
+		DeadLetters: p, Feed: p, Details: &things{}, Interval: 10 * time.Millisecond,
 	}
 }
 

@@ -22,6 +22,15 @@ type row struct {
 	Word     string // state or reason, in words
 	Code     string
 	customer gateway.CustomerID
+	Journey  string // that the title names
+}
+
+// Who is the customer's id, "" for nobody.
+func (r row) Who() string {
+	if r.customer == 0 {
+		return ""
+	}
+	return r.customer.String()
 }
 
 // live holds the latest events, decisions and messages: three short lanes,
@@ -120,6 +129,7 @@ func (l *live) updateRow(u *gateway.MessageUpdate) row {
 		if o.Key == r.Key {
 			r.Detail = o.Detail
 			r.Title, r.Device = orDefault(r.Title, o.Title), orDefault(r.Device, o.Device)
+			r.Journey = r.Title
 		}
 	}
 	return r
@@ -135,7 +145,7 @@ func messageRow(m *gateway.Message) row {
 	}
 	return row{
 		Key: m.ID.String(), At: m.DecidedAt, Title: m.Journey, Detail: m.Step, Device: m.Device.String(), customer: m.Customer,
-		Code: state.String(), Word: stateWord(state), Tone: stateTone(state),
+		Code: state.String(), Word: stateWord(state), Tone: stateTone(state), Journey: m.Journey,
 	}
 }
 
@@ -146,7 +156,7 @@ func decisionRow(d *gateway.Decision, no uint64) row {
 	}
 	return row{
 		Key: key, At: d.At, Title: d.Journey, Detail: d.Step, Device: d.Device.String(), customer: d.Customer,
-		Code: string(d.Reason), Word: w.short, Tone: w.tone,
+		Code: string(d.Reason), Word: w.short, Tone: w.tone, Journey: d.Journey,
 	}
 }
 

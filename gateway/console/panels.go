@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"touchpoint/gateway"
+	"touchpoint/gateway/explain"
 )
 
 // panel is a part of the page that changes by itself: the template
@@ -166,6 +167,7 @@ func (c *console) journeysView(ctx context.Context) (any, error) {
 	}
 	v := journeysView{More: max(0, len(list)-maxJourneys)}
 	for _, j := range list[:min(len(list), maxJourneys)] {
+		j.PausedBy = explain.Rule(j.PausedBy, "en", c.Zone)
 		v.Journeys = append(v.Journeys, viewOf(j))
 	}
 	return v, nil

@@ -144,6 +144,10 @@ func (o *Options) templateFuncs() template.FuncMap {
 		"moment":   o.moment,
 		"iso":      func(i gateway.Instant) string { return i.String() },
 		"short":    short,
+		"at":       func(i gateway.Instant) string { return i.Time().In(o.Zone).Format("2 Jan 2006 15:04") },
+		"until":    func(i gateway.Instant) string { return until(o.Clock.Now(), i) },
+		"plural":   func(n int64, word string) string { return plural(n, word) },
+		"add":      func(a, b int) int { return a + b },
 	}
 }
 

@@ -93,6 +93,12 @@ func (t *teller) rule(text string) string {
 	return text
 }
 
+// Rule puts the rule of a decision into words.
+func Rule(text, lang string, zone *time.Location) string {
+	t := teller{lang: lang, zone: zone}
+	return t.rule(text)
+}
+
 // moment shows a time that stands in a text as the sentences show times.
 func (t *teller) moment(text string) string {
 	at, err := time.Parse(time.RFC3339, text)

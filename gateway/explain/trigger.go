@@ -101,8 +101,8 @@ func (t *teller) absence(c gateway.ExplainCheck, get func(string) string, fired 
 	case fired:
 		return t.say("The last %s came at %s; the silence of %s was answered.", "Das letzte %s kam am %s; auf die Stille von %s wurde reagiert.", event, t.when(c.Since), long)
 	case c.Reason == gateway.ReasonUnobserved && get("device") != "":
-		return t.say("The last %s came at %s; whether %s of silence passed is known when device %s has uploaded, at the latest at %s.",
-			"Das letzte %s kam am %s; ob %s Stille vergangen sind, ist bekannt, wenn Gerät %s übertragen hat, spätestens am %s.", event, t.when(c.Since), long, get("device"), t.when(c.Until))
+		return t.say("The last %s came at %s; whether a silence of %s passed is known when device %s has uploaded, at the latest at %s.",
+			"Das letzte %s kam am %s; ob eine Stille von %s vergangen ist, zeigt sich, wenn Gerät %s übertragen hat, spätestens am %s.", event, t.when(c.Since), long, get("device"), t.when(c.Until))
 	case c.Reason == gateway.ReasonUnobserved:
 		return t.say("The last %s came at %s; whether a silence of %s passed cannot be judged yet, since events are missing after %s.",
 			"Das letzte %s kam am %s; ob eine Stille von %s vergangen ist, ist noch nicht zu beurteilen, da Ereignisse nach %s fehlen.", event, t.when(c.Since), long, t.when(t.x.Observed))

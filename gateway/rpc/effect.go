@@ -11,9 +11,6 @@ import (
 	pb "touchpoint/proto/touchpoint/v1"
 )
 
-// holdoutArm is the arm that is left untreated, treatedArm the other one.
-const holdoutArm, treatedArm = "holdout", "treated"
-
 var effectVerdicts = map[effect.Verdict]pb.EffectVerdict{
 	effect.TooLittleData: pb.EffectVerdict_EFFECT_VERDICT_TOO_LITTLE_DATA,
 	effect.Better:        pb.EffectVerdict_EFFECT_VERDICT_BETTER,
@@ -96,43 +93,21 @@ func splitSteps(text string) (ids []string) {
 	return ids
 }
 
-// compareArms measures each arm by the base: the holdout, or the first arm of
-// a split. Alpha is shared among the comparisons. Mixed units are in no arm.
+// compareArms measures each arm by the base.
 func compareArms(counts []EffectCount, split bool) *pb.GetEffectResponse {
-	resp := &pb.GetEffectResponse{Alpha: effect.Alpha}
-	var names []string
-	arms := map[string]EffectCount{}
-	if !split {
-		names = []string{holdoutArm, treatedArm} // also when nobody is there
-	}
+	var arms []effect.ArmCount
 	for _, n := range counts {
-		if n.Mixed {
-			resp.Mixed += n.Enrolled
-			continue
-		}
-		arms[n.Arm] = n
-		if !slices.Contains(names, n.Arm) {
-			names = append(names, n.Arm)
-		}
+		arms = append(arms, effect.ArmCount(n))
 	}
-	slices.Sort(names)
-	measured := func(name string) effect.Count {
-		n := arms[name]
-		if split { // an arm may send nothing
-			return effect.Count{Units: n.Enrolled, Converted: n.Converted}
-		}
-		return effect.Count{Units: n.Exposed, Converted: n.Converted}
+	r := effect.CompareArms(arms, split)
+	resp := &pb.GetEffectResponse{Alpha: effect.Alpha, Mixed: r.Mixed}
+	for _, a := range r.Arms {
+		resp.Arms = append(resp.Arms, &pb.EffectArm{Arm: a.Arm, Enrolled: a.Enrolled, Exposed: a.Exposed, Converted: a.Converted, Rate: a.Rate})
 	}
-	for i, name := range names {
-		n := arms[name]
-		resp.Arms = append(resp.Arms, &pb.EffectArm{Arm: name, Enrolled: n.Enrolled, Exposed: n.Exposed, Converted: n.Converted, Rate: measured(name).Rate()})
-		if i == 0 {
-			continue
-		}
-		r := effect.Compare(measured(name), measured(names[0]), effect.Alpha/float64(len(names)-1))
-		resp.Comparisons = append(resp.Comparisons, &pb.EffectComparison{Arm: name, Base: names[0], Difference: r.Difference, Low: r.Low, High: r.High,
-			Verdict: effectVerdicts[r.Verdict], Margin: r.Margin,
-			MissingUnits: r.MissingUnits, MissingBaseUnits: r.MissingBase, MissingConversions: r.MissingConversions})
+	for _, x := range r.Comparisons {
+		resp.Comparisons = append(resp.Comparisons, &pb.EffectComparison{Arm: x.Arm, Base: x.Base, Difference: x.Difference, Low: x.Low, High: x.High,
+			Verdict: effectVerdicts[x.Verdict], Margin: x.Margin,
+			MissingUnits: x.MissingUnits, MissingBaseUnits: x.MissingBase, MissingConversions: x.MissingConversions})
 	}
 	return resp
 }

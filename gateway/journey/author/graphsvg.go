@@ -1,6 +1,8 @@
 package author
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"html"
 	"strings"
@@ -31,15 +33,26 @@ func paletteOf(kind string) (colour, icon string) {
 	return p.colour, p.icon
 }
 
-const style = `<style>
+// style stands in every drawing; no element has a style of its own, so that a
+// page may allow this one text by its hash.
+const style = `<style>` + styleText + `</style>
+`
+
+const styleText = `
 svg { --bg: #ffffff; --card: #ffffff; --ink: #14202e; --soft: #566475; --line: #9aa8b8; --edge: #d5dde6; --label: #f3f6f9; }
 @media (prefers-color-scheme: dark) { svg { --bg: #11161d; --card: #1a222c; --ink: #e8eef5; --soft: #a5b3c2; --line: #61707f; --edge: #34414e; --label: #222c37; } }
 text { font-family: Inter, "Segoe UI", "Helvetica Neue", Arial, "Liberation Sans", sans-serif; fill: var(--ink); }
 .bg { fill: var(--bg); } .card { fill: var(--card); stroke: var(--edge); } .soft { fill: var(--soft); }
 .way { fill: none; stroke: var(--line); stroke-width: 1.6; } .late { stroke-dasharray: 5 4; } .tip { fill: var(--line); }
 .label { fill: var(--label); stroke: var(--edge); stroke-width: .8; } .faint { opacity: .45; } .icon { fill: none; stroke-width: 1.5; stroke-linejoin: round; stroke-linecap: round; }
-</style>
+.white { fill: #fff; } .goal { fill: #2f855a; } .exit { fill: #c05621; } .quiet { fill: #5a67d8; } .fact { fill: #64748b; }
 `
+
+// StyleHash is the style of a drawing as a source of a Content-Security-Policy.
+func StyleHash() string {
+	sum := sha256.Sum256([]byte(styleText))
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+}
 
 // drawing collects the elements.
 type drawing struct{ strings.Builder }
@@ -104,7 +117,7 @@ func (d *drawing) heading(o *journey.Outline, head []string) {
 	x, purpose := margin+textWidth(o.Name, 22)*1.06+16, string(o.Purpose)
 	w := textWidth(purpose, 12) + 20
 	d.add(`<rect x="%.1f" y="%.1f" width="%.1f" height="22" rx="11" fill="%s"/>`, x, margin+3, w, purposeColours[purpose])
-	d.add(`<text x="%.1f" y="%.1f" font-size="12" font-weight="600" text-anchor="middle" style="fill:#fff">%s</text>`, x+w/2, margin+18, purpose)
+	d.add(`<text x="%.1f" y="%.1f" font-size="12" font-weight="600" text-anchor="middle" class="white">%s</text>`, x+w/2, margin+18, purpose)
 	for i, l := range head {
 		d.text(margin, margin+46+float64(i)*18, 13, "soft", "start", "400", l)
 	}
@@ -217,11 +230,9 @@ func (d *drawing) backEdge(e *edge) {
 
 func (a aside) height() float64 { return 2*10 + 14 + float64(len(a.lines))*16 }
 
-var asideColours = map[string]string{"goal": "#2f855a", "exit": "#c05621", "quiet": "#5a67d8", "fact": "#64748b"}
-
 func (d *drawing) aside(x, y float64, a aside) {
 	d.add(`<g><rect class="label" x="%.1f" y="%.1f" width="%.1f" height="%.1f" rx="8"/>`, x, y, asideWidth, a.height())
-	d.add(`<text x="%.1f" y="%.1f" font-size="11.5" font-weight="700" style="fill:%s">%s</text>`, x+12, y+21, asideColours[a.kind], html.EscapeString(a.title))
+	d.add(`<text x="%.1f" y="%.1f" font-size="11.5" font-weight="700" class="%s">%s</text>`, x+12, y+21, a.kind, html.EscapeString(a.title))
 	for i, l := range a.lines {
 		d.text(x+12, y+23+float64(i+1)*16, lineSize, "soft", "start", "400", l)
 	}
