@@ -11,7 +11,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"google.golang.org/protobuf/types/known/durationpb"
-	"google.golang.org/protobuf/types/known/fieldmaskpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	pb "touchpoint/proto/touchpoint/v1"
@@ -47,7 +46,7 @@ func customerUpsert(c *client) *cobra.Command {
 		Use: "upsert CUSTOMER", Short: "Create or change a customer", Args: exactArgs(1),
 		Example: "  touchpoint customer upsert K-100042 --locale de-DE --time-zone Europe/Berlin --email mara@example.com --grant marketing",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			req, err := f.request(args[0])
+			req, err := f.request(args[0], cmd.Flags().Changed)
 			if err != nil {
 				return err
 			}
@@ -89,7 +88,8 @@ func customerUpsert(c *client) *cobra.Command {
 	return cmd
 }
 
-func (f *upsertFlags) request(customer string) (*pb.UpsertCustomerRequest, error) {
+// request makes the call; given tells which flags were given.
+func (f *upsertFlags) request(customer string, given func(flag string) bool) (*pb.UpsertCustomerRequest, error) {
 	in := &f.customer
 	ref := customerArg(customer)
 	in.Id, in.ExternalId, in.Profile = ref.Id, ref.ExternalId, &f.profile
@@ -112,7 +112,7 @@ func (f *upsertFlags) request(customer string) (*pb.UpsertCustomerRequest, error
 			return nil, err
 		}
 	}
-	mask, err := f.quietHours(in)
+	none, err := f.quietHours(in)
 	if err != nil {
 		return nil, err
 	}
@@ -122,27 +122,11 @@ func (f *upsertFlags) request(customer string) (*pb.UpsertCustomerRequest, error
 	for _, text := range f.revoke {
 		in.Consents = append(in.Consents, consentArg(text, false))
 	}
-	return &pb.UpsertCustomerRequest{Customer: in, UpdateMask: mask}, nil
-}
-
-// quietHours reads --quiet. "none" removes them: only then a mask is needed.
-func (f *upsertFlags) quietHours(in *pb.Customer) (*fieldmaskpb.FieldMask, error) {
-	if len(f.quiet) == 1 && f.quiet[0] == "none" {
-		return &fieldmaskpb.FieldMask{Paths: []string{"quiet_hours"}}, nil
+	req := &pb.UpsertCustomerRequest{Customer: in}
+	if none || given("test") && !in.Test { // without a mask, what is empty is left as it is
+		req.UpdateMask = givenFields(given)
 	}
-	for _, text := range f.quiet {
-		hours, days, _ := strings.Cut(text, "@")
-		from, to, ok := strings.Cut(hours, "-")
-		if !ok {
-			return nil, fmt.Errorf("--quiet %q: write FROM-TO, such as 22:00-07:00, or 22:00-09:00@fri,sat", text)
-		}
-		q := &pb.QuietHours{From: from, To: to}
-		if days != "" {
-			q.Days = strings.Split(days, ",")
-		}
-		in.QuietHours = append(in.QuietHours, q)
-	}
-	return nil, nil
+	return req, nil
 }
 
 func consentArg(text string, granted bool) *pb.Consent {

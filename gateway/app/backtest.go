@@ -68,6 +68,10 @@ func (b *backtests) alone(fn func() error) error {
 	default:
 		return gateway.Errorf(gateway.Exhausted, "a backtest is running: wait for its end, or run over a recording (touchpoint history export)")
 	}
+	// One place more to run in: a thread of low priority that waits for its turn
+	// occupies one, and it shall not be one of the live road's.
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
+	defer runtime.SetDefaultGOMAXPROCS()
 	done := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // and never unlock: the thread ends with its priority
