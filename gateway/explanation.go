@@ -75,6 +75,7 @@ const (
 	CheckChannel    = "channel"    // one channel of a send step
 	CheckCap        = "cap"        // a frequency cap: used and allowed
 	CheckMessage    = "message"    // a message and its state
+	CheckRecipient  = "recipient"  // whom a send step addresses, or a run that another one opened for him
 )
 
 // CheckResult is what a check says.

@@ -83,3 +83,38 @@ func TestEffect(t *testing.T) {
 	f.await(f.step(gateway.Step{Erased: []gateway.CustomerID{1, 3, 5}}))
 	check("after erasures")
 }
+
+// TestEffectOfRecipients counts the origin alone, as one who was, or would have
+// been, told; who is addressed by his run is no unit and no entry.
+func TestEffectOfRecipients(t *testing.T) {
+	f := open(t)
+	origin := gateway.EnrollmentID{1}
+	entry := func(c gateway.CustomerID, arm string) gateway.Decision {
+		return gateway.Decision{At: start, Kind: gateway.DecisionEntry, Reason: gateway.ReasonEnrolled, Customer: c, Arm: arm, Journey: "j", Version: 1}
+	}
+	told := func(c gateway.CustomerID, arm string) gateway.Decision {
+		return gateway.Decision{At: start, Kind: gateway.DecisionSend, Reason: gateway.ReasonDelegated, Rule: "dealer", Customer: c, Arm: arm, Journey: "j", Version: 1}
+	}
+	run := gateway.Enrollment{ID: gateway.EnrollmentID{9}, Journey: "j", Version: 1, Customer: 5, EnteredAt: start, ChangedAt: start, EndedAt: start,
+		EndReason: gateway.ReasonCompleted, Recipient: "dealer", Origin: origin}
+	sent := gateway.Decision{At: start, Kind: gateway.DecisionSend, Reason: gateway.ReasonSent, Customer: 5, Journey: "j", Version: 1,
+		Recipient: "dealer", Origin: origin, Enrollment: run.ID}
+	f.await(f.step(gateway.Step{
+		Decisions: []gateway.Decision{entry(1, "treated"), told(1, "treated"), entry(2, "holdout"), told(2, "holdout"), sent,
+			{At: start, Kind: gateway.DecisionConversion, Reason: gateway.ReasonGoal, Customer: 1, Arm: "treated", Journey: "j", Version: 1}},
+		Entered: []gateway.Enrollment{{ID: origin, Journey: "j", Version: 1, Customer: 1, EnteredAt: start, ChangedAt: start, Step: "rest"}, run},
+	}))
+	if got, want := fmt.Sprint(must(f.Effect(f.ctx, directory.EffectQuery{Journey: "j"}))(t)), "[{holdout false 1 1 0} {treated false 1 1 1}]"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	if n := must(f.Counts(f.ctx, "j", 0))(t); n.Entered != 1 || n.Active != 1 || len(n.Ended) != 0 {
+		t.Errorf("counted %+v", n)
+	}
+	if got := must(f.Enrollment(f.ctx, run.ID))(t); got != run {
+		t.Errorf("%+v, want %+v", got, run)
+	}
+	page := must(f.Decisions(f.ctx, directory.DecisionQuery{Customer: 5}))(t)
+	if len(page.Items) != 1 || page.Items[0].Recipient != "dealer" || page.Items[0].Origin != origin {
+		t.Errorf("%+v", page.Items)
+	}
+}

@@ -11,7 +11,7 @@ import (
 // reason, the rule and the values.
 func Decision(d gateway.Decision, lang string, zone *time.Location) string {
 	t := teller{lang: lang, zone: zone}
-	text := t.about(d) + ": " + t.outcome(d)
+	text := t.about(d) + t.asRecipient(d.Recipient) + ": " + t.outcome(d)
 	var because []string
 	if rule := t.rule(d.Rule); rule != "" && rule != t.outcome(d) {
 		because = append(because, rule)
@@ -61,7 +61,7 @@ func (t *teller) outcome(d gateway.Decision) string {
 		return t.say("not let in: %s", "nicht aufgenommen: %s", why)
 	case gateway.DecisionSend:
 		switch d.Reason {
-		case gateway.ReasonSent, gateway.ReasonHeld, gateway.ReasonNoReceipt:
+		case gateway.ReasonSent, gateway.ReasonHeld, gateway.ReasonNoReceipt, gateway.ReasonDelegated:
 			return why
 		case gateway.ReasonFailed:
 			if d.Message != (gateway.MessageID{}) { // the next channel is taken

@@ -69,6 +69,11 @@ func (t *teller) headline() Line {
 			return Line{"→", t.say("%s: inside, %s.", "%s: läuft, %s.", t.x.Journey, t.stands(c))}
 		}
 	}
+	for _, c := range t.x.Checks {
+		if c.Name == gateway.CheckRecipient && c.Result == gateway.CheckInfo {
+			return Line{"→", t.say("%s: addressed as %s, by somebody else's run.", "%s: angesprochen als %s, im Durchlauf eines anderen.", t.x.Journey, t.role(c.Rule))}
+		}
+	}
 	if t.x.Verdict == gateway.ReasonEnrolled {
 		for _, c := range t.x.Checks {
 			if c.Name == gateway.CheckTrigger && c.Result != gateway.CheckHolds {
@@ -110,6 +115,8 @@ func (t *teller) check(c gateway.ExplainCheck) string {
 		return t.arm(c)
 	case gateway.CheckEnrollment:
 		return t.enrollment(c)
+	case gateway.CheckRecipient:
+		return t.recipient(c)
 	case gateway.CheckSend, gateway.CheckChannel, gateway.CheckCap, gateway.CheckMessage:
 		return t.send(c)
 	}

@@ -284,7 +284,7 @@ func (p *Partition) releaseDevice(in *gateway.Input, c gateway.ReleaseDevice) ga
 	if d == nil { // nobody has seen it: its state is empty
 		d = &device{id: c.Device}
 	}
-	if owner := p.customers[d.present()]; owner != nil && d.owners[len(d.owners)-1].from <= c.At {
+	if owner := p.customers[d.present()]; owner != nil && d.yields(c.At) {
 		p.deviceLeft(owner, d.id) // unless the new owner was one before him: then it comes back
 	}
 	p.export(d, c.To)

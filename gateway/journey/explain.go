@@ -199,6 +199,10 @@ func (x *explainer) enrollments() {
 			continue
 		}
 		v := e.view()
+		if e.origin != nil {
+			x.recipientRun(e)
+			continue
+		}
 		c := gateway.ExplainCheck{Name: gateway.CheckEnrollment, Result: gateway.CheckInfo, Step: v.Step, Since: v.EnteredAt, Until: v.WaitsUntil,
 			Values: gateway.Properties{{Key: "version", Value: gateway.Int(int64(v.Version))}, {Key: "arm", Value: gateway.String(v.Arm)}}}
 		if e.ended() {

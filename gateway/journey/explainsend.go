@@ -23,6 +23,9 @@ func (x *explainer) sends() {
 
 func (x *explainer) send(e *enrollment, s *step) {
 	p := x.p
+	if !x.recipients(e, s) {
+		return
+	}
 	life := s.send.expiresAfter
 	if life == 0 {
 		life = p.cfg.ExpiresAfter

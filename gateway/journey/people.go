@@ -161,6 +161,20 @@ func yieldUsers(owners []ownership, i int) (rest, users []ownership) {
 	return owners, users
 }
 
+// yields reports whether who has the device gives way to one who came to have it
+// at t: who came before, and a user also to who came earlier than he.
+func (d *device) yields(t gateway.Instant) bool {
+	for _, o := range slices.Backward(d.owners) {
+		if o.from <= t {
+			break
+		}
+		if o.role != roleUser {
+			return false
+		}
+	}
+	return true
+}
+
 // unbindPerson ends what somebody who does not have the device is to it; false
 // when he is nothing to it.
 func (p *Partition) unbindPerson(d *device, c gateway.UnbindDevice) bool {

@@ -30,8 +30,6 @@ const (
 	toGroup                  // all members of his group: he, too
 	toDealer                 // who sold the device
 	toStaff                  // who looks after it
-
-	audiences // how many there are
 )
 
 var audienceNames = [...]string{"owner", "users", "group", "dealer", "staff"}
@@ -49,6 +47,7 @@ const maxRecipients = 64
 // origin says whose run opened this one. It is never altered in place.
 type origin struct {
 	enrollment gateway.EnrollmentID
+	step       string
 	role       string
 	values     gateway.Properties
 	cause      string
@@ -196,7 +195,7 @@ func (p *Partition) addressRecipient(in *gateway.Input, c gateway.AddressRecipie
 // newRun makes the run of a recipient.
 func newRun(v *version, cust *customer, c *gateway.AddressRecipient) *enrollment {
 	e := &enrollment{v: v, c: cust, device: c.Device, product: clone(c.Product), arm: armTreated, holdFrom: c.At,
-		origin: &origin{enrollment: c.Origin, role: clone(c.Role), values: cloneProperties(c.Values), cause: clone(c.Cause),
+		origin: &origin{enrollment: c.Origin, step: clone(c.Step), role: clone(c.Role), values: cloneProperties(c.Values), cause: clone(c.Cause),
 			received: c.CauseReceivedAt, occurred: c.CauseAt}}
 	if c.Holdout {
 		e.arm = armHoldout

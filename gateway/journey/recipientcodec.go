@@ -39,6 +39,7 @@ func (d *decoder) address() gateway.AddressRecipient {
 
 func (e *encoder) origin(o *origin) {
 	e.raw(o.enrollment[:])
+	e.string(o.step)
 	e.string(o.role)
 	e.properties(o.values)
 	e.string(o.cause)
@@ -47,7 +48,7 @@ func (e *encoder) origin(o *origin) {
 }
 
 func (d *decoder) origin() *origin {
-	return &origin{enrollment: d.id16(), role: d.string(), values: d.properties(), cause: d.string(), received: d.at(), occurred: d.at()}
+	return &origin{enrollment: d.id16(), step: d.string(), role: d.string(), values: d.properties(), cause: d.string(), received: d.at(), occurred: d.at()}
 }
 
 func (e *encoder) addressed(a *addressed) {

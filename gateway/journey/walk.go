@@ -232,6 +232,9 @@ func (p *Partition) finish(e *enrollment, reason gateway.Reason, ev *gateway.Eve
 	if reason != gateway.ReasonCompleted {
 		p.recall(e, reason)
 	}
+	if e.origin != nil { // so long it can be told why he was addressed
+		e.due = p.now + dayMillis
+	}
 	if e.addressed != nil { // it can still be taken back
 		e.due = max(e.due, e.addressed.until)
 	}

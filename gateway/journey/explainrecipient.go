@@ -1,0 +1,30 @@
+package journey
+
+import "touchpoint/gateway"
+
+// recipientRun tells of a run that another one opened to address the customer.
+func (x *explainer) recipientRun(e *enrollment) {
+	c := gateway.ExplainCheck{Name: gateway.CheckRecipient, Result: gateway.CheckInfo, Step: e.origin.step, Rule: e.origin.role,
+		Since: e.enteredAt, Until: e.due}
+	if e.ended() {
+		c.Reason, c.Until = e.endReason, e.endedAt
+	}
+	x.add(c)
+}
+
+// recipients tells whom a step would address beside the customer. It reports
+// whether he is one of them.
+func (x *explainer) recipients(e *enrollment, s *step) bool {
+	to := s.send.recipient
+	if to == toOwner {
+		return true
+	}
+	list := x.p.recipients(e, to)
+	c := gateway.ExplainCheck{Name: gateway.CheckRecipient, Result: gateway.CheckHolds, Step: s.id, Rule: audienceNames[to],
+		Values: gateway.Properties{{Key: "recipients", Value: gateway.Int(int64(len(list)))}}}
+	if len(list) == 0 && !to.includesOwner() {
+		c.Result, c.Reason = gateway.CheckFails, gateway.ReasonNoRecipient
+	}
+	x.add(c)
+	return to.includesOwner()
+}
