@@ -60,8 +60,8 @@ type contest struct {
 // budget returns the customers who share one budget of messages with c: the
 // members of his group by their ids, or he alone.
 func (p *Partition) budget(c *customer) []*customer {
-	if c.member != nil {
-		return p.groups[c.member.group]
+	if c.groupOf() != 0 {
+		return p.groups[c.groupOf()]
 	}
 	p.contest.sharing = append(p.contest.sharing[:0], c)
 	return p.contest.sharing

@@ -13,8 +13,8 @@ type splitArm struct{ step, arm string }
 // armSubject is who an arm is drawn for: the group, so that a household gets
 // one arm, else the customer.
 func (c *customer) armSubject() uint64 {
-	if c.member != nil {
-		return uint64(c.member.group)
+	if c.groupOf() != 0 {
+		return uint64(c.groupOf())
 	}
 	return uint64(c.id)
 }
@@ -61,11 +61,11 @@ func (p *Partition) signArm(d *gateway.Decision, e *enrollment) {
 // mixed reports whether members of the customer's group are in different arms
 // of a journey: some had theirs before the household formed.
 func (p *Partition) mixed(c *customer, j *journey) bool {
-	if c.member == nil {
+	if c.groupOf() == 0 {
 		return false
 	}
 	own := c.mark(j)
-	for _, o := range p.groups[c.member.group] {
+	for _, o := range p.groups[c.groupOf()] {
 		if o == c || o.test {
 			continue
 		}

@@ -81,7 +81,7 @@ func (p *Partition) inUse(t *trait) bool {
 // usedCounters are the counters that move with a customer.
 func (p *Partition) usedCounters(c *customer) (list []counter) {
 	for i := range c.counters {
-		if p.inUse(c.counters[i].trait) {
+		if p.inUse(p.traits[c.counters[i].trait]) {
 			list = append(list, c.counters[i])
 		}
 	}
@@ -202,7 +202,7 @@ func (c arriveChange) apply(p *Partition) {
 // its place here.
 func (c *customer) sortAnew() {
 	slices.SortFunc(c.counters, func(x, y counter) int {
-		return cmp.Or(cmp.Compare(x.trait.id, y.trait.id), cmp.Compare(x.device, y.device))
+		return cmp.Or(cmp.Compare(x.trait, y.trait), cmp.Compare(x.device, y.device))
 	})
 	slices.SortFunc(c.marks, func(x, y mark) int { return cmp.Compare(x.journey.index, y.journey.index) })
 	if c.more != nil {

@@ -45,6 +45,9 @@ const (
 // granular reports whether the form consists of cells.
 func (f form) granular() bool { return f >= formStats }
 
+// timed reports whether the form keeps exact times.
+func (f form) timed() bool { return f == formTimes || f == formSums }
+
 // cell is one entry of a granular window; they are sorted by granule, then value.
 type cell struct {
 	granule     int64
@@ -294,40 +297,14 @@ func (w *window) expireCells(f form, gone int64) {
 	}
 }
 
-// counted writes what a counter keeps.
-func (e *encoder) counted(f form, w *window) {
-	switch f {
-	case formPlain, formEnds:
-		e.uint(uint64(w.n))
-		e.at(w.first)
-		e.at(w.last)
-		if f == formEnds {
-			e.bytes(w.buf)
-		}
-	case formTimes, formSums:
-		e.window(w)
-	default:
-		e.granular(w)
-	}
-}
-
-func (d *decoder) counted(f form) (w window) {
-	switch f {
-	case formTimes, formSums:
-		return d.window(f == formSums)
-	case formPlain, formEnds:
-		w.n, w.first, w.last = int32(d.uint()), d.at(), d.at()
-	default:
-		return d.granular(f)
-	}
-	if f == formEnds {
-		w.buf = d.bytes()
-		ends := decoder{b: w.buf}
-		_, _ = ends.int(), ends.int()
-		if ends.err("ends") != nil {
-			d.fail()
-			return window{}
-		}
+// ends reads the values of the first and the last event.
+func (d *decoder) ends() (w window) {
+	w.buf = d.bytes()
+	ends := decoder{b: w.buf}
+	_, _ = ends.int(), ends.int()
+	if ends.err("ends") != nil {
+		d.fail()
+		return window{}
 	}
 	return w
 }

@@ -303,11 +303,11 @@ func (c touchedChange) encode(e *encoder) {
 }
 
 func (c touchedChange) apply(p *Partition) {
-	cust := p.customer(c.customer)
-	if cust.seen == nil {
-		cust.seen = &seen{}
+	m := p.customer(c.customer).grow()
+	if m.seen == nil {
+		m.seen = &seen{}
 	}
-	cust.seen.add(c.id, p.oldestDay())
+	m.seen.add(c.id, p.oldestDay())
 }
 
 func (e *encoder) identity(id identity) {
@@ -371,8 +371,8 @@ func (c flagsChange) encode(e *encoder) {
 func (c flagsChange) apply(p *Partition) {
 	if k := c.counter(p); k != nil {
 		k.flags = c.flags
-		if k.trait.spec.silence > 0 {
-			p.schedule(p.customers[c.customer].silence(k.trait))
+		if c.trait.spec.silence > 0 {
+			p.schedule(p.customers[c.customer].silence(c.trait))
 		}
 	}
 }
@@ -387,6 +387,6 @@ func (c useUpChange) encode(e *encoder) {
 
 func (c useUpChange) apply(p *Partition) {
 	if k := c.counter(p); k != nil {
-		k.clear()
+		p.startAnew(p.customers[c.customer], k)
 	}
 }

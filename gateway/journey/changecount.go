@@ -53,8 +53,9 @@ func (c countChange) apply(p *Partition) {
 	if cust == nil {
 		cust = p.customer(c.customer)
 	}
+	next := 0              // counters and traits are in the same order
+	var shared, own uint64 // counters of exact times: of the customer, of the device
 	values := c.values
-	next := 0 // counters and traits are in the same order
 	for i, t := range c.typ.traits {
 		if i >= maxTraitsPerType || c.mask>>i&1 == 0 {
 			continue
@@ -63,90 +64,116 @@ func (c countChange) apply(p *Partition) {
 		if t.spec.valued() && len(values) > 0 {
 			value, values = values[0], values[1:]
 		}
-		for next < len(cust.counters) && cust.counters[next].trait.id < t.id {
+		for next < len(cust.counters) && cust.counters[next].trait < t.id {
 			next++
 		}
 		var k *counter
-		if !t.spec.perDev && next < len(cust.counters) && cust.counters[next].trait == t {
+		if !t.spec.perDev && next < len(cust.counters) && cust.counters[next].trait == t.id {
 			k = &cust.counters[next]
 		} else if k = cust.counter(t, c.device); k == nil {
-			k = cust.addCounter(t, c.device)
+			k = p.addCounter(cust, t, c.device)
 		}
-		k.count(p, c.at, value)
+		switch {
+		case !t.form.timed():
+			p.countOther(cust, k, t, c.at, value)
+		case t.spec.perDev:
+			own |= 1 << i
+		default:
+			shared |= 1 << i
+		}
 		if t.spec.silence > 0 {
 			p.schedule(cust.silence(t))
 		}
 	}
+	if shared != 0 {
+		p.countTimes(cust, &c, shared)
+	}
+	if own != 0 {
+		p.countTimes(cust, &c, own)
+	}
 }
 
-// addCounter inserts a counter at its place.
-func (c *customer) addCounter(t *trait, d gateway.DeviceID) *counter {
+// addCounter puts a new counter at its place.
+func (p *Partition) addCounter(c *customer, t *trait, d gateway.DeviceID) *counter {
 	if !t.spec.perDev {
 		d = 0
 	}
 	i := 0
-	for i < len(c.counters) && (c.counters[i].trait.id < t.id || c.counters[i].trait.id == t.id && c.counters[i].device < d) {
+	for i < len(c.counters) && (c.counters[i].trait < t.id || c.counters[i].trait == t.id && c.counters[i].device < d) {
 		i++
 	}
+	k := p.newCounter(c, t, d)
 	if len(c.counters) == cap(c.counters) { // grow by one: customers are many, traits few
 		c.counters = append(make([]counter, 0, len(c.counters)+1), c.counters...)
 	}
-	c.counters = slices.Insert(c.counters, i, counter{trait: t, device: d})
+	c.counters = slices.Insert(c.counters, i, k)
 	return &c.counters[i]
 }
 
-// count adds one event.
-func (k *counter) count(p *Partition, at gateway.Instant, value int64) {
-	spec := &k.trait.spec
-	switch f := k.trait.form; f {
-	case formPlain:
-		k.countPlain(at)
-	case formTimes, formSums:
-		k.countTime(p.now, at, value)
-	case formEnds:
-		k.putEnds(at, value)
-		k.countPlain(at)
-	default:
-		gone := spec.lastGone(p.now)
-		k.expireCells(f, gone)
-		if c := spec.cellOf(at, value); c.granule > gone {
-			p.cells = k.put(f, c, p.cells)
+// newCounter makes a counter, with room for what it keeps beside itself.
+func (p *Partition) newCounter(c *customer, t *trait, d gateway.DeviceID) counter {
+	k := counter{trait: t.id, device: d}
+	switch {
+	case t.form.timed():
+		k.store = p.logFor(c, t, d)
+	case t.form != formPlain:
+		m := c.grow()
+		k.store = uint16(len(m.windows))
+		m.windows = append(m.windows, window{})
+	}
+	return k
+}
+
+// logFor returns the number of the log of an event type and device, making it
+// when it is new.
+func (p *Partition) logFor(c *customer, t *trait, d gateway.DeviceID) uint16 {
+	used := false
+	for i := range c.counters {
+		o := p.traits[c.counters[i].trait]
+		if o.form.timed() && o.typ == t.typ && c.counters[i].device == d {
+			return c.counters[i].store
 		}
+		used = used || o.form.timed()
+	}
+	if !used {
+		return 0
+	}
+	m := c.grow()
+	m.logs = append(m.logs, timeLog{})
+	return uint16(len(m.logs))
+}
+
+// window returns what a counter keeps that has no log.
+func (c *customer) window(k *counter) *window { return &c.more.windows[k.store] }
+
+// countOther adds one event to a counter without exact times.
+func (p *Partition) countOther(c *customer, k *counter, t *trait, at gateway.Instant, value int64) {
+	switch t.form {
+	case formPlain:
+		k.countPlain(t, at)
+	case formEnds:
+		k.putEnds(c.window(k), at, value)
+		k.countPlain(t, at)
+	default:
+		w, gone := c.window(k), t.spec.lastGone(p.now)
+		w.expireCells(t.form, gone)
+		if cell := t.spec.cellOf(at, value); cell.granule > gone {
+			p.cells = w.put(t.form, cell, p.cells)
+		}
+		k.n = w.n
 	}
 }
 
 // countPlain keeps the number of events, the first and the last time.
-func (k *counter) countPlain(at gateway.Instant) {
+func (k *counter) countPlain(t *trait, at gateway.Instant) {
 	if k.n == 0 || at < k.first {
 		k.first = at
 	}
 	if k.n == 0 || at > k.last {
 		k.last = at
-		if k.trait.spec.silence > 0 {
+		if t.spec.silence > 0 {
 			k.flags &^= latched | pending | unobserved // the silence ended
 		}
 	}
 	k.n++
-}
-
-// countTime adds one event to a window of exact times.
-func (k *counter) countTime(now, at gateway.Instant, value int64) {
-	spec := &k.trait.spec
-	valued := k.trait.form == formSums
-	if spec.within > 0 {
-		end := spec.within.before(now)
-		k.expire(end, valued)
-		if at <= end {
-			return
-		}
-	}
-	limit := spec.limit
-	if limit == 0 {
-		limit = maxWindow
-	}
-	if k.n == limit && at <= k.first {
-		return
-	}
-	k.add(at, value, valued)
-	k.trim(limit, valued)
 }

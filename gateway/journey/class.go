@@ -104,10 +104,10 @@ func (rs *classRules) segmentNames(set uint64) (names []string) {
 }
 
 // leaving says which traits let an event go from an instant on until now.
-func (rs *classRules) leaving(c *customer, from, now gateway.Instant) (traits uint64) {
+func (p *Partition) leaving(rs *classRules, c *customer, from, now gateway.Instant) (traits uint64) {
 	for i, t := range rs.v.traits {
 		if k := c.counter(t, 0); k != nil {
-			if at := k.nextLeave(from - 1); at != 0 && at <= now {
+			if at := p.nextLeave(c, k, from-1); at != 0 && at <= now {
 				traits |= 1 << i
 			}
 		}
@@ -115,11 +115,11 @@ func (rs *classRules) leaving(c *customer, from, now gateway.Instant) (traits ui
 	return traits
 }
 
-// nextLeave returns when the next event leaves a window that a rule looks at.
-func (rs *classRules) nextLeave(c *customer, now gateway.Instant) (due gateway.Instant) {
+// nextLeaveOfAny returns when the next event leaves a window that a rule looks at.
+func (p *Partition) nextLeaveOfAny(rs *classRules, c *customer, now gateway.Instant) (due gateway.Instant) {
 	for _, t := range rs.v.traits {
 		if k := c.counter(t, 0); k != nil {
-			if at := k.nextLeave(now); due == 0 || at != 0 && at < due {
+			if at := p.nextLeave(c, k, now); due == 0 || at != 0 && at < due {
 				due = at
 			}
 		}
@@ -129,8 +129,8 @@ func (rs *classRules) nextLeave(c *customer, now gateway.Instant) (due gateway.I
 
 // nextLeave returns the first instant after now at which the counter's window
 // lets something go, 0 when there is nothing in it.
-func (k *counter) nextLeave(now gateway.Instant) gateway.Instant {
-	spec := &k.trait.spec
+func (p *Partition) nextLeave(c *customer, k *counter, now gateway.Instant) gateway.Instant {
+	spec := &p.traits[k.trait].spec
 	if spec.within == 0 {
 		return 0
 	}
@@ -138,13 +138,15 @@ func (k *counter) nextLeave(now gateway.Instant) gateway.Instant {
 	switch f := spec.form(); {
 	case f.granular():
 		gone := spec.lastGone(now)
-		for _, c := range k.window.cells(f, int(k.window.head), nil) {
-			if c.granule > gone {
-				return spec.within.after(gateway.Instant(c.granule * spec.granule()))
+		w := c.window(k)
+		for _, cell := range w.cells(f, int(w.head), nil) {
+			if cell.granule > gone {
+				return spec.within.after(gateway.Instant(cell.granule * spec.granule()))
 			}
 		}
-	case f == formTimes || f == formSums:
-		if first, ok := k.window.oldest(end, f == formSums); ok {
+	case f.timed():
+		w := p.times(c, k)
+		if first, ok := w.oldest(end); ok {
 			return spec.within.after(first)
 		}
 	case k.last > end:
@@ -153,34 +155,21 @@ func (k *counter) nextLeave(now gateway.Instant) gateway.Instant {
 	return 0
 }
 
-// forget drops from the window what has left it.
-func (k *counter) forget(now gateway.Instant) {
-	spec := &k.trait.spec
+// letGo drops from the window what has left it.
+func (p *Partition) letGo(c *customer, k *counter) {
+	spec := &p.traits[k.trait].spec
 	if spec.within == 0 {
 		return
 	}
 	switch f := spec.form(); {
 	case f.granular():
-		k.window.expireCells(f, spec.lastGone(now))
-	case f == formTimes || f == formSums:
-		k.window.expire(spec.within.before(now), f == formSums)
+		w := c.window(k)
+		w.expireCells(f, spec.lastGone(p.now))
+		k.n = w.n
+	case f.timed():
+		w := p.times(c, k)
+		w.expire(spec.within.before(p.now))
 	}
-}
-
-// oldest returns the time of the first entry after end.
-func (w *window) oldest(end gateway.Instant, valued bool) (gateway.Instant, bool) {
-	at, pos := w.first, int(w.head)
-	for i := range w.n {
-		delta, _, size := w.read(pos, valued)
-		if i > 0 {
-			at += delta
-		}
-		if at > end {
-			return at, true
-		}
-		pos += size
-	}
-	return 0, false
 }
 
 // classCause says what may have changed what rules depend on.
@@ -230,7 +219,7 @@ func (p *Partition) classify(c *customer, b classCause) {
 		b.all, b.quiet = true, true
 	}
 	if old.due != 0 && old.due <= p.now { // what leaves a window at this instant has left it
-		b.traits |= rs.leaving(c, old.due, p.now)
+		b.traits |= p.leaving(rs, c, old.due, p.now)
 	}
 	next := classChange{customer: c.id, gen: rs.gen, moves: old.moves}
 	if old.gen == rs.gen {
@@ -240,7 +229,7 @@ func (p *Partition) classify(c *customer, b classCause) {
 	p.classing, p.classingSegments = c, next.segments // stages may look at them
 	next.stages = p.evaluate(c, rs.stages, next.stages, &b, next.segments != old.segments)
 	p.classing = nil
-	next.due = rs.nextLeave(c, p.now)
+	next.due = p.nextLeaveOfAny(rs, c, p.now)
 	stage, before := "", old.stage()
 	if len(rs.stages) > 0 {
 		stage = rs.stages[bits.TrailingZeros64(next.stages)].name // the last one always holds

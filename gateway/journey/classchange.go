@@ -214,7 +214,7 @@ func (c classChange) apply(p *Partition) {
 	if p.classRules != nil {
 		for _, t := range p.classRules.v.traits {
 			if counter := cust.counter(t, 0); counter != nil {
-				counter.forget(p.now)
+				p.letGo(cust, counter)
 			}
 		}
 	}

@@ -36,6 +36,14 @@ func (t *deviceTable) get(id gateway.DeviceID) *device {
 	return t.slots[t.slot(id)].d
 }
 
+// touch reads the slot where an id belongs; see warm.go.
+func (t *deviceTable) touch(id gateway.DeviceID) int {
+	if t.used == 0 {
+		return 0
+	}
+	return int(t.slots[int(mix(uint64(id)))&(len(t.slots)-1)].id)
+}
+
 func (t *deviceTable) put(d *device) {
 	if t.used*4 >= len(t.slots)*3 {
 		t.reserve(t.used + 1)

@@ -29,7 +29,7 @@ type piece struct {
 func pieces(p *Partition) (out []piece) {
 	for _, id := range sortedIDs(p.customers) {
 		var e encoder
-		e.customer(p.customers[id], 0)
+		e.customer(p, p.customers[id], 0)
 		out = append(out, piece{fmt.Sprint("customer ", id), e.b, false, func(data []byte) ([]byte, bool) {
 			q, d := beside(p), decoder{b: data}
 			d.customer(q)
@@ -38,7 +38,7 @@ func pieces(p *Partition) (out []piece) {
 			}
 			var e encoder
 			for _, c := range q.customers {
-				e.customer(c, 0)
+				e.customer(q, c, 0)
 			}
 			return e.b, true
 		}})
@@ -137,7 +137,7 @@ func TestRefusedRecords(t *testing.T) {
 	e1, m1 := *p.customers[anna].enrollments[0], *p.customers[anna].messages[0]
 	with := func(change func(*enrollment)) enrollmentChange { e := e1; change(&e); return enrollmentChange{anna, e} }
 	state := func(change func(*journeyChange)) journeyChange { c := j.put(); change(&c); return c }
-	unknown := &trait{id: len(p.traits)}
+	unknown := &trait{id: uint32(len(p.traits))}
 	rules := &classRules{text: p.classRules.text}
 	for name, c := range map[string]change{
 		"a counter that is none":             flagsChange{counterRef{anna, unknown, 0}, latched},

@@ -111,23 +111,50 @@ func (d *decoder) trait(p *Partition) *trait {
 	return list[i]
 }
 
-func (e *encoder) counter(k *counter) {
-	e.uint(uint64(k.trait.id))
+func (e *encoder) counter(p *Partition, c *customer, k *counter) {
+	e.uint(uint64(k.trait))
 	e.fixed(uint64(k.device))
 	e.byte(byte(k.flags))
-	e.counted(k.trait.form, &k.window)
+	switch f := p.traits[k.trait].form; f {
+	case formTimes, formSums:
+		w := p.times(c, k)
+		e.times(&w)
+	case formPlain, formEnds:
+		e.uint(uint64(k.n))
+		e.at(k.first)
+		e.at(k.last)
+		if f == formEnds {
+			e.bytes(c.window(k).buf)
+		}
+	default:
+		e.granular(c.window(k))
+	}
 }
 
-func (d *decoder) counter(p *Partition) (k counter) {
-	t := d.trait(p)
-	if t == nil {
-		return k
+// counter reads a counter of a customer and gives it to him.
+func (d *decoder) counter(p *Partition, c *customer) {
+	t, device, flags := d.trait(p), gateway.DeviceID(d.fixed()), counterFlags(d.byte())
+	if d.bad || t == nil || t.place >= maxTraitsPerType || c.counter(t, device) != nil || device != 0 && !t.spec.perDev {
+		d.fail()
+		return
 	}
-	k = counter{trait: t, device: gateway.DeviceID(d.fixed())}
-	flags := counterFlags(d.byte())
-	k.window = d.counted(t.form)
+	c.counters = append(c.counters, p.newCounter(c, t, device))
+	k := &c.counters[len(c.counters)-1]
 	k.flags = flags
-	return k
+	switch t.form {
+	case formTimes, formSums:
+		if p.had = d.samples(t, p.had[:0]); !d.bad {
+			p.restoreTimes(c, k, p.had)
+		}
+	case formPlain, formEnds:
+		k.n, k.first, k.last = int32(d.uint()), d.at(), d.at()
+		if t.form == formEnds {
+			*c.window(k) = d.ends()
+		}
+	default:
+		w := d.granular(t.form)
+		*c.window(k), k.n = w, w.n
+	}
 }
 
 // The flags of an enrollment.

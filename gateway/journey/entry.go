@@ -96,7 +96,7 @@ func (p *Partition) maxAge(v *version) Duration {
 // journey is paused the crossing stays pending: it is made good on resume.
 func (p *Partition) crossed(v *version, c *customer, ev *gateway.Event, k *counter, since gateway.Instant) {
 	tr := &v.def.trigger
-	ref := counterRef{c.id, k.trait, k.device}
+	ref := counterRef{c.id, v.traits[tr.trait], k.device}
 	if v.journey.state == gateway.JourneyPaused {
 		if k.flags&pending == 0 {
 			do(p, flagsChange{ref, k.flags | pending})
@@ -128,11 +128,11 @@ func (p *Partition) crossed(v *version, c *customer, ev *gateway.Event, k *count
 // counted is what a counting trigger saw, for the decision.
 func (p *Partition) counted(v *version, c *customer, k *counter) gateway.Properties {
 	tr := &v.def.trigger
-	value, ok := p.counterValue(k, &v.def.traits[tr.trait])
+	value, ok := p.counterValue(c, k, &v.def.traits[tr.trait])
 	if !ok {
 		return nil
 	}
-	return gateway.Properties{{Key: "trait." + cmp.Or(tr.watched, k.trait.spec.name), Value: value}}
+	return gateway.Properties{{Key: "trait." + cmp.Or(tr.watched, p.traits[k.trait].spec.name), Value: value}}
 }
 
 // fire is the end of a silence: the absence trigger.

@@ -30,7 +30,7 @@ func (p *Partition) touchpoint(in *gateway.Input) gateway.Outcome {
 	}
 	c := p.meet(ev.Customer)
 	id := identify(ev)
-	if c.seen != nil && c.seen.has(id, p.oldestDay()) {
+	if s := c.touched(); s != nil && s.has(id, p.oldestDay()) {
 		return gateway.Outcome{Disposition: gateway.Duplicate, Customer: c.id}
 	}
 	do(p, touchedChange{c.id, id})
@@ -163,15 +163,16 @@ func (p *Partition) openLatches(c *customer, et *eventType, ev *gateway.Event) {
 // reached reports whether a threshold's condition holds now.
 func (p *Partition) reached(v *version, c *customer, k *counter) bool {
 	tr := &v.def.trigger
-	spec := &k.trait.spec
+	spec := &p.traits[k.trait].spec
 	if !spec.additive() {
-		value, ok := p.counterValue(k, spec)
+		value, ok := p.counterValue(c, k, spec)
 		return ok && tr.holds(value) && p.notUnless(v, c, k)
 	}
 	if spec.kind == traitCount && int64(k.n) < tr.atLeast {
 		return false // plain case: not even the stored entries suffice
 	}
-	n, sum := k.since(tr.within.before(p.now), spec.kind == traitSum)
+	w := p.times(c, k)
+	n, sum := w.since(tr.within.before(p.now))
 	if spec.kind == traitCount && int64(n) < tr.atLeast || spec.kind == traitSum && sum < tr.atLeast {
 		return false
 	}

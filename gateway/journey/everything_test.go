@@ -206,8 +206,8 @@ func TestEverything(t *testing.T) {
 		}
 		note("counters", len(c.counters) > 0)
 		note("marks", len(c.marks) > 0)
-		note("in a group", c.member != nil)
-		note("touchpoints", c.seen != nil)
+		note("in a group", c.groupOf() != 0)
+		note("touchpoints", c.touched() != nil)
 		if m := c.more; m != nil {
 			note("sequences", len(m.sequences) > 0)
 			note("contacts", len(m.contacts) > 0)

@@ -55,7 +55,7 @@ func (x *explainer) counter(c gateway.ExplainCheck, t *trait, d gateway.DeviceID
 	k := x.c.counter(t, d)
 	value, known := gateway.Int(0), spec.kind == traitCount
 	if k != nil {
-		value, known = p.counterValue(k, spec)
+		value, known = p.counterValue(x.c, k, spec)
 		c.Since = k.last
 	}
 	switch {

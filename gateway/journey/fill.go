@@ -198,7 +198,7 @@ func (p *Partition) ignoreExisting(v *version, c *customer, ev *gateway.Event) {
 	if k == nil || k.flags&watched != 0 {
 		return
 	}
-	ref, flags := counterRef{c.id, k.trait, k.device}, k.flags|watched
+	ref, flags := counterRef{c.id, v.traits[tr.trait], k.device}, k.flags|watched
 	met := tr.kind == triggerMilestone && uint32(k.n) >= tr.nth || tr.kind == triggerThreshold && p.reached(v, c, k)
 	if met && flags&pending == 0 {
 		if tr.every {
@@ -218,7 +218,7 @@ func (p *Partition) watch(v *version, c *customer, ev *gateway.Event) {
 		return
 	}
 	if k := c.counter(v.traits[tr.trait], ev.Device); k != nil && k.flags&watched == 0 {
-		do(p, flagsChange{counterRef{c.id, k.trait, k.device}, k.flags | watched})
+		do(p, flagsChange{counterRef{c.id, v.traits[tr.trait], k.device}, k.flags | watched})
 	}
 }
 

@@ -44,7 +44,7 @@ func (p *Partition) joinGroup(in *gateway.Input, c gateway.JoinGroup) gateway.Ou
 // one that is applied last holds.
 func (p *Partition) joinHere(c *customer, j gateway.JoinGroup) {
 	m := member{group: j.Group, role: clone(j.Role), since: j.At}
-	if old := c.member; old != nil {
+	if old := c.membership(); old != nil {
 		m.since = max(m.since, old.since)
 		if old.group == j.Group {
 			m.since = old.since
@@ -70,10 +70,10 @@ func (p *Partition) leaveGroup(in *gateway.Input, c gateway.LeaveGroup) gateway.
 		return o
 	}
 	cust := p.customers[c.Customer]
-	if cust == nil || cust.member == nil || c.Group != 0 && c.Group != cust.member.group {
+	if cust == nil || cust.membership() == nil || c.Group != 0 && c.Group != cust.membership().group {
 		return refused
 	}
-	old := *cust.member
+	old := *cust.membership()
 	do(p, memberChange{cust.id, nil})
 	p.announceMember(cust.id, old, max(c.At, old.since))
 	p.goWhereHeBelongs(cust.id)
@@ -87,33 +87,32 @@ func (p *Partition) announceMember(c gateway.CustomerID, m member, to gateway.In
 
 // groupOf returns the group of a customer, 0 for none.
 func (c *customer) groupOf() gateway.GroupID {
-	if c.member == nil {
-		return 0
+	if m := c.membership(); m != nil {
+		return m.group
 	}
-	return c.member.group
+	return 0
 }
 
 // joinIndex and leaveIndex keep the members of each group by id; derived.
 func (p *Partition) joinIndex(c *customer) {
-	if c.member == nil {
+	group := c.groupOf()
+	if group == 0 {
 		return
 	}
-	list := p.groups[c.member.group]
+	list := p.groups[group]
 	if i, found := searchCustomer(list, c.id); !found {
-		p.groups[c.member.group] = slices.Insert(list, i, c)
+		p.groups[group] = slices.Insert(list, i, c)
 	}
 }
 
 func (p *Partition) leaveIndex(c *customer) {
-	if c.member == nil {
-		return
-	}
-	list := p.groups[c.member.group]
+	group := c.groupOf()
+	list := p.groups[group]
 	if i, found := searchCustomer(list, c.id); found {
 		if list = slices.Delete(list, i, i+1); len(list) == 0 {
-			delete(p.groups, c.member.group)
+			delete(p.groups, group)
 		} else {
-			p.groups[c.member.group] = list
+			p.groups[group] = list
 		}
 	}
 }
@@ -137,9 +136,11 @@ func (c memberChange) encode(e *encoder) {
 func (c memberChange) apply(p *Partition) {
 	cust := p.customer(c.customer)
 	p.leaveIndex(cust)
-	cust.member = c.member
+	if c.member != nil || cust.more != nil {
+		cust.grow().member = c.member
+	}
 	if c.member != nil {
-		cust.member.role = p.intern(c.member.role)
+		c.member.role = p.intern(c.member.role)
 	}
 	p.joinIndex(cust)
 }

@@ -256,58 +256,6 @@ func (m *model) compare(rt *rapid.T, w *world) {
 	}
 }
 
-// TestWindow compares the window with a list.
-func TestWindow(t *testing.T) {
-	rapid.Check(t, func(rt *rapid.T) {
-		var w window
-		var list []windowEntry
-		valued := rapid.Bool().Draw(rt, "valued")
-		now := gateway.Instant(1000)
-		for range rapid.IntRange(1, 200).Draw(rt, "n") {
-			switch rapid.IntRange(0, 5).Draw(rt, "what") {
-			case 0:
-				end := now - gateway.Instant(rapid.IntRange(0, 300).Draw(rt, "window"))
-				w.expire(end, valued)
-				list = slices.DeleteFunc(list, func(e windowEntry) bool { return e.at <= end })
-			case 1:
-				limit := rapid.IntRange(0, 20).Draw(rt, "limit")
-				w.trim(int32(limit), valued)
-				list = list[max(0, len(list)-limit):]
-			default:
-				now += gateway.Instant(rapid.IntRange(0, 50).Draw(rt, "gap"))
-				e := windowEntry{at: now - gateway.Instant(rapid.IntRange(0, 100).Draw(rt, "age"))}
-				if valued {
-					e.value = rapid.Int64Range(-1e9, 1e9).Draw(rt, "value")
-				}
-				w.add(e.at, e.value, valued)
-				i, _ := slices.BinarySearchFunc(list, e.at, func(x windowEntry, at gateway.Instant) int { return boolInt(x.at > at)*2 - 1 })
-				list = slices.Insert(list, i, e)
-			}
-			if got := w.entries(valued); !slices.Equal(got, list) {
-				rt.Fatalf("got %v, want %v", got, list)
-			}
-			end := now - gateway.Instant(rapid.IntRange(0, 200).Draw(rt, "since"))
-			n, sum := w.since(end, valued)
-			for _, e := range list {
-				if e.at > end {
-					n--
-					sum -= e.value
-				}
-			}
-			if n != 0 || sum != 0 {
-				rt.Fatalf("since is off by %d, %d", n, sum)
-			}
-		}
-		var e encoder
-		e.window(&w)
-		d := decoder{b: e.b}
-		back := d.window(valued)
-		if d.err("window") != nil || !slices.Equal(back.entries(valued), list) {
-			rt.Fatalf("decoded %v, want %v", back.entries(valued), list)
-		}
-	})
-}
-
 // TestSeen compares the duplicate memory with a map, within the window.
 func TestSeen(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {

@@ -8,6 +8,16 @@ type more struct {
 	class      *class           // what the rules say of him
 	occasions  []*occasion      // by journey
 	tasks      []task           // open ones, in the order in which they were opened
+	member     *member          // of a group, nil for none
+	seen       *seen            // of touchpoints that came without a device
+	silences   *silence         // timers of absence triggers; derived
+	stores                      // derived from the counters that a snapshot holds
+}
+
+// stores is what counters keep beside themselves.
+type stores struct {
+	logs    []timeLog // all but the first one
+	windows []window
 }
 
 // grow returns the customer's further state, making it when it is not there.
@@ -19,9 +29,31 @@ func (c *customer) grow() *more {
 	return c.more
 }
 
+// stored reports whether a snapshot holds any of it in its place.
+func (m *more) stored() bool {
+	return m != nil && (len(m.sequences) > 0 || len(m.contacts) > 0 || len(m.complaints) > 0 || m.class != nil ||
+		len(m.occasions) > 0 || len(m.tasks) > 0)
+}
+
+// membership returns the customer's place in a group, nil for none.
+func (c *customer) membership() *member {
+	if c.more == nil {
+		return nil
+	}
+	return c.more.member
+}
+
+// touched returns the memory of his events without a device, nil for none.
+func (c *customer) touched() *seen {
+	if c.more == nil {
+		return nil
+	}
+	return c.more.seen
+}
+
 func (e *encoder) more(m *more) {
-	e.bool(m != nil)
-	if m == nil {
+	e.bool(m.stored())
+	if !m.stored() {
 		return
 	}
 	e.uint(uint64(len(m.sequences)))

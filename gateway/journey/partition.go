@@ -40,23 +40,27 @@ type Partition struct {
 	states   map[string]stateEvent                     // of the settings
 
 	// Of the run at hand.
-	out     *gateway.Step
-	more    bool            // Apply stopped before its record
-	before  gateway.Instant // p.now when Apply first met that record
-	enc     encoder
-	scope   scope
-	fired   int
-	values  []int64
-	cells   []cell
-	touched int        // see warm
-	latest  *eventType // looked up last
-	zones   map[string]*time.Location
-	words   map[string]string
-	texts   *texts
-	ids     []gateway.CustomerID // of a scan, sorted
-	sent    []sentCount          // of journeys with a forecast
-	seq     uint64               // the record at hand, and the input of it
-	index   uint32
+	out       *gateway.Step
+	more      bool            // Apply stopped before its record
+	before    gateway.Instant // p.now when Apply first met that record
+	enc       encoder
+	scope     scope
+	fired     int
+	values    []int64
+	cells     []cell
+	took      []int64  // see timecount.go
+	taken     []sample // a log taken apart
+	had       []sample
+	rewritten []byte
+	touched   int        // see warm
+	latest    *eventType // looked up last
+	zones     map[string]*time.Location
+	words     map[string]string
+	texts     *texts
+	ids       []gateway.CustomerID // of a scan, sorted
+	sent      []sentCount          // of journeys with a forecast
+	seq       uint64               // the record at hand, and the input of it
+	index     uint32
 
 	contest contest
 

@@ -99,7 +99,11 @@ func (pv *Preview) entry(p *Partition, j *journey, c *customer, r *PreviewResult
 		return
 	}
 	look := *c
-	look.counters = known.counters
+	look.counters, look.log, look.more = known.counters, known.log, new(more)
+	if c.more != nil {
+		*look.more = *c.more
+	}
+	look.more.stores = known.grow().stores
 	pv.scratch.now = p.now
 	for range pv.scratch.meets(pv.v, &look) {
 		r.Meet++

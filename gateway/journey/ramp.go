@@ -73,7 +73,7 @@ func (p *Partition) rampHolds(en *entry, k *counter) bool {
 		return false
 	}
 	if k.flags&pending == 0 {
-		do(p, flagsChange{counterRef{en.c.id, k.trait, k.device}, k.flags | pending})
+		do(p, flagsChange{counterRef{en.c.id, p.traits[k.trait], k.device}, k.flags | pending})
 		p.decideEntry(en.v, gateway.Decision{Reason: reason, Rule: rule, Customer: en.c.id, Values: en.values}, en.ev)
 	}
 	return true

@@ -84,7 +84,7 @@ func (p *Partition) exportCustomer(c *customer, to int) {
 	p.encodeNames(&e, c.id)
 	moved := *c
 	moved.counters = p.usedCounters(c)
-	e.customer(&moved, p.oldestDay())
+	e.customer(p, &moved, p.oldestDay())
 	p.forward(to, gateway.Input{Command: gateway.AdmitCustomer{Customer: c.id, State: e.b}})
 	var versions []*version
 	for _, e := range c.enrollments {

@@ -20,7 +20,7 @@ func (p *Partition) AppendSnapshot(dst []byte) []byte {
 	ids := sortedIDs(p.customers)
 	e.uint(uint64(len(ids)))
 	for _, id := range ids {
-		e.customer(p.customers[id], p.oldestDay())
+		e.customer(p, p.customers[id], p.oldestDay())
 	}
 	devices := p.devices.sorted()
 	e.uint(uint64(len(devices)))
@@ -95,11 +95,11 @@ func (p *Partition) encodeMoves(e *encoder) {
 }
 
 // customer encodes all that is known of one customer.
-func (e *encoder) customer(c *customer, oldest uint16) {
+func (e *encoder) customer(p *Partition, c *customer, oldest uint16) {
 	e.profile(c.id, c.since, c.profile)
 	e.uint(uint64(len(c.counters)))
 	for i := range c.counters {
-		e.counter(&c.counters[i])
+		e.counter(p, c, &c.counters[i])
 	}
 	e.uint(uint64(len(c.marks)))
 	for i := range c.marks {
@@ -113,12 +113,13 @@ func (e *encoder) customer(c *customer, oldest uint16) {
 	for _, m := range c.messages {
 		e.message(m)
 	}
-	e.bool(c.seen != nil)
-	if c.seen != nil {
-		e.seen(c.seen, oldest)
+	touched := c.touched()
+	e.bool(touched != nil)
+	if touched != nil {
+		e.seen(touched, oldest)
 	}
 	e.more(c.more)
-	e.member(c.member)
+	e.member(c.membership())
 }
 
 // Restore replaces the state by that of a snapshot. A broken snapshot leaves
@@ -178,8 +179,7 @@ func (d *decoder) journeys(p *Partition) {
 			d.fail()
 			return
 		}
-		et := p.eventType(t.spec.event)
-		et.traits = append(et.traits, t)
+		p.eventType(t.spec.event).add(t)
 	}
 	p.indexTriggers()
 	p.indexRules()
@@ -227,7 +227,7 @@ func (d *decoder) traitsOf(p *Partition, v *version, since []trait) {
 			return
 		}
 		if p.traits[id] == nil {
-			t := p.newTrait(int(id), &v.def.traits[i], since[id].since)
+			t := p.newTrait(uint32(id), &v.def.traits[i], since[id].since)
 			t.awaits, t.ignore = since[id].awaits, since[id].ignore
 			p.traits[id] = t
 		}
@@ -244,11 +244,10 @@ func (d *decoder) customer(p *Partition) {
 	cust := p.customers[c.id]
 	cust.counters = make([]counter, 0, d.length(10))
 	for range cap(cust.counters) {
-		k := d.counter(p)
+		d.counter(p, cust)
 		if d.bad {
 			return
 		}
-		cust.counters = append(cust.counters, k)
 	}
 	for range d.length(5) {
 		cust.marks = append(cust.marks, d.mark(p))
@@ -269,14 +268,14 @@ func (d *decoder) customer(p *Partition) {
 	}
 	if d.bool() {
 		s := d.seen()
-		cust.seen = &s
+		cust.grow().seen = &s
 	}
 	d.more(p, cust)
-	if cust.member = d.member(); cust.member != nil {
-		memberChange{c.id, cust.member}.apply(p)
+	if m := d.member(); m != nil {
+		memberChange{c.id, m}.apply(p)
 	}
 	for i := range cust.counters {
-		if t := cust.counters[i].trait; t.spec.silence > 0 {
+		if t := p.traits[cust.counters[i].trait]; t.spec.silence > 0 {
 			p.schedule(cust.silence(t))
 		}
 	}

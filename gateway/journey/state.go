@@ -12,17 +12,15 @@ type customer struct {
 	// What each event reads comes first: it lies in two lines of the cache.
 	id          gateway.CustomerID
 	counters    []counter // by trait, then device
+	log         timeLog   // the first one; further ones are in more
 	enrollments []*enrollment
-	more        *more   // nil for most
-	member      *member // of a group, nil for none
+	more        *more // nil for most
 
 	since gateway.Instant // first known; counters older than that are complete
 	*profile
 	devices  []gateway.DeviceID // that he has now, here
 	marks    []mark             // by journey
 	messages []*message
-	seen     *seen    // of touchpoints that came without a device
-	silences *silence // timers of absence triggers
 }
 
 // profile is what he or a service set. It is never altered in place: most
@@ -60,12 +58,23 @@ func (c *profile) field(key string) (gateway.Value, bool) {
 }
 
 // counter is a trait of one customer (and device, for a trait per device). It is
-// what a partition has most of: five of them per customer fit into seven lines
-// of the cache.
+// what a partition has most of: four of them fit into three lines of the cache,
+// and hold no pointer that the collector of garbage would follow.
 type counter struct {
-	trait  *trait
 	device gateway.DeviceID
-	window
+	first  gateway.Instant // time of the oldest event that it holds, or ever counted
+	last   gateway.Instant // of the newest one
+	sum    int64           // in millionths
+	n      int32
+	head   int32  // where its oldest entry lies in its log
+	trait  uint32 // its id
+	store  uint16 // the number of its log, or of its window; see stores
+	flags  counterFlags
+}
+
+// clear lets the counter start anew; what it keeps elsewhere is left to the caller.
+func (k *counter) clear() {
+	*k = counter{device: k.device, trait: k.trait, store: k.store, flags: k.flags}
 }
 
 type counterFlags uint8
@@ -227,9 +236,11 @@ func (d *device) present() gateway.CustomerID {
 
 // trait is a counter's definition on this partition. Ids never change.
 type trait struct {
-	id    int
-	rules uint64 // bits of the rules' traits that it is; derived
+	id    uint32
+	typ   *eventType // whose events it counts; derived
+	place uint8      // among the counters of typ; derived
 	p     *Partition
+	rules uint64 // bits of the rules' traits that it is; derived
 	key   string // canonical text of what it counts
 	spec  traitSpec
 	form  form // of spec
@@ -240,7 +251,7 @@ type trait struct {
 	ignore gateway.Instant
 }
 
-func (p *Partition) newTrait(id int, spec *traitSpec, since gateway.Instant) *trait {
+func (p *Partition) newTrait(id uint32, spec *traitSpec, since gateway.Instant) *trait {
 	return &trait{id: id, p: p, key: traitKey(spec), spec: *spec, form: spec.form(), since: since}
 }
 
@@ -248,10 +259,20 @@ func (p *Partition) newTrait(id int, spec *traitSpec, since gateway.Instant) *tr
 type eventType struct {
 	name     string
 	traits   []*trait
+	valued   uint64      // those of them that sum exactly
 	journeys []*version  // active versions whose trigger it is
 	unless   []*trait    // counters whose trigger it blocks
 	contact  *Touchpoint // that it stands for, nil for most
 	ruled    bool        // segments or stages look at one of its counters
+}
+
+// add notes a counter of the type.
+func (et *eventType) add(t *trait) {
+	t.typ, t.place = et, uint8(min(len(et.traits), maxTraitsPerType)) // one beyond counts nothing
+	et.traits = append(et.traits, t)
+	if t.form == formSums {
+		et.valued |= 1 << t.place
+	}
 }
 
 // journey is one journey with its versions.
@@ -340,7 +361,7 @@ func (c *customer) counter(t *trait, d gateway.DeviceID) *counter {
 		d = 0
 	}
 	for i := range c.counters { // a handful: a scan beats a search
-		if k := &c.counters[i]; k.trait == t && k.device == d {
+		if k := &c.counters[i]; k.trait == t.id && k.device == d {
 			return k
 		}
 	}

@@ -233,13 +233,14 @@ type silence struct {
 // silence returns the timer of an absence trigger's counter, making it when it
 // is new.
 func (c *customer) silence(t *trait) *silence {
-	for s := c.silences; s != nil; s = s.next {
+	m := c.grow()
+	for s := m.silences; s != nil; s = s.next {
 		if s.trait == t {
 			return s
 		}
 	}
-	c.silences = &silence{c: c, trait: t, next: c.silences}
-	return c.silences
+	m.silences = &silence{c: c, trait: t, next: m.silences}
+	return m.silences
 }
 
 func (s *silence) timer() (due gateway.Instant, absence bool, id uint64) {

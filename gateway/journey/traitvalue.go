@@ -60,10 +60,10 @@ func hashValue(v gateway.Value) (int64, bool) {
 
 // putEnds keeps the value of the first and the last event; of several at the
 // same instant the least and the greatest. The times are still those of before.
-func (k *counter) putEnds(at gateway.Instant, value int64) {
+func (k *counter) putEnds(w *window, at gateway.Instant, value int64) {
 	oldest, newest := value, value
 	if k.n > 0 {
-		oldest, newest = k.ends()
+		oldest, newest = w.ends()
 		if at < k.first || at == k.first && value < oldest {
 			oldest = value
 		}
@@ -71,7 +71,7 @@ func (k *counter) putEnds(at gateway.Instant, value int64) {
 			newest = value
 		}
 	}
-	k.buf = binary.AppendVarint(binary.AppendVarint(k.buf[:0], oldest), newest)
+	w.buf = binary.AppendVarint(binary.AppendVarint(w.buf[:0], oldest), newest)
 }
 
 func (w *window) ends() (oldest, newest int64) {
@@ -95,28 +95,30 @@ func (p *Partition) traitValue(c *customer, v *version, d gateway.DeviceID, name
 		zero := (spec.kind == traitCount || spec.kind == traitDistinct) && c.since >= t.since
 		return gateway.Int(0), zero // nothing counted, and nothing can be missing
 	}
-	return p.counterValue(k, spec)
+	return p.counterValue(c, k, spec)
 }
 
 // counterValue computes a trait from its counter as of now; ok is false while it
 // is unknown.
-func (p *Partition) counterValue(k *counter, spec *traitSpec) (v gateway.Value, ok bool) {
-	switch k.trait.form {
+func (p *Partition) counterValue(c *customer, k *counter, spec *traitSpec) (v gateway.Value, ok bool) {
+	switch p.traits[k.trait].form {
 	case formPlain, formEnds:
-		return p.plainValue(k, spec)
+		return p.plainValue(c, k, spec)
 	case formTimes, formSums:
 		end := gateway.Instant(-1 << 62)
 		if spec.within > 0 {
 			end = spec.within.before(p.now)
 		}
-		n, sum := k.since(end, spec.form() == formSums)
+		w := p.times(c, k)
+		n, sum := w.since(end)
 		if spec.kind == traitCount {
 			return gateway.Int(int64(n)), true
 		}
 		return gateway.Float(float64(sum) / micros), true
 	}
 	gone := spec.lastGone(p.now)
-	cells := k.cells(spec.form(), int(k.head), p.cells[:0])
+	w := c.window(k)
+	cells := w.cells(spec.form(), int(w.head), p.cells[:0])
 	p.cells = cells
 	for len(cells) > 0 && cells[0].granule <= gone {
 		cells = cells[1:]
@@ -125,7 +127,7 @@ func (p *Partition) counterValue(k *counter, spec *traitSpec) (v gateway.Value, 
 		return gateway.Int(int64(len(cells))), true
 	}
 	if spec.kind == traitPercentile && len(cells) > 0 {
-		micro := middle(percentile(cells, spec.percent), precisions[k.precision])
+		micro := middle(percentile(cells, spec.percent), precisions[w.precision])
 		return gateway.Float(float64(micro) / micros), true
 	}
 	f, ok := spec.ofCells(cells)
@@ -133,7 +135,7 @@ func (p *Partition) counterValue(k *counter, spec *traitSpec) (v gateway.Value, 
 }
 
 // plainValue is that of a trait without granules or exact times.
-func (p *Partition) plainValue(k *counter, spec *traitSpec) (v gateway.Value, ok bool) {
+func (p *Partition) plainValue(c *customer, k *counter, spec *traitSpec) (v gateway.Value, ok bool) {
 	if spec.kind != traitFirst && spec.kind != traitLast {
 		return gateway.Int(int64(k.n)), true
 	}
@@ -145,7 +147,7 @@ func (p *Partition) plainValue(k *counter, spec *traitSpec) (v gateway.Value, ok
 		}
 		return gateway.Int(int64(at)), ok
 	}
-	value, newest := k.ends()
+	value, newest := c.window(k).ends()
 	if spec.kind == traitLast {
 		value = newest
 	}

@@ -44,12 +44,12 @@ func (p *Partition) sayUnknown(v *version, c *customer, ev *gateway.Event, k *co
 	if spec.additive() || spec.kind != traitSlope && k.n > 0 && k.flags&unknown == 0 {
 		return // the plain case: an event was counted, so there is a value
 	}
-	_, ok := p.counterValue(k, spec)
+	_, ok := p.counterValue(c, k, spec)
 	said := k.flags&unknown != 0
 	if ok != said {
 		return
 	}
-	do(p, flagsChange{counterRef{c.id, k.trait, k.device}, k.flags ^ unknown})
+	do(p, flagsChange{counterRef{c.id, v.traits[tr.trait], k.device}, k.flags ^ unknown})
 	if !ok {
 		p.decideEntry(v, gateway.Decision{Reason: gateway.ReasonUnknownTrait, Customer: c.id, Rule: "trait." + tr.watched,
 			Values: gateway.Properties{{Key: "trait." + tr.watched, Value: gateway.String(unknownText)}}}, ev)

@@ -92,8 +92,10 @@ func (p *Partition) hurry(c *customer) {
 	if c == nil || len(p.cfg.Uploads) == 0 {
 		return
 	}
-	for s := c.silences; s != nil; s = s.next {
-		p.schedule(s)
+	if c.more != nil {
+		for s := c.more.silences; s != nil; s = s.next {
+			p.schedule(s)
+		}
 	}
 	for _, e := range c.enrollments {
 		if e.overdue {

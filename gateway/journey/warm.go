@@ -9,8 +9,8 @@ import "touchpoint/gateway"
 // the visits overlap. It reads and decides nothing.
 
 // warmAhead is how many events are looked up at a time: enough to overlap, few
-// enough to stay in the cache until they are applied.
-const warmAhead = 16
+// enough to stay in the cache (some 64 KiB) until they are applied.
+const warmAhead = 64
 
 // applyInputs applies the inputs in order.
 func (p *Partition) applyInputs(in []gateway.Input) {
@@ -29,6 +29,9 @@ func (p *Partition) warm(in []gateway.Input) {
 	var devices [warmAhead]*device
 	var customers [warmAhead]*customer
 	n, touched := 0, 0
+	for i := range in { // before any slot is compared: a wrong guess there would wait for it
+		touched += p.devices.touch(in[i].Event.Device)
+	}
 	for i := range in {
 		if d := p.devices.get(in[i].Event.Device); d != nil {
 			devices[n] = d
@@ -44,14 +47,14 @@ func (p *Partition) warm(in []gateway.Input) {
 		}
 	}
 	for _, c := range customers[:m] {
-		touched += int(c.id) + len(c.counters) + len(c.enrollments)
-		if c.member != nil {
-			touched++
-		}
+		touched += int(c.id) + len(c.enrollments)
 	}
 	for _, c := range customers[:m] {
 		for i := range c.counters {
-			touched += int(c.counters[i].n) + len(c.counters[i].buf)
+			touched += int(c.counters[i].n) + int(c.counters[i].first)
+		}
+		if n := len(c.log.buf); n > 0 {
+			touched += int(c.log.buf[n-1])
 		}
 		if len(c.enrollments) > 0 && c.enrollments[0] != nil {
 			touched++
@@ -59,8 +62,8 @@ func (p *Partition) warm(in []gateway.Input) {
 	}
 	for _, c := range customers[:m] {
 		for i := range c.counters {
-			if w := &c.counters[i].window; len(w.buf) > 0 {
-				touched += int(w.buf[len(w.buf)-1]) + int(w.buf[w.head])
+			if k := &c.counters[i]; int(k.head) < len(c.log.buf) {
+				touched += int(c.log.buf[k.head])
 			}
 		}
 		for _, e := range c.enrollments {
