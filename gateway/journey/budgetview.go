@@ -20,7 +20,7 @@ func (p *Partition) Budget(id gateway.CustomerID) (out []BudgetView) {
 	for i := range p.cfg.Caps {
 		r := &p.cfg.Caps[i]
 		out = append(out, BudgetView{Rule: r.Name, Used: p.slotsUsed(c, p.capFrom(c, r), r), Max: r.Max,
-			Shared: r.ofGroup() && c.member != nil, Per: r.Per, Calendar: r.Calendar})
+			Shared: r.ofGroup() && c.groupOf() != 0, Per: r.Per, Calendar: r.Calendar})
 	}
 	if c.capCount > 0 {
 		out = append(out, BudgetView{Used: p.slotsUsed(c, c.capWindow.before(p.now), nil), Max: c.capCount, Per: c.capWindow})

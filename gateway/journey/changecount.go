@@ -64,11 +64,11 @@ func (c countChange) apply(p *Partition) {
 		if t.spec.valued() && len(values) > 0 {
 			value, values = values[0], values[1:]
 		}
-		for next < len(cust.counters) && cust.counters[next].trait < t.id {
+		for next < len(cust.counters) && int(cust.counters[next].trait) < t.id {
 			next++
 		}
 		var k *counter
-		if !t.spec.perDev && next < len(cust.counters) && cust.counters[next].trait == t.id {
+		if !t.spec.perDev && next < len(cust.counters) && int(cust.counters[next].trait) == t.id {
 			k = &cust.counters[next]
 		} else if k = cust.counter(t, c.device); k == nil {
 			k = p.addCounter(cust, t, c.device)
@@ -99,7 +99,7 @@ func (p *Partition) addCounter(c *customer, t *trait, d gateway.DeviceID) *count
 		d = 0
 	}
 	i := 0
-	for i < len(c.counters) && (c.counters[i].trait < t.id || c.counters[i].trait == t.id && c.counters[i].device < d) {
+	for i < len(c.counters) && (int(c.counters[i].trait) < t.id || int(c.counters[i].trait) == t.id && c.counters[i].device < d) {
 		i++
 	}
 	k := p.newCounter(c, t, d)
@@ -112,7 +112,7 @@ func (p *Partition) addCounter(c *customer, t *trait, d gateway.DeviceID) *count
 
 // newCounter makes a counter, with room for what it keeps beside itself.
 func (p *Partition) newCounter(c *customer, t *trait, d gateway.DeviceID) counter {
-	k := counter{trait: t.id, device: d}
+	k := counter{trait: uint32(t.id), device: d}
 	switch {
 	case t.form.timed():
 		k.store = p.logFor(c, t, d)

@@ -58,7 +58,7 @@ func (c publishChange) apply(p *Partition) {
 	known := len(p.traits)
 	for i := range c.def.traits {
 		t := p.defineTrait(&c.def.traits[i])
-		t.awaits = t.awaits || c.fill != nil && int(t.id) >= known
+		t.awaits = t.awaits || c.fill != nil && t.id >= known
 		v.traits = append(v.traits, t)
 	}
 	if v.fill != nil {
@@ -76,7 +76,7 @@ func (p *Partition) defineTrait(spec *traitSpec) *trait {
 			return t
 		}
 	}
-	t := p.newTrait(uint32(len(p.traits)), spec, p.now)
+	t := p.newTrait(len(p.traits), spec, p.now)
 	p.traits = append(p.traits, t)
 	p.eventType(spec.event).add(t)
 	return t

@@ -137,7 +137,7 @@ func TestRefusedRecords(t *testing.T) {
 	e1, m1 := *p.customers[anna].enrollments[0], *p.customers[anna].messages[0]
 	with := func(change func(*enrollment)) enrollmentChange { e := e1; change(&e); return enrollmentChange{anna, e} }
 	state := func(change func(*journeyChange)) journeyChange { c := j.put(); change(&c); return c }
-	unknown := &trait{id: uint32(len(p.traits))}
+	unknown := &trait{id: len(p.traits)}
 	rules := &classRules{text: p.classRules.text}
 	for name, c := range map[string]change{
 		"a counter that is none":             flagsChange{counterRef{anna, unknown, 0}, latched},

@@ -73,7 +73,7 @@ func (p *Partition) meets(v *version, c *customer) (list []*counter) {
 	}
 	for i := range c.counters {
 		k := &c.counters[i]
-		if k.trait != v.traits[tr.trait].id || k.flags&latched != 0 || k.flags&pending == 0 && !v.existing {
+		if int(k.trait) != v.traits[tr.trait].id || k.flags&latched != 0 || k.flags&pending == 0 && !v.existing {
 			continue
 		}
 		if tr.kind == triggerMilestone && uint32(k.n) >= tr.nth || tr.kind == triggerThreshold && p.reached(v, c, k) {

@@ -227,7 +227,7 @@ func (d *decoder) traitsOf(p *Partition, v *version, since []trait) {
 			return
 		}
 		if p.traits[id] == nil {
-			t := p.newTrait(uint32(id), &v.def.traits[i], since[id].since)
+			t := p.newTrait(int(id), &v.def.traits[i], since[id].since)
 			t.awaits, t.ignore = since[id].awaits, since[id].ignore
 			p.traits[id] = t
 		}

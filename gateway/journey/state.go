@@ -236,7 +236,7 @@ func (d *device) present() gateway.CustomerID {
 
 // trait is a counter's definition on this partition. Ids never change.
 type trait struct {
-	id    uint32
+	id    int
 	typ   *eventType // whose events it counts; derived
 	place uint8      // among the counters of typ; derived
 	p     *Partition
@@ -251,7 +251,7 @@ type trait struct {
 	ignore gateway.Instant
 }
 
-func (p *Partition) newTrait(id uint32, spec *traitSpec, since gateway.Instant) *trait {
+func (p *Partition) newTrait(id int, spec *traitSpec, since gateway.Instant) *trait {
 	return &trait{id: id, p: p, key: traitKey(spec), spec: *spec, form: spec.form(), since: since}
 }
 
@@ -361,7 +361,7 @@ func (c *customer) counter(t *trait, d gateway.DeviceID) *counter {
 		d = 0
 	}
 	for i := range c.counters { // a handful: a scan beats a search
-		if k := &c.counters[i]; k.trait == t.id && k.device == d {
+		if k := &c.counters[i]; int(k.trait) == t.id && k.device == d {
 			return k
 		}
 	}
