@@ -73,6 +73,7 @@ mutate: ## change the journey core in small ways: do the tests notice? ARGS="--m
 year: ## a simulated year of 10,000 customers through the journey core, and days of it in real time; ARGS="-customers 1000"
 	@go test ./gateway/journey/reference -run TestYear -v -timeout 60m -customers 10000 -days 365 $(ARGS)
 	@go test ./internal/e2e -run TestVirtualTimeIsRealTime -v -timeout 60m -real.customers 100 -real.days 3 -real.pace 3600 | grep -v level=
+	@go test ./internal/e2e -run TestVirtualTimeIsRealTime -v -timeout 60m -real.examples -real.step 2h -real.days 3 | grep -v level=
 
 chaos: build servers ## kill -9 for longer; CHAOS=10m
 	@TOUCHPOINT_TEST_INFLUXD="$$(tools/servers/influxd.sh)" TOUCHPOINT_CHAOS=$${CHAOS:-10m} go test -timeout 120m -run Crash -v ./internal/crashtest

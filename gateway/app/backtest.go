@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"runtime"
+	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -42,7 +43,7 @@ func (b *backtests) Backtest(ctx context.Context, q rpc.BacktestQuery, progress 
 	o.Rules.Partitions, o.Now = b.g.cfg.Partitions, b.g.clock.Now()
 	var report *backtest.Report
 	err := b.alone(func() (err error) {
-		report, err = backtest.Run(ctx, backtest.FromHistory(b.g.history), o)
+		report, err = backtest.Run(ctx, gentle{backtest.FromHistory(b.g.history)}, o)
 		return err
 	})
 	if err != nil {
@@ -79,6 +80,22 @@ func (b *backtests) alone(fn func() error) error {
 		done <- fn()
 	}()
 	return <-done
+}
+
+// gentle is a source that rests as long as it works: a backtest has time, and
+// takes at most half a core from the live road.
+type gentle struct{ backtest.Source }
+
+// Read implements backtest.Source.
+func (g gentle) Read(ctx context.Context, r backtest.Range, fn func(*backtest.Record) error) error {
+	began := time.Now()
+	return g.Source.Read(ctx, r, func(rec *backtest.Record) error {
+		if worked := time.Since(began); worked > 2*time.Millisecond {
+			time.Sleep(min(worked, 10*time.Millisecond))
+			began = time.Now()
+		}
+		return fn(rec)
+	})
 }
 
 // BacktestProgress shows progress as the API does.
