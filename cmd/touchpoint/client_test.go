@@ -235,6 +235,8 @@ func (*fixed) ListJourneys(_ context.Context, req *pb.ListJourneysRequest) (*pb.
 	resp := &pb.ListJourneysResponse{Journeys: []*pb.Journey{j}}
 	if req.PageToken == "" {
 		resp.NextPageToken = "-two"
+	} else {
+		j.PausedBy = "3120 messages in 1d, forecast 1000 times 3"
 	}
 	return resp, nil
 }
@@ -272,11 +274,13 @@ func (*fixed) GetCustomer(context.Context, *pb.GetCustomerRequest) (*pb.GetCusto
 		Devices:     []*pb.Device{{Device: machine, CustomerId: customerID, Role: pb.DeviceRole_DEVICE_ROLE_OWNER, From: noon}},
 		Enrollments: []*pb.Enrollment{{Journey: "welcome", Version: 2, Step: "a_day", Arm: "treated", Device: machine, EnteredAt: noon}},
 		Decisions:   []*pb.Decision{capped},
+		Memberships: []*pb.Membership{{GroupId: "g_00k2v8m1q4w3e", Role: "payer", From: noon}, {GroupId: "g_00k2v8m1q4w3f", From: noon, To: noon}},
 	}, nil
 }
 
 var capped = &pb.Decision{At: noon, Kind: pb.DecisionKind_DECISION_KIND_SEND, Reason: "capped", Journey: "welcome", Version: 2, Step: "remind",
-	CustomerId: customerID, EventId: "brew-7", Rule: "cap 2 per 168h", Values: map[string]*pb.PropertyValue{"sent": number(2)}}
+	CustomerId: customerID, EventId: "brew-7", Rule: "cap 2 per 168h", Values: map[string]*pb.PropertyValue{"sent": number(2)},
+	Arm: "treated", Split: "short", GroupId: "g_00k2v8m1q4w3e", Mixed: true}
 
 func (*fixed) JoinGroup(_ context.Context, req *pb.JoinGroupRequest) (*pb.JoinGroupResponse, error) {
 	return &pb.JoinGroupResponse{CustomerId: "c_00k2v8m1q4w3e", GroupId: "g_00k2v8m1q4w3e", Position: &pb.Position{Partition: 2, Seq: 17}}, nil

@@ -200,7 +200,7 @@ func (c *client) customer(r *pb.GetCustomerResponse) {
 	}
 	c.facts("customer", p.Id, "number", p.ExternalId, "name", p.GetProfile().GetFullName(), "e-mail", p.GetProfile().GetEmail(),
 		"phone", p.GetProfile().GetPhone(), "address", p.GetProfile().GetAddress(), "locale", p.Locale, "time zone", p.TimeZone,
-		"country", p.Country, "stage", stageText(p.Stages), "segments", strings.Join(p.Segments, ", "), "channels", strings.Join(p.Channels, ", "), "attributes", properties(p.Attributes),
+		"country", p.Country, "stage", stageText(p.Stages), "segments", strings.Join(p.Segments, ", "), "group", groupText(r.Memberships), "channels", strings.Join(p.Channels, ", "), "attributes", properties(p.Attributes),
 		"consents", strings.Join(consents, ", "), "own cap", limit, "quiet hours", quietText(p.QuietHours), "test", test, "changed", when(p.ChangedAt))
 	c.say("")
 	c.devices("no devices", r.Devices)
@@ -218,6 +218,22 @@ func (c *client) customer(r *pb.GetCustomerResponse) {
 		c.say("")
 		c.decisions(r.Decisions)
 	}
+}
+
+// groupText shows the households and accounts that a customer is in.
+func groupText(list []*pb.Membership) string {
+	var out []string
+	for _, m := range list {
+		if m.To != nil {
+			continue
+		}
+		text := m.GroupId
+		if m.Role != "" {
+			text += " as " + m.Role
+		}
+		out = append(out, fmt.Sprintf("%s since %s", text, when(m.From)))
+	}
+	return strings.Join(out, ", ")
 }
 
 // stageText shows the present stage and the ones before it.

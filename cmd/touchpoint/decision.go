@@ -94,12 +94,25 @@ func (c *client) listDecisions(ctx context.Context, f *decisionFlags, human func
 }
 
 func (c *client) decisions(list []*pb.Decision) {
-	t := c.table("no decisions", "AT", "JOURNEY", "KIND", "STEP", "REASON", "RULE", "VALUES", "CUSTOMER", "EVENT")
+	t := c.table("no decisions", "AT", "JOURNEY", "KIND", "STEP", "REASON", "RULE", "VALUES", "ARM", "CUSTOMER", "GROUP", "EVENT")
 	for _, d := range list {
 		t.row(when(d.At), fmt.Sprintf("%s v%d", d.Journey, d.Version), word(d.Kind, "DECISION_KIND_"), d.Step, d.Reason, d.Rule,
-			properties(d.Values), inRole(d.CustomerId, d.Recipient), d.EventId)
+			properties(d.Values), armText(d), inRole(d.CustomerId, d.Recipient), d.GroupId, d.EventId)
 	}
 	t.flush()
+}
+
+// armText names the arm of an enrollment, that of its latest split, and says
+// whether members of the group are in different ones.
+func armText(d *pb.Decision) string {
+	text := d.Arm
+	if d.Split != "" {
+		text += "/" + d.Split
+	}
+	if d.Mixed {
+		text += " (mixed group)"
+	}
+	return text
 }
 
 // inRole adds the role in which somebody is addressed about another's run.

@@ -6,9 +6,11 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"touchpoint/gateway/explain"
 	pb "touchpoint/proto/touchpoint/v1"
 )
 
@@ -249,7 +251,7 @@ func journeyGet(c *client) *cobra.Command {
 	var page pageFlags
 	var text bool
 	cmd := &cobra.Command{
-		Use: "get NAME", Short: "Show a journey with its counts per step", Args: exactArgs(1),
+		Use: "get NAME", Aliases: []string{"status"}, Short: "Show where a journey stands, with its counts per step", Args: exactArgs(1),
 		Example: "  touchpoint journey get welcome\n  touchpoint journey get welcome --version 1 --definition > welcome.v1.yaml",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			req.Name = args[0]
@@ -285,13 +287,7 @@ func (c *client) journey(j *pb.Journey) {
 	if j.DraftRevision > 0 {
 		draft = fmt.Sprintf("%d, not published", j.DraftRevision)
 	}
-	state := word(j.State, "JOURNEY_STATE_")
-	if j.PausedBy != "" {
-		state += ", it paused itself: " + j.PausedBy
-	}
-	if j.Filling {
-		state += ", the new version waits until its traits are filled"
-	}
+	state := stateWords(j)
 	c.facts("journey", j.Name, "purpose", j.Purpose, "state", state,
 		"version", nonZero(j.Version), "draft", draft, "changed", when(j.ChangedAt),
 		"entered", fmt.Sprint(n.GetEntered()), "inside now", fmt.Sprint(n.GetActive()),
@@ -304,6 +300,21 @@ func (c *client) journey(j *pb.Journey) {
 		}
 		t.flush()
 	}
+}
+
+// stateWords tells where a journey is in its life, and what it waits for.
+func stateWords(j *pb.Journey) string {
+	state := word(j.State, "JOURNEY_STATE_")
+	if j.PausedBy != "" {
+		state = "paused by itself: " + explain.Rule(j.PausedBy, "en", time.UTC)
+	}
+	if j.Filling {
+		state += ", the new version waits until its traits are filled"
+	}
+	if j.DryRun != nil {
+		state += ", dry run of its draft"
+	}
+	return state
 }
 
 func nonZero(n uint32) string {
@@ -338,7 +349,7 @@ func journeyList(c *client) *cobra.Command {
 				t := c.table("no journeys yet; touchpoint journey create FILE makes one",
 					"JOURNEY", "PURPOSE", "STATE", "VERSION", "DRAFT", "ENTERED", "INSIDE", "GOAL", "MESSAGES")
 				for _, j := range r.Journeys {
-					t.row(j.Name, j.Purpose, word(j.State, "JOURNEY_STATE_"), nonZero(j.Version), nonZero(uint32(j.DraftRevision)),
+					t.row(j.Name, j.Purpose, stateWords(j), nonZero(j.Version), nonZero(uint32(j.DraftRevision)),
 						j.GetCounts().GetEntered(), j.GetCounts().GetActive(), j.GetCounts().GetConverted(), counts(j.GetCounts().GetMessages()))
 				}
 				t.flush()

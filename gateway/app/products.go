@@ -40,6 +40,53 @@ func definitionEnv(channels []string, products *devices.Registry) journey.Env {
 	return env
 }
 
+// DefinitionEnv is what a definition may refer to under a configuration, for
+// tools that have no gateway at hand. Event types that nobody declares are nil
+// when the products declare none.
+func DefinitionEnv(cfg Config) (journey.Env, error) {
+	products, err := loadProducts(cfg.Products)
+	if err != nil {
+		return journey.Env{}, err
+	}
+	env := definitionEnv(cfg.channels(), products)
+	env.Segments, env.Stages = cfg.Rules.RuleNames()
+	env.Traits = cfg.Rules.Traits
+	env.Events = declaredEvents(products)
+	if env.Events == nil {
+		return env, nil
+	}
+	rules := cfg.Rules.WithDefaults()
+	others := slices.Concat([]string{gateway.EventTaskDone}, rules.Suspension.Opened, rules.Suspension.Closed)
+	for _, t := range rules.Touchpoints {
+		others = append(others, t.Event)
+	}
+	for _, name := range others { // services send them, with properties of their own
+		if _, ok := env.Events[name]; !ok {
+			env.Events[name] = journey.EventType{}
+		}
+	}
+	return env, nil
+}
+
+// declaredEvents joins what the models declare; nil when none does.
+func declaredEvents(products *devices.Registry) map[string]journey.EventType {
+	var out map[string]journey.EventType
+	for _, model := range products.Models() {
+		for name, t := range products.Lookup(model).Events {
+			if out == nil {
+				out = map[string]journey.EventType{}
+			}
+			if _, ok := out[name]; !ok {
+				out[name] = journey.EventType{Properties: map[string]string{}}
+			}
+			for field, kind := range t.Fields {
+				out[name].Properties[field] = string(kind)
+			}
+		}
+	}
+	return out
+}
+
 // uploads adds the models that upload in bulk to those that the rules name.
 func uploads(named map[string]journey.Upload, products *devices.Registry) map[string]journey.Upload {
 	out := maps.Clone(named)

@@ -53,9 +53,11 @@ func (c *Config) giveUp(channel string) bool {
 }
 
 // channels are the names that customers, consents and journeys may use.
-func (g *Gateway) channels() []string {
+func (g *Gateway) channels() []string { return g.cfg.channels() }
+
+func (c *Config) channels() []string {
 	names := []string{"product", "stream"}
-	for _, w := range g.cfg.Webhooks {
+	for _, w := range c.Webhooks {
 		names = append(names, w.Name)
 	}
 	return names

@@ -35,7 +35,8 @@ type Env struct {
 
 // EventType declares the properties of an event type.
 type EventType struct {
-	// Properties maps a name to "int", "float", "bool" or "string".
+	// Properties maps a name to "int", "float", "bool" or "string"; nil means that
+	// any is allowed.
 	Properties map[string]string
 }
 
@@ -174,6 +175,9 @@ func (c *compiler) undeclared(ref fieldRef, at eventAtHand) string {
 		return ""
 	}
 	declared := c.env.Events[event].Properties
+	if declared == nil {
+		return ""
+	}
 	if _, ok := declared[ref.key]; ok {
 		return ""
 	}

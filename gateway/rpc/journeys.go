@@ -260,6 +260,9 @@ func (s *journeyService) ListJourneys(ctx context.Context, req *pb.ListJourneysR
 		if j.Counts, err = s.counts(ctx, name, 0); err != nil {
 			return nil, err
 		}
+		if err := s.stand(ctx, r, j); err != nil {
+			return nil, err
+		}
 		resp.Journeys = append(resp.Journeys, j)
 	}
 	return resp, nil

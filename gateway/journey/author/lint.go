@@ -49,13 +49,24 @@ func (f Finding) String() string {
 }
 
 // Lint returns what is wrong with a definition, by line. Warnings are looked
-// for only when it compiles.
+// for only when it compiles. Event types and properties that env does not
+// declare are warnings: services may send others than the products do.
 func Lint(yaml []byte, env journey.Env) []Finding {
+	declared := env
+	env.Events = nil
 	o, err := journey.Describe(yaml, env)
 	if err != nil {
 		return faults(err)
 	}
 	l := linter{o: o}
+	if declared.Events != nil {
+		if _, err := journey.Describe(yaml, declared); err != nil {
+			for _, f := range faults(err) {
+				f.Code = "undeclared"
+				l.warn(f)
+			}
+		}
+	}
 	l.flow()
 	l.traits()
 	l.purpose()

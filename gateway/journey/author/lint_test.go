@@ -71,6 +71,37 @@ func TestLint(t *testing.T) {
 	}
 }
 
+// TestLintAgainstProducts: what the products declare is looked at, as a warning
+// where a service may know better.
+func TestLintAgainstProducts(t *testing.T) {
+	env := journey.Env{
+		Events:     map[string]journey.EventType{"brew_finished": {Properties: map[string]string{"water_ml": "int"}}, "ordered": {}},
+		Displays:   []journey.Display{{Product: "coffee-1", Characters: 20, Languages: []string{"en"}}},
+		Categories: map[string]string{"brew_finished": "usage"},
+	}
+	tests := []struct{ trigger, rest, title, want string }{
+		{"brew_finished, where: event.water_ml > 100", "", "Hi", ""},
+		{"brew_finishd", "", "Hi", `3: warning: trigger.event "brew_finishd" is no declared event type; did you mean "brew_finished"? [undeclared]`},
+		{"brew_finished, where: event.watr_ml > 100", "", "Hi", `did you mean event.water_ml? [undeclared]`},
+		{"ordered, where: event.anything > 100", "", "Hi", ""},
+		{"brew_finished", "", "A title that no such display can show", "error: step \"a\""},
+		{"brew_finished", "filter: customer.plan == \"plus\" && event.water_ml > 1\n", "Hi", "usage"},
+	}
+	for _, tt := range tests {
+		text := "name: x\npurpose: service\ntrigger: {event: " + tt.trigger + "}\n" + tt.rest + "steps:\n  - {id: a, send: {channels: [product], texts: {en: {title: " + tt.title + "}}}}\n"
+		var got []string
+		for _, f := range Lint([]byte(text), env) {
+			if f.Code != "missing_locale" {
+				got = append(got, f.String())
+			}
+		}
+		all := strings.Join(got, "\n")
+		if tt.want == "" && strings.Contains(all, "undeclared") || !strings.Contains(all, tt.want) {
+			t.Errorf("%+v: got\n%s", tt, all)
+		}
+	}
+}
+
 // TestLintExamples: what we show is without a finding.
 func TestLintExamples(t *testing.T) {
 	files, _ := filepath.Glob("../../../deploy/journeys/*.yaml")
