@@ -2,6 +2,7 @@ package app
 
 import (
 	"reflect"
+	"strings"
 	"testing"
 
 	"touchpoint/devices"
@@ -27,5 +28,26 @@ func TestUploadsOfProfiles(t *testing.T) {
 	}
 	if got := uploads(nil, devices.OpenRegistry()); got != nil {
 		t.Errorf("without profiles: %v", got)
+	}
+}
+
+// What a task says is checked at publish as strictly as what is sent.
+func TestTextsOfTasksAreChecked(t *testing.T) {
+	for text, want := range map[string]string{
+		"{{ event.ml }} of {{ product }}": "",
+		"{{ even.ml }}":                   "even",
+		"{{ customer.nmae }}":             "nmae",
+		"{% if %}":                        "if",
+	} {
+		for _, step := range []string{"send: {channels: [stream], texts: TEXTS}", "task: {assignee: support, texts: TEXTS}"} {
+			step = strings.ReplaceAll(step, "TEXTS", "{en: {title: Call, body: '"+text+"'}}")
+			def, err := journey.Compile([]byte("name: a\npurpose: service\ntrigger: {event: brew}\nsteps:\n  - id: s\n    "+step+"\n"), journey.Env{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := checkTemplates(def); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: got %v, want something about %q", step, err, want)
+			}
+		}
 	}
 }

@@ -182,6 +182,10 @@ func (c *compiler) ruleCondition(r *rule, text string, stage bool, segments []st
 	if err != nil {
 		return err
 	}
+	problem := checkTypes(r.when.ast, func(ref fieldRef) gateway.ValueKind { return c.fieldKind(ref, eventAtHand{}) })
+	if r.when.ast = nil; problem != "" {
+		return errors.New(problem)
+	}
 	if problem := r.when.unknownClass(segments, nil); problem != "" {
 		return errors.New(problem)
 	}

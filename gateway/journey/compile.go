@@ -99,6 +99,7 @@ func (c *compiler) definition(o *object) {
 	c.limits(o)
 	c.traits(o)
 	c.trigger(o)
+	c.correlation(o)
 	d.filter = c.condition(o, "filter", noEvent(d.trigger.event))
 	c.reentry(o)
 	c.exits(o)
@@ -138,6 +139,11 @@ func (c *compiler) condition(o *object, key string, at eventAtHand) *condition {
 		o.fault(key, "%q %s", text, err)
 		return nil
 	}
+	if problem := checkTypes(cond.ast, func(ref fieldRef) gateway.ValueKind { return c.fieldKind(ref, at) }); problem != "" {
+		o.fault(key, "%q %s", text, problem)
+		return nil
+	}
+	cond.ast = nil
 	if problem := cond.unknownClass(c.env.Segments, c.env.Stages); problem != "" {
 		o.fault(key, "%q %s", text, problem)
 	}
@@ -324,6 +330,7 @@ func (c *compiler) quiet(o *object, key string) (out []QuietHours) {
 		if h.From == h.To && !q.broken("from") && !q.broken("to") {
 			q.fault("to", "equals from; the interval is empty")
 		}
+		c.channelNames(q, h.Channels)
 		q.finish()
 		out = append(out, h)
 	}

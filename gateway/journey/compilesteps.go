@@ -238,6 +238,9 @@ func (c *compiler) split(s *step, o *object) {
 		b := c.object(n, indexed("split", i))
 		a := &s.arms[i]
 		a.name = b.required("arm", "reports name it")
+		if slices.ContainsFunc(s.arms[:i], func(o arm) bool { return o.name == a.name && a.name != "" }) {
+			b.fault("arm", "%q is there twice; reports tell arms apart by their names", a.name)
+		}
 		percent, _ := b.number("percent", 0, 100)
 		sum += int(percent*100 + 0.5)
 		a.upTo = sum
@@ -257,6 +260,9 @@ func (c *compiler) set(s *step, o *object) {
 	for i, k := range o.n.keys {
 		v := o.n.values[i]
 		o.get(k.name)
+		if customerKind(k.name) != anyKind || k.name == "segments" {
+			o.fault(k.name, "is no attribute: a service sets it, or the rules do; take another name")
+		}
 		switch {
 		case v.kind == nodeNull:
 			s.set = append(s.set, gateway.Property{Key: k.name})

@@ -48,6 +48,9 @@ func (c *compiler) threshold(o *object) {
 	}
 	if name := o.text("unless"); name != "" {
 		c.eventName(o, "unless", name)
+		if name == spec.event {
+			o.fault("unless", "is the event that is counted, which would always prevent it")
+		}
 		if spec.within == 0 {
 			o.fault("unless", "needs a window; add within: 30d")
 		}

@@ -21,7 +21,8 @@ type condition struct {
 	fast    predicate
 	program cel.Program
 	refs    []fieldRef
-	classes []classRef // segments and stages that it names
+	classes []classRef  // segments and stages that it names
+	ast     *celast.AST // until it is checked
 }
 
 // fieldRef is a field that a condition reads, such as event / water_ml.
@@ -101,7 +102,7 @@ func compileCondition(text string, declared func(fieldRef) string) (*condition, 
 	if t := ast.OutputType(); !t.IsExactType(cel.BoolType) && !t.IsExactType(cel.DynType) {
 		return nil, fmt.Errorf("is a %s, not a condition; compare it with something", t)
 	}
-	c := &condition{text: text}
+	c := &condition{text: text, ast: ast.NativeRep()}
 	collectRefs(ast.NativeRep().Expr(), &c.refs)
 	for _, ref := range c.refs {
 		if problem := declared(ref); problem != "" {

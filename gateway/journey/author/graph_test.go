@@ -22,7 +22,7 @@ exit: [{event: case_opened}]
 steps:
   - id: choose
     branch:
-      - {when: customer.points < 3 && customer.vip, go: gold}
+      - {when: customer.points < 3 && customer.vip == true, go: gold}
       - {when: customer.points > 1, go: silver}
       - {otherwise: end}
   - {id: gold, send: {channels: [product], texts: {en: {title: "A <golden> day"}}}, next: listen}

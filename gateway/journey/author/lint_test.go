@@ -36,7 +36,7 @@ func TestLint(t *testing.T) {
 	tests := []struct{ old, new, want string }{
 		{"", "", ""},
 		{"trigger:", "triger:", `3: error: triger is no key here; did you mean "trigger"? [invalid]`},
-		{"trait.brews > 3", "customer.vip", `5: warning: traits.brews is counted for every customer and never used; remove it, or read it as trait.brews [unused_trait]`},
+		{"trait.brews > 3", "customer.vip == true", `5: warning: traits.brews is counted for every customer and never used; remove it, or read it as trait.brews [unused_trait]`},
 		{"goal: {event: descaling_finished, within: 7d}\n", "", `2: warning: marketing without a goal: its effect cannot be measured; say what success is, such as goal: {event: descaling_finished, within: 14d} [no_goal]`},
 		{"purpose: marketing\ntrigger: {event: brew_finished}\ntraits:\n  brews: {count: brew_finished, within: 7d}\ngoal: {event: descaling_finished, within: 7d}\n",
 			"purpose: service\ntrigger: {event: brew_finished}\ntraits:\n  brews: {count: brew_finished, within: 7d}\n", `7: warning: a message follows a wait, and nothing ends the journey when the customer has acted meanwhile; add exit: [{event: …}], or a goal [no_exit]`},

@@ -181,7 +181,7 @@ goal: {event: descaling_finished, within: 7d}
 steps:
   - {id: ask, send: {channels: [product], texts: {en: {title: Hello}}}}
   - {id: rest, wait: {for: 3d}}
-  - {id: choose, branch: [{when: customer.vip, go: end}]}
+  - {id: choose, branch: [{when: customer.vip == true, go: end}]}
 `
 
 // TestSchemaRejects: the faults that a schema can find.
@@ -206,7 +206,7 @@ func TestSchemaRejects(t *testing.T) {
 		"{id: rest, wait: {for: 3":                "{id: rest, end: {}, wait: {for: 3",
 		"title: Hello":                            "body: Hello",
 		"texts: {en: {title: Hello}}":             "texts: {}",
-		"when: customer.vip, go":                  "when: customer.vip, to",
+		"when: customer.vip == true, go":          "when: customer.vip == true, to",
 		"goal: {event: descaling_finished, ":      "holdout: 110\ngoal: {event: descaling_finished, ",
 		"goal: {event: descaling_finished, with":  "quiet_hours: [{from: 8 o'clock, to: \"07:00\"}]\ngoal: {event: descaling_finished, with",
 		"goal: {event: descaling_finished, withi": "reentry: after_exit_and_gap\ngoal: {event: descaling_finished, withi",

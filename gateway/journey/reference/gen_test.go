@@ -246,6 +246,9 @@ func (g gen) journey(name string) *journeyDef {
 		d.gap = g.duration()
 	case "concurrent_per_key":
 		d.keyBy = pick(g, []string{"device", "event.x"})
+		if !slices.Contains([]string{"event", "threshold", "milestone", "sequence", "api"}, d.trigger.kind) {
+			d.keyBy = "device" // no event starts it
+		}
 	}
 	for range g.IntN(3) {
 		if g.chance(40) {

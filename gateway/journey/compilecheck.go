@@ -1,0 +1,167 @@
+package journey
+
+import (
+	"fmt"
+	"slices"
+
+	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/operators"
+	"cel.dev/cel-go/common/types"
+
+	"touchpoint/gateway"
+)
+
+// Checks of conditions that CEL leaves to the run, because the fields of a
+// customer or of an event that no profile declares may hold anything.
+
+// checkTypes says what in a condition can never hold: a field that is no yes or
+// no by itself, or one that is compared with something of another type. kind
+// tells what a field holds.
+func checkTypes(a *ast.AST, kind func(fieldRef) gateway.ValueKind) string {
+	if problem := checkBool(a, a.Expr(), kind); problem != "" {
+		return problem
+	}
+	return checkCompared(a.Expr(), kind)
+}
+
+// checkBool says why an expression is no yes or no, "" when it may be.
+func checkBool(a *ast.AST, e ast.Expr, kind func(fieldRef) gateway.ValueKind) string {
+	if e.Kind() == ast.SelectKind && e.AsSelect().IsTestOnly() { // has(…)
+		return ""
+	}
+	if ref, ok := asField(e); ok {
+		name := ref.root + "." + ref.key
+		switch kind(ref) {
+		case gateway.KindBool, gateway.KindNull:
+			return ""
+		case anyKind:
+			return fmt.Sprintf("uses %s as a condition; compare it, such as %s == \"…\", or %s == true if it is a yes or no", name, name, name)
+		case gateway.KindString:
+			return fmt.Sprintf("uses %s as a condition, but it is a text; compare it, such as %s == \"…\"", name, name)
+		}
+		return fmt.Sprintf("uses %s as a condition, but it is a number; compare it, such as %s > 0", name, name)
+	}
+	if e.Kind() == ast.CallKind {
+		args := e.AsCall().Args()
+		switch e.AsCall().FunctionName() {
+		case operators.LogicalAnd, operators.LogicalOr, operators.LogicalNot:
+		case operators.Conditional:
+			args = args[1:]
+		default:
+			args = nil
+		}
+		for _, arg := range args {
+			if problem := checkBool(a, arg, kind); problem != "" {
+				return problem
+			}
+		}
+	}
+	if t := a.GetType(e.ID()); t != nil && t != types.DynType && t != types.BoolType && t.Kind() != types.DynKind {
+		return fmt.Sprintf("is a %s, not a condition; compare it with something", t)
+	}
+	return ""
+}
+
+// anyKind stands for a field that may hold anything.
+const anyKind = gateway.ValueKind(255)
+
+var compared = []string{operators.Equals, operators.NotEquals, operators.Less, operators.LessEquals, operators.Greater, operators.GreaterEquals}
+
+// checkCompared finds a field that is compared with a literal of another type.
+func checkCompared(e ast.Expr, kind func(fieldRef) gateway.ValueKind) string {
+	if e.Kind() == ast.CallKind && slices.Contains(compared, e.AsCall().FunctionName()) {
+		args := e.AsCall().Args()
+		for i := range args {
+			ref, isField := asField(args[i])
+			v, isLiteral := literal(args[1-i])
+			if !isField || !isLiteral {
+				continue
+			}
+			if problem := mismatch(ref, kind(ref), v.Kind()); problem != "" {
+				return problem
+			}
+		}
+	}
+	for _, child := range childrenOf(e) {
+		if problem := checkCompared(child, kind); problem != "" {
+			return problem
+		}
+	}
+	return ""
+}
+
+var kindWords = map[gateway.ValueKind]string{gateway.KindInt: "a number", gateway.KindFloat: "a number", gateway.KindBool: "true or false",
+	gateway.KindString: "a text"}
+
+// mismatch says that a field never equals, nor can be compared with, a literal.
+func mismatch(ref fieldRef, field, literal gateway.ValueKind) string {
+	is, with := kindWords[field], kindWords[literal]
+	if is == "" || with == "" || is == with {
+		return ""
+	}
+	return fmt.Sprintf("compares %s.%s, which is %s, with %s", ref.root, ref.key, is, with)
+}
+
+// fieldKind tells what a field holds, KindNull where an event declares nothing.
+func (c *compiler) fieldKind(ref fieldRef, at eventAtHand) gateway.ValueKind {
+	event := at.event
+	switch ref.root {
+	case "customer":
+		return customerKind(ref.key)
+	case "device":
+		return gateway.KindString
+	case "trait":
+		return c.traitKindOf(ref.key)
+	case "trigger":
+		event = c.def.trigger.event
+	}
+	declared, ok := c.env.Events[event].Properties[ref.key]
+	if !ok {
+		return gateway.KindNull
+	}
+	return map[string]gateway.ValueKind{"int": gateway.KindInt, "float": gateway.KindFloat, "bool": gateway.KindBool, "string": gateway.KindString}[declared]
+}
+
+func customerKind(key string) gateway.ValueKind {
+	switch key {
+	case "test":
+		return gateway.KindBool
+	case "locale", "time_zone", "country", "stage":
+		return gateway.KindString
+	}
+	return anyKind
+}
+
+// traitKindOf tells what a trait is: all are numbers but the value of the first
+// or last event.
+func (c *compiler) traitKindOf(name string) gateway.ValueKind {
+	i := c.def.traitIndex(name)
+	if i < 0 {
+		return gateway.KindNull
+	}
+	if t := &c.def.traits[i]; (t.kind == traitFirst || t.kind == traitLast) && t.property != "" {
+		return anyKind
+	}
+	return gateway.KindFloat
+}
+
+// correlation checks the key once the trigger is known.
+func (c *compiler) correlation(o *object) {
+	d := c.def
+	if d.keyBy == "" || d.keyBy == "device" || o.broken("key") {
+		return
+	}
+	event := d.trigger.event
+	if d.trigger.sequence != nil {
+		event = d.trigger.sequence.steps[len(d.trigger.sequence.steps)-1].event
+	}
+	switch d.trigger.kind {
+	case triggerEvent, triggerThreshold, triggerMilestone, triggerSequence:
+		if problem := c.undeclared(fieldRef{"event", d.keyBy}, onEvent(event)); problem != "" {
+			o.fault("key", "%s", problem)
+		}
+	case triggerAPI, 0:
+	default:
+		o.fault("key", "reads event.%s, but no event starts this journey; write key: device, or leave it out", d.keyBy)
+	}
+}
