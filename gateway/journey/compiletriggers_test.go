@@ -74,7 +74,7 @@ func TestRuleErrors(t *testing.T) {
 		{Config{Segments: []Rule{{"heavy", "customer.a == 1"}}, Stages: []Rule{{"a", `"heavvy" in customer.segments`}, rest[0]}}, `names the segment "heavvy"; did you mean "heavy"?`},
 		{Config{Segments: []Rule{{"all", "size(customer) > 1"}}}, `reads customer as a whole; name its fields`},
 		{Config{Traits: map[string]map[string]any{"brews": {"cuont": "brew"}}, Stages: rest}, `traits.brews.cuont: is no key here; did you mean "count"?`},
-		{Config{Traits: map[string]map[string]any{"brews": {"count": "brew", "per": "device"}}, Stages: rest}, `traits.brews.per: a rule looks at a customer; its traits are per customer`},
+		{Config{Traits: map[string]map[string]any{"brews": {"count": "brew", "per": "device"}}, Stages: []Rule{{"a", "trait.brews > 1"}, rest[0]}}, `reads trait.brews, which is per device; a rule looks at a customer`},
 	}
 	for _, tt := range tests {
 		if err := tt.c.Validate(); err == nil || !strings.Contains(err.Error(), tt.want) {
