@@ -52,10 +52,10 @@ func TestExplain(t *testing.T) {
 		}
 	}
 	brew(3)
-	want(explained(nil), "would not be let in now: the consent is missing", "brew_finished in 30d: now 3, at least 20 are wanted")
+	want(explained(nil), "would not be let in now: the consent is missing", "3 of 20 brew_finished in 30 days")
 	g.advance(origin.Add(time.Hour))
 	must[*pb.SetConsentResponse](t)(g.customers.SetConsent(g.ctx, &pb.SetConsentRequest{Customer: customerRef("K-1"), Purpose: "marketing", Granted: true, Source: "test"}))
 	brew(1)
-	want(explained(nil), "nothing is against it, but what starts it has not come", "now 4, at least 20")
-	want(explained(timestamppb.New(origin.Add(time.Minute))), "the consent is missing", "now 3, at least 20")
+	want(explained(nil), "nothing is against it, but what starts it has not come", "4 of 20 brew_finished")
+	want(explained(timestamppb.New(origin.Add(time.Minute))), "the consent is missing", "3 of 20 brew_finished")
 }
