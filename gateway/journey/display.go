@@ -23,7 +23,7 @@ type Display struct {
 func (c *compiler) displays() {
 	for i := range c.def.steps {
 		s := &c.def.steps[i]
-		if s.kind != stepSend || len(s.send.channels) > 0 && !slices.Contains(s.send.channels, productChannel) {
+		if s.kind != stepSend || !s.send.recipient.includesOwner() || len(s.send.channels) > 0 && !slices.Contains(s.send.channels, productChannel) {
 			continue
 		}
 		c.reader.step = s.id

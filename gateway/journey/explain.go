@@ -194,15 +194,15 @@ func (x *explainer) arm() {
 }
 
 func (x *explainer) enrollments() {
+	x.recipientRuns()
 	for _, e := range x.c.enrollments {
 		if e.v.journey != x.j {
 			continue
 		}
-		v := e.view()
 		if e.origin != nil {
-			x.recipientRun(e)
-			continue
+			continue // see recipientRuns
 		}
+		v := e.view()
 		c := gateway.ExplainCheck{Name: gateway.CheckEnrollment, Result: gateway.CheckInfo, Step: v.Step, Since: v.EnteredAt, Until: v.WaitsUntil,
 			Values: gateway.Properties{{Key: "version", Value: gateway.Int(int64(v.Version))}, {Key: "arm", Value: gateway.String(v.Arm)}}}
 		if e.ended() {

@@ -2,14 +2,27 @@ package journey
 
 import "touchpoint/gateway"
 
-// recipientRun tells of a run that another one opened to address the customer.
-func (x *explainer) recipientRun(e *enrollment) {
-	c := gateway.ExplainCheck{Name: gateway.CheckRecipient, Result: gateway.CheckInfo, Step: e.origin.step, Rule: e.origin.role,
-		Since: e.enteredAt, Until: e.due}
-	if e.ended() {
-		c.Reason, c.Until = e.endReason, e.endedAt
+// toldRuns is how many runs of others are told of, the latest ones: a dealer has
+// many.
+const toldRuns = 3
+
+// recipientRuns tells of the latest runs that others opened to address the
+// customer.
+func (x *explainer) recipientRuns() {
+	var runs []*enrollment
+	for _, e := range x.c.enrollments {
+		if e.v.journey == x.j && e.origin != nil {
+			runs = append(runs, e)
+		}
 	}
-	x.add(c)
+	for _, e := range runs[max(len(runs)-toldRuns, 0):] {
+		c := gateway.ExplainCheck{Name: gateway.CheckRecipient, Result: gateway.CheckInfo, Step: e.origin.step, Rule: e.origin.role,
+			Since: e.enteredAt, Until: e.due}
+		if e.ended() {
+			c.Reason, c.Until = e.endReason, e.endedAt
+		}
+		x.add(c)
+	}
 }
 
 // recipients tells whom a step would address beside the customer. It reports

@@ -115,6 +115,8 @@ func meetsStep(c Change) string {
 		return "with migrate, who waits here waits by the new rule"
 	case strings.HasPrefix(c.Field, "task."):
 		return "open tasks keep their old version's text and date"
+	case c.Field == "send.recipient":
+		return "who is addressed already keeps his message; who comes here later addresses the others"
 	case strings.HasPrefix(c.Field, "send."):
 		return "messages decided before keep their old version's text"
 	}

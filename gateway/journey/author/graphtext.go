@@ -190,6 +190,9 @@ func sendLines(s journey.OutlineStep, o *journey.Outline) (lines []string) {
 		facts = append(facts, "any channel")
 	}
 	facts = []string{strings.Join(facts, ", ")}
+	if v := s.Tree.Value("send", "recipient"); v != "" && v != "owner" {
+		facts[0] = "to " + v + ": " + facts[0]
+	}
 	if v := s.Tree.Value("send", "expires_after"); v != "" {
 		facts = append(facts, "expires after "+v)
 	}

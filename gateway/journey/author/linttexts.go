@@ -75,6 +75,9 @@ func (l *linter) textLine(s journey.OutlineStep, locale string) int {
 }
 
 func (l *linter) lengths(s journey.OutlineStep, locale string, t journey.Template) {
+	if to := s.Tree.Value("send", "recipient"); to == "dealer" || to == "staff" {
+		return // never on the display
+	}
 	if channels := s.Tree.Get("send", "channels").List(); len(channels) > 0 &&
 		!slices.ContainsFunc(channels, func(c *journey.Tree) bool { return c.Text == journey.ProductChannel }) {
 		return
