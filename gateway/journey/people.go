@@ -59,8 +59,12 @@ func (p *Partition) bindPerson(c *gateway.BindDevice) (o gateway.Outcome, done b
 			return o, false
 		}
 	}
-	if d == nil {
-		do(p, deviceChange{device: c.Device, product: clone(c.Product), zone: clone(c.TimeZone)})
+	if d == nil || d.product == "" && c.Product != "" {
+		known := deviceChange{device: c.Device, product: clone(c.Product), zone: clone(c.TimeZone)}
+		if d != nil {
+			known.owners, known.zone = slices.Clone(d.owners), cmp.Or(d.facts.where(), known.zone)
+		}
+		do(p, known)
 		d = p.devices.get(c.Device)
 	}
 	if !p.joinPeople(d, *c) {

@@ -244,6 +244,10 @@ func commandSubject(cmd gateway.Command) (kind string, d gateway.DeviceID, c gat
 		return "set_journey_state", 0, 0
 	case gateway.TriggerJourney:
 		return "trigger_journey", x.Device, x.Customer
+	case gateway.AddressRecipient:
+		return "address_recipient", x.Device, x.Customer
+	case gateway.RecallRecipient:
+		return "recall_recipient", 0, x.Customer
 	}
 	return "unknown", 0, 0
 }
