@@ -135,7 +135,11 @@ func (t *teller) journey(c gateway.ExplainCheck) string {
 	case c.Result == gateway.CheckHolds:
 		return t.say("Version %d is live.", "Version %d ist aktiv.", t.x.Version)
 	case c.Rule == "unknown":
-		return t.say("There is no journey %q that was published.", "Es gibt keine veröffentlichte Journey %q.", t.x.Journey)
+		text := t.say("There is no journey %q that was published.", "Es gibt keine veröffentlichte Journey %q.", t.x.Journey)
+		if near := c.Values.Get("near"); near.Kind() == gateway.KindString {
+			text += t.say(" Did you mean %q?", " Ist %q gemeint?", near)
+		}
+		return text
 	case c.Reason == gateway.ReasonFilling:
 		return t.say("Its first version is published and waits until its new counters are filled from the history.",
 			"Die erste Version ist veröffentlicht und wartet, bis ihre neuen Zähler aus der Historie gefüllt sind.")

@@ -10,6 +10,9 @@ import (
 // later, or its counters are being filled.
 func (x *explainer) comes() {
 	c := gateway.ExplainCheck{Name: gateway.CheckJourney, Result: gateway.CheckFails, Reason: gateway.ReasonNotActive, Rule: "unknown"}
+	if near := closest(x.out.Journey, x.p.JourneyNames()); near != "" && x.j == nil {
+		c.Values = gateway.Properties{property("near", near)}
+	}
 	if x.j != nil && len(x.j.versions) > 0 {
 		c.Rule = "coming"
 		if i := slices.IndexFunc(x.j.changes, func(k pendingChange) bool { return k.version != 0 }); i >= 0 {

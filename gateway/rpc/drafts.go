@@ -112,7 +112,7 @@ func (d draftStore) create(ctx context.Context, r *journeyRecord) error {
 	r.bucketRevision, err = d.bucket.Create(ctx, recordKey(r.Name), data)
 	if gateway.KindOf(err) == gateway.Conflict && err != nil {
 		return &gateway.Error{Kind: gateway.Conflict, Violations: []gateway.Violation{{Field: "definition",
-			Text: fmt.Sprintf("a journey %q exists already; UpdateJourney changes its draft", r.Name)}}}
+			Text: fmt.Sprintf("a journey %q exists already; change its draft (UpdateJourney, touchpoint journey update)", r.Name)}}}
 	}
 	return err
 }

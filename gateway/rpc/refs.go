@@ -64,7 +64,7 @@ func (r resolver) findCustomer(ctx context.Context, field string, ref *pb.Custom
 	}
 	c, err := r.vault.LookupCustomer(ctx, gateway.Personal(ref.ExternalId))
 	if gateway.KindOf(err) == gateway.NotFound {
-		return 0, notFound(field, "no customer has this external_id; create one with UpsertCustomer")
+		return 0, notFound(field, "no customer has this external_id; create one (UpsertCustomer, touchpoint customer upsert)")
 	}
 	return c, err
 }
