@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"io"
+	"os"
 	"runtime"
 	"time"
 
@@ -71,8 +72,15 @@ func (b *backtests) alone(fn func() error) error {
 	}
 	// One place more to run in: a thread of low priority that waits for its turn
 	// occupies one, and it shall not be one of the live road's.
-	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
-	defer runtime.SetDefaultGOMAXPROCS()
+	places := runtime.GOMAXPROCS(0)
+	runtime.GOMAXPROCS(places + 1)
+	defer func() {
+		if os.Getenv("GOMAXPROCS") != "" {
+			runtime.GOMAXPROCS(places)
+			return
+		}
+		runtime.SetDefaultGOMAXPROCS()
+	}()
 	done := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // and never unlock: the thread ends with its priority
