@@ -167,9 +167,7 @@ func (c journeyChange) encodeBody(e *encoder) {
 		e.string(string(pc.reason))
 		e.string(pc.rule)
 	}
-	e.byte(byte(c.scan.kind))
-	e.fixed(uint64(c.scan.next))
-	e.at(c.scan.due)
+	e.scan(c.scan)
 	e.at(c.pause.since)
 	e.string(string(c.pause.reason))
 	e.string(c.pause.rule)
@@ -197,7 +195,7 @@ func (d *decoder) journeyBody() (c journeyChange) {
 		c.changes = append(c.changes, pendingChange{at: d.at(), version: d.uint32(), state: gateway.JourneyState(d.string()),
 			withdraw: d.bool(), reason: gateway.Reason(d.string()), rule: d.string()})
 	}
-	c.scan = scan{kind: scanKind(d.byte()), next: gateway.CustomerID(d.fixed()), due: d.at()}
+	c.scan = d.scan()
 	c.pause = pause{since: d.at(), reason: gateway.Reason(d.string()), rule: d.string()}
 	return c
 }

@@ -119,9 +119,7 @@ func (p *Partition) leaving(rs *classRules, c *customer, from, now gateway.Insta
 func (p *Partition) nextLeaveOfAny(rs *classRules, c *customer, now gateway.Instant) (due gateway.Instant) {
 	for _, t := range rs.v.traits {
 		if k := c.counter(t, 0); k != nil {
-			if at := p.nextLeave(c, k, now); due == 0 || at != 0 && at < due {
-				due = at
-			}
+			due = sooner(due, p.nextLeave(c, k, now))
 		}
 	}
 	return due
@@ -336,19 +334,20 @@ func (p *Partition) classMoved(c *customer, m classMove, ev *gateway.Event) {
 			p.decideEntry(v, gateway.Decision{Reason: gateway.ReasonPaused, Customer: c.id}, ev)
 			continue
 		}
-		p.putOff(c, func(p *Partition, c *customer) { p.enterClass(j, c, ev) })
+		p.putOff(c, func(p *Partition, c *customer) { p.enterClass(j, c, ev, "") })
 	}
 }
 
-// enterClass enters by a segment or stage, as the customer stands now.
-func (p *Partition) enterClass(j *journey, c *customer, ev *gateway.Event) {
+// enterClass enters by a segment or stage, as the customer stands now; how tells
+// entries by one move apart.
+func (p *Partition) enterClass(j *journey, c *customer, ev *gateway.Event, how string) {
 	v := j.active
 	if v == nil || v.def.trigger.class == nil || !v.def.trigger.class.holds(p, c) {
 		return // another change at the same instant took him on
 	}
 	t := v.def.trigger.class
 	en := &entry{v: v, c: c, ev: ev, since: p.now, device: p.firstDevice(c),
-		trigger: t.text() + ":" + strconv.FormatUint(uint64(c.more.class.moves), 10)}
+		trigger: t.text() + ":" + strconv.FormatUint(uint64(c.more.class.moves), 10) + how}
 	if ev != nil && ev.Device != 0 {
 		en.device = ev.Device
 	}
@@ -368,7 +367,7 @@ func (p *Partition) firstDevice(c *customer) gateway.DeviceID {
 // enterClassExisting enters who stands there already: at publish with
 // existing: enroll, and after a pause who got there during it.
 // It returns false when a pace allows no more today.
-func (p *Partition) enterClassExisting(j *journey, c *customer) bool {
+func (p *Partition) enterClassExisting(j *journey, c *customer, first bool) bool {
 	v, k := j.active, c.class(p)
 	if k == nil {
 		return true
@@ -377,7 +376,7 @@ func (p *Partition) enterClassExisting(j *journey, c *customer) bool {
 	if missed {
 		do(p, classMissedChange{c.id, j, false})
 	}
-	if !t.holds(p, c) || !missed && (!v.existing || t.leave) {
+	if !t.holds(p, c) || !missed && (!first || !v.existing || t.leave) {
 		return true
 	}
 	paced := v.pace > 0 && !missed
@@ -385,7 +384,11 @@ func (p *Partition) enterClassExisting(j *journey, c *customer) bool {
 		return false
 	}
 	entries := c.mark(j).entries
-	p.enterClass(j, c, nil)
+	how := ""
+	if !missed { // a version takes in who stands there since another one
+		how = "@v" + strconv.FormatUint(uint64(v.number), 10)
+	}
+	p.enterClass(j, c, nil, how)
 	if paced && c.mark(j).entries > entries {
 		p.usedExisting(j)
 	}
@@ -416,7 +419,7 @@ func (p *Partition) welcome(c *customer) {
 func (p *Partition) reclassify(c *customer, et *eventType, mask uint64, ev *gateway.Event, quiet bool) {
 	b := classCause{ev: ev, quiet: quiet}
 	for i, t := range et.traits {
-		if i < maxTraitsPerType && mask>>i&1 == 1 {
+		if mask>>i&1 == 1 {
 			b.traits |= t.rules
 		}
 	}

@@ -2,6 +2,7 @@ package journey
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -147,5 +148,64 @@ func TestLeavingIsNotLost(t *testing.T) {
 	w.submit(0, gateway.Input{Command: gateway.Tick{}})
 	if v, _ := w.parts[0].View(1); v.Stages[len(v.Stages)-1].Stage != "dormant" {
 		t.Errorf("a week after his last brew the customer is %v", v.Stages)
+	}
+}
+
+// TestRulesRefused: rules that cannot be run change nothing and are said once;
+// those before go on.
+func TestRulesRefused(t *testing.T) {
+	traits := func(n int) map[string]map[string]any {
+		out := map[string]map[string]any{}
+		for i := range n {
+			out[fmt.Sprint("t", i)] = map[string]any{"count": "brew", "within": fmt.Sprint(i+1, "d")}
+		}
+		return out
+	}
+	journey := "name: counts\npurpose: service\ntrigger: {api: {}}\ntraits:\n"
+	for i := range 64 {
+		journey += fmt.Sprintf("  t%d: {count: brew, within: %dm}\n", i, i+1)
+	}
+	journey += "steps: [{id: e, end: {}}]\n"
+	many := make([]Rule, 65)
+	for i := range many {
+		many[i] = Rule{fmt.Sprint("s", i), "customer.vip == true"}
+	}
+	for name, tt := range map[string]struct {
+		rules Config
+		want  string
+	}{
+		"faulty":        {Config{Segments: []Rule{{"vip", "customer.vip >"}}}, "is no condition"},
+		"many counters": {Config{Segments: []Rule{{"vip", "trait.t0 > 0"}}, Traits: traits(1)}, "event type brew would move more than 64 counters"},
+		"many traits":   {Config{Segments: []Rule{{"vip", "trait.t0 > 0"}}, Traits: traits(65)}, "has 65 entries; 64 are allowed"},
+		"many segments": {Config{Segments: many}, "has 65 entries; 64 are allowed"},
+		"lists":         {Config{Segments: []Rule{{"vip", "trait.t > 0"}}, Traits: map[string]map[string]any{"t": {"count": []any{"brew"}}}}, "is a list, not a text"},
+		"nothing":       {Config{Segments: []Rule{{"vip", "trait.t > 0"}}, Traits: map[string]map[string]any{"t": {"count": nil}}}, "is nothing, not a text"},
+	} {
+		w := newWorld(t, Config{Segments: []Rule{{"vip", "customer.vip == true"}}}, 1)
+		w.clock = modelStart
+		var said []string
+		w.onStep = func(_ *gateway.Batch, s *gateway.Step) {
+			for _, d := range s.Decisions {
+				if d.Reason == gateway.ReasonInvalid {
+					said = append(said, d.Rule)
+				}
+			}
+		}
+		w.submit(0, gateway.Input{Command: gateway.PublishJourney{Journey: "counts", Version: 1, Effective: w.clock, Definition: []byte(journey)}})
+		w.SetConfig(tt.rules)
+		w.restart()
+		for i := range 2 {
+			w.submit(0, gateway.Input{Command: gateway.UpsertCustomer{Customer: gateway.CustomerID(i + 1), Mask: []string{"attributes"},
+				Attributes: gateway.Properties{{Key: "vip", Value: gateway.Bool(true)}}}})
+		}
+		if len(said) != 1 || !strings.Contains(said[0], tt.want) {
+			t.Errorf("%s: said %q, want %s once", name, said, tt.want)
+		}
+		for i := range 2 {
+			if in, known := w.parts[0].inSegment(w.parts[0].customers[gateway.CustomerID(i+1)], "vip"); !in || !known {
+				t.Errorf("%s: customer %d is not in the segment of before", name, i+1)
+			}
+		}
+		w.check()
 	}
 }

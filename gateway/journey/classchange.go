@@ -155,10 +155,11 @@ func (e *encoder) scan(s scan) {
 	e.byte(byte(s.kind))
 	e.fixed(uint64(s.next))
 	e.at(s.due)
+	e.fixed(uint64(s.existing))
 }
 
 func (d *decoder) scan() scan {
-	return scan{kind: scanKind(d.byte()), next: gateway.CustomerID(d.fixed()), due: d.at()}
+	return scan{scanKind(d.byte()), gateway.CustomerID(d.fixed()), d.at(), gateway.CustomerID(d.fixed())}
 }
 
 // classChange puts what the rules say of a customer, and lets the windows that

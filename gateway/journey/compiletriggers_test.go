@@ -1,6 +1,7 @@
 package journey
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -74,11 +75,28 @@ func TestRuleErrors(t *testing.T) {
 		{Config{Segments: []Rule{{"heavy", "customer.a == 1"}}, Stages: []Rule{{"a", `"heavvy" in customer.segments`}, rest[0]}}, `names the segment "heavvy"; did you mean "heavy"?`},
 		{Config{Segments: []Rule{{"all", "size(customer) > 1"}}}, `reads customer as a whole; name its fields`},
 		{Config{Traits: map[string]map[string]any{"brews": {"cuont": "brew"}}, Stages: rest}, `traits.brews.cuont: is no key here; did you mean "count"?`},
-		{Config{Traits: map[string]map[string]any{"brews": {"count": "brew", "per": "device"}}, Stages: []Rule{{"a", "trait.brews > 1"}, rest[0]}}, `reads trait.brews, which is per device; a rule looks at a customer`},
+		{Config{Traits: map[string]map[string]any{"brews": {"count": "brew", "per": "device"}}, Stages: []Rule{{"a", "trait.brews > 1"}, rest[0]}}, `stages[0].when: "trait.brews > 1" reads trait.brews, which is per device; a rule looks at a customer`},
+		{Config{Segments: []Rule{{"vip", "trait.t > 0"}}, Traits: map[string]map[string]any{"t": {"count": func() {}}}}, `traits: json: unsupported type`},
+		{Config{Segments: []Rule{{"a", "event_type == \"x\""}}}, `reads event_type as a whole`},
+		{Config{Segments: []Rule{{"a", "trigger.x > 3"}}}, `reads trigger, but a rule looks at the customer alone`},
+		{Config{Segments: []Rule{{"a", "[customer].exists(c, c.x == 1)"}}}, `reads customer as a whole`},
+		{Config{Segments: []Rule{{"heavy", "customer.a == 1"}}, Stages: []Rule{{"a", `"other" in customer.segments`}, rest[0]}}, `names the segment "other", which the rules do not declare`},
 	}
 	for _, tt := range tests {
 		if err := tt.c.Validate(); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("got  %v\nwant %s", err, tt.want)
 		}
+	}
+}
+
+// TestRuleNames: what the rules declare is what a definition may name.
+func TestRuleNames(t *testing.T) {
+	c := Config{Segments: []Rule{{"heavy", "customer.a == 1"}, {"light", "customer.a == 2"}}, Stages: []Rule{{"new", "customer.a == 1"}, {"rest", ""}}}
+	segments, stages := c.RuleNames()
+	if got := fmt.Sprint(segments, stages); got != "[heavy light] [new rest]" {
+		t.Errorf("declared are %s", got)
+	}
+	if segments, stages = (Config{}).RuleNames(); segments == nil || stages == nil || len(segments)+len(stages) > 0 { // nil would allow any
+		t.Errorf("nothing is declared as %v %v", segments, stages)
 	}
 }

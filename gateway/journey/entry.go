@@ -385,7 +385,7 @@ func (p *Partition) triggerJourney(in *gateway.Input, t gateway.TriggerJourney) 
 	c := p.meet(t.Customer)
 	hash := xxhash.Sum64String(t.Key)
 	m := c.mark(j)
-	if i := slices.IndexFunc(m.keys, func(k apiKey) bool { return k.hash == hash }); i >= 0 && t.Key != "" {
+	if i := slices.IndexFunc(m.keys, func(k apiKey) bool { return k.hash == hash }); i >= 0 { // none is kept without a key
 		d.Reason, d.Enrollment = gateway.ReasonReplayed, m.keys[i].enrollment
 		p.decide(d)
 		return gateway.Outcome{Disposition: gateway.Duplicate, Customer: t.Customer}

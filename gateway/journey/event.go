@@ -122,7 +122,7 @@ func (p *Partition) countAny(c *customer, ev *gateway.Event, only func(*trait) b
 func (p *Partition) countInto(c *customer, et *eventType, ev *gateway.Event, only func(*trait) bool) {
 	change := countChange{customer: c.id, device: ev.Device, at: ev.OccurredAt, typ: et, values: p.values[:0], cust: c}
 	for i, t := range et.traits {
-		if i >= maxTraitsPerType || only != nil && !only(t) || t.spec.where.eval(&p.scope) != yes {
+		if only != nil && !only(t) || t.spec.where.eval(&p.scope) != yes {
 			continue
 		}
 		if t.spec.valued() {
@@ -138,7 +138,7 @@ func (p *Partition) countInto(c *customer, et *eventType, ev *gateway.Event, onl
 		do(p, change)
 	}
 	p.values = change.values[:0]
-	if et.ruled && change.mask != 0 {
+	if et.ruled {
 		p.reclassify(c, et, change.mask, ev, only != nil)
 	}
 }
@@ -250,7 +250,7 @@ func (l *listener) rule() string {
 // that the journey has no point any more.
 func (p *Partition) hearGoal(e *enrollment, ev *gateway.Event) bool {
 	g := e.v.def.goal
-	if g == nil || g.event != ev.Type || e.converted || !p.holds(g.where, e, ev) {
+	if g == nil || g.event != ev.Type || !p.holds(g.where, e, ev) {
 		return false
 	}
 	switch {

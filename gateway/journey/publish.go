@@ -228,7 +228,7 @@ func (p *Partition) switchState(j *journey, change *journeyChange, c *pendingCha
 		change.states[change.active] = to
 	}
 	if to == gateway.JourneyPublished && j.active != nil && (from == gateway.JourneyPaused || j.active.def.trigger.schedule != nil) {
-		change.scan = scan{kind: scanEntry, due: p.now} // what crossed in the pause
+		change.scan = j.rescan(p.now) // what crossed in the pause
 	}
 	do(p, *change)
 	if j.active == nil {

@@ -116,7 +116,7 @@ func (p *Partition) growRamp(j *journey) {
 	do(p, rampChange{j, l.rampAt, nextRamp(j.active, l.rampAt, p.now)})
 	if j.state == gateway.JourneyPublished && j.scan.kind == scanNone {
 		change := j.put()
-		change.scan = scan{kind: scanEntry, due: p.now}
+		change.scan = j.rescan(p.now)
 		do(p, change)
 	}
 }

@@ -232,7 +232,7 @@ func (p *Partition) catchUp(s scanned, c *customer) {
 		p.migrate(j, c)
 	}
 	if j.state == gateway.JourneyPublished {
-		p.enterExisting(j, c)
+		p.enterExisting(j, c, true)
 	}
 }
 

@@ -12,7 +12,13 @@ const scanSize = 512
 
 // scanPortion goes on with a scan over all customers in the order of their ids.
 func (p *Partition) scanPortion(j *journey) {
-	kind, from := j.scan.kind, j.scan.next
+	kind, from, existing := j.scan.kind, j.scan.next, j.scan.existing
+	if kind == scanEntry && j.state == gateway.JourneyPaused && (j.active.pace > 0 || j.active.def.trigger.class != nil) {
+		change := j.put()
+		change.scan.due = 0 // it goes on after the pause
+		do(p, change)
+		return
+	}
 	if from == 0 || p.ids == nil {
 		p.ids = slices.Sorted(maps.Keys(p.customers))
 	}
@@ -20,10 +26,10 @@ func (p *Partition) scanPortion(j *journey) {
 	end := min(i+scanSize, len(p.ids))
 	portion := p.ids[i:end]
 	change := j.put()
-	change.scan = scan{kind: kind, due: p.now}
+	change.scan = scan{kind: kind, due: p.now, existing: existing}
 	if end == len(p.ids) {
 		change.scan = scan{}
-		if kind == scanMigrate && j.active != nil && (j.active.existing || j.scheduled()) {
+		if kind == scanMigrate && (j.active.existing || j.scheduled()) {
 			change.scan = scan{kind: scanEntry, due: p.now}
 		}
 	} else {
@@ -32,26 +38,36 @@ func (p *Partition) scanPortion(j *journey) {
 	do(p, change)
 	for i, id := range portion {
 		c := p.customers[id]
-		if c == nil || j.active == nil {
-			continue
+		if c == nil {
+			continue // erased, or moved, since the scan began
 		}
 		if kind == scanMigrate {
 			p.migrate(j, c)
-		} else if !p.enterExisting(j, c) {
-			p.rest(j, portion[i:])
+		} else if !p.enterExisting(j, c, id >= existing) {
+			p.rest(j, portion[i:], existing)
 			break
 		}
 	}
 	if end == len(p.ids) {
 		p.ids = nil
-		if kind == scanEntry && j.scan.kind == scanNone && j.active != nil {
+		if kind == scanEntry && j.scan.kind == scanNone {
 			p.tellExisting(j, 0)
 		}
 	}
 }
 
+// rescan begins a scan for what waits since a pause, or outside a ramp. Existing
+// customers whom the scan after the publication has not come to are among them.
+func (j *journey) rescan(now gateway.Instant) scan {
+	next := scan{kind: scanEntry, due: now, existing: ^gateway.CustomerID(0)}
+	if j.scan.kind == scanEntry {
+		next.existing = max(j.scan.existing, j.scan.next)
+	}
+	return next
+}
+
 // rest stops a scan until there are units for more existing customers.
-func (p *Partition) rest(j *journey, left []gateway.CustomerID) {
+func (p *Partition) rest(j *journey, left []gateway.CustomerID, existing gateway.CustomerID) {
 	want := 0
 	for _, id := range left {
 		if c := p.customers[id]; c != nil {
@@ -60,7 +76,7 @@ func (p *Partition) rest(j *journey, left []gateway.CustomerID) {
 	}
 	due := p.waitExisting(j, max(want, 1))
 	change := j.put()
-	change.scan = scan{kind: scanEntry, next: left[0], due: due}
+	change.scan = scan{kind: scanEntry, next: left[0], due: due, existing: existing}
 	do(p, change)
 }
 
@@ -84,13 +100,11 @@ func (p *Partition) meets(v *version, c *customer) (list []*counter) {
 }
 
 // enterExisting enrolls a customer whose counters meet the entry already; false
-// means that the pace of such entries allows no more now.
-func (p *Partition) enterExisting(j *journey, c *customer) bool {
+// means that the pace of such entries allows no more now. Where no counter says
+// whether he entered already, first does.
+func (p *Partition) enterExisting(j *journey, c *customer, first bool) bool {
 	v := j.active
-	switch {
-	case j.state == gateway.JourneyPaused && v.pace > 0:
-		return true // the scan begins anew on resume
-	case j.state != gateway.JourneyPaused && j.state != gateway.JourneyPublished:
+	if j.state != gateway.JourneyPaused && j.state != gateway.JourneyPublished {
 		return true // nobody enters, and no latch is used up
 	}
 	if v.def.trigger.schedule != nil {
@@ -98,7 +112,7 @@ func (p *Partition) enterExisting(j *journey, c *customer) bool {
 		return true
 	}
 	if v.def.trigger.class != nil {
-		return p.enterClassExisting(j, c)
+		return p.enterClassExisting(j, c, first)
 	}
 	for _, k := range p.meets(v, c) {
 		paced := v.pace > 0 && k.flags&pending == 0

@@ -327,6 +327,9 @@ type scan struct {
 	kind scanKind
 	next gateway.CustomerID
 	due  gateway.Instant
+	// existing says from which customer on those who stand already where the
+	// trigger would put them enter: the others were looked at before.
+	existing gateway.CustomerID
 }
 
 type scanKind uint8

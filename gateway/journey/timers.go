@@ -130,20 +130,10 @@ func (p *Partition) top(h int) (heapItem, bool) {
 	return heapItem{}, false
 }
 
-// NextTimer returns the due time of the timer that comes first; absence says
-// that it needs a tick whose Observed lies behind due, while one of pure time
-// needs a tick whose record time reaches due. A watermark may stand still while
-// pure timers fall due: a runner that waits for both asks NextTimers.
-func (p *Partition) NextTimer() (due gateway.Instant, absence, ok bool) {
-	pure, silent := p.NextTimers()
-	if silent != 0 && (pure == 0 || silent < pure) {
-		return silent, true, true
-	}
-	return pure, false, pure != 0
-}
-
 // NextTimers returns when the next timer of pure time and the next one of an
-// absence is due, 0 for none.
+// absence is due, 0 for none. The latter needs a tick whose Observed lies behind
+// it, the former one whose record time reaches it: a watermark may stand still
+// while pure timers fall due.
 func (p *Partition) NextTimers() (pure, absence gateway.Instant) {
 	if it, ok := p.top(pureTime); ok {
 		pure = it.due
@@ -209,18 +199,23 @@ func (m *message) timer() (gateway.Instant, bool, uint64) {
 func (m *message) queue() *queued { return &m.queued }
 
 func (j *journey) timer() (gateway.Instant, bool, uint64) {
-	due := j.scan.due
+	due := sooner(j.scan.due, j.limitTimer())
 	for _, c := range j.changes {
-		if !j.fills(c) && (due == 0 || c.at < due) {
-			due = c.at
+		if !j.fills(c) {
+			due = sooner(due, c.at)
 		}
-	}
-	if t := j.limitTimer(); t != 0 && (due == 0 || t < due) {
-		due = t
 	}
 	return due, false, uint64(j.index) + 1 // small: definitions change before all else
 }
 func (j *journey) queue() *queued { return &j.queued }
+
+// sooner returns the earlier of two due times, of which 0 is never.
+func sooner(a, b gateway.Instant) gateway.Instant {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
+}
 
 // silence is the timer of an absence trigger for one customer.
 type silence struct {

@@ -94,10 +94,14 @@ func run(o options) error {
 	return report(o, t, chosen, results)
 }
 
-// named reports whether part is the name of its file or stands in its key.
+// named reports whether part is the name of its file, its key, or, without a
+// number, a part of its key.
 func (m mutant) named(part string) bool {
-	if strings.HasSuffix(part, ".go") {
+	switch {
+	case strings.HasSuffix(part, ".go"):
 		return m.File == part
+	case strings.Contains(part, "#"):
+		return m.Key == part
 	}
 	return strings.Contains(m.Key, part)
 }

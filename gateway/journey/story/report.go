@@ -95,6 +95,9 @@ func (s *Session) reportDecisions(st *gateway.Step, say func(string, ...any)) {
 		if d.Mixed && (d.Kind == gateway.DecisionEntry || d.Kind == gateway.DecisionConversion) {
 			text += ", mixed household"
 		}
+		if d.Kind == gateway.DecisionConversion && d.Message != (gateway.MessageID{}) {
+			text += ", credited to " + s.messageName(d.Message)
+		}
 		if d.At != s.w.Clock() {
 			text += " at " + showTime(d.At)
 		}
