@@ -43,179 +43,47 @@ func (m *reader) upsert() (c gateway.UpsertCustomer) {
 }
 
 func (m *reader) setConsent() (c gateway.SetConsent) {
-	for {
-		f, t, ok := m.next()
-		if !ok {
-			return c
-		}
-		switch f<<3 | t {
-		case 1<<3 | typeFixed64:
-			c.Customer = gateway.CustomerID(m.fixed64())
-		case 2<<3 | typeBytes:
-			c.Purpose = gateway.Purpose(m.text())
-		case 3<<3 | typeBytes:
-			c.Channel = m.text()
-		case 4<<3 | typeVarint:
-			c.Granted = m.bool()
-		case 5<<3 | typeBytes:
-			c.Source = m.text()
-		case 6<<3 | typeVarint:
-			c.At = m.time()
-		default:
-			m.skip(t)
-		}
-	}
+	m.fill(fixedAt(1, &c.Customer), textAt(2, &c.Purpose), textAt(3, &c.Channel), boolAt(4, &c.Granted), textAt(5, &c.Source),
+		timeAt(6, &c.At))
+	return c
 }
 
 func (m *reader) bindDevice() (c gateway.BindDevice) {
-	for {
-		f, t, ok := m.next()
-		if !ok {
-			return c
-		}
-		switch f<<3 | t {
-		case 1<<3 | typeFixed64:
-			c.Device = gateway.DeviceID(m.fixed64())
-		case 2<<3 | typeBytes:
-			c.Product = m.text()
-		case 3<<3 | typeFixed64:
-			c.Customer = gateway.CustomerID(m.fixed64())
-		case 4<<3 | typeBytes:
-			c.Role = m.text()
-		case 5<<3 | typeVarint:
-			c.At = m.time()
-		case 6<<3 | typeVarint:
-			c.Holder = m.int()
-		case 40<<3 | typeBytes:
-			c.TimeZone = m.text()
-		case 100<<3 | typeVarint:
-			c.Holds = m.bool()
-		default:
-			m.skip(t)
-		}
-	}
+	m.fill(fixedAt(1, &c.Device), textAt(2, &c.Product), fixedAt(3, &c.Customer), textAt(4, &c.Role), timeAt(5, &c.At),
+		intAt(6, &c.Holder), textAt(40, &c.TimeZone), boolAt(100, &c.Holds))
+	return c
 }
 
 func (m *reader) unbindDevice() (c gateway.UnbindDevice) {
-	for {
-		f, t, ok := m.next()
-		if !ok {
-			return c
-		}
-		switch f<<3 | t {
-		case 1<<3 | typeFixed64:
-			c.Device = gateway.DeviceID(m.fixed64())
-		case 2<<3 | typeFixed64:
-			c.Customer = gateway.CustomerID(m.fixed64())
-		case 3<<3 | typeVarint:
-			c.At = m.time()
-		default:
-			m.skip(t)
-		}
-	}
+	m.fill(fixedAt(1, &c.Device), fixedAt(2, &c.Customer), timeAt(3, &c.At))
+	return c
 }
 
 func (m *reader) releaseDevice() (c gateway.ReleaseDevice) {
-	for {
-		f, t, ok := m.next()
-		if !ok {
-			return c
-		}
-		switch f<<3 | t {
-		case 1<<3 | typeFixed64:
-			c.Device = gateway.DeviceID(m.fixed64())
-		case 2<<3 | typeVarint:
-			c.To = m.int()
-		case 3<<3 | typeVarint:
-			c.At = m.time()
-		default:
-			m.skip(t)
-		}
-	}
+	m.fill(fixedAt(1, &c.Device), intAt(2, &c.To), timeAt(3, &c.At))
+	return c
 }
 
 func (m *reader) admitDevice() (c gateway.AdmitDevice) {
-	for {
-		f, t, ok := m.next()
-		if !ok {
-			return c
-		}
-		switch f<<3 | t {
-		case 1<<3 | typeFixed64:
-			c.Device = gateway.DeviceID(m.fixed64())
-		case 2<<3 | typeBytes:
-			c.State = m.bytes()
-		default:
-			m.skip(t)
-		}
-	}
+	m.fill(fixedAt(1, &c.Device), bytesAt(2, &c.State))
+	return c
 }
 
 func (m *reader) eraseCustomer() (c gateway.EraseCustomer) {
-	for {
-		f, t, ok := m.next()
-		if !ok {
-			return c
-		}
-		switch f<<3 | t {
-		case 1<<3 | typeFixed64:
-			c.Customer = gateway.CustomerID(m.fixed64())
-		default:
-			m.skip(t)
-		}
-	}
+	m.fill(fixedAt(1, &c.Customer))
+	return c
 }
 
 func (m *reader) publishJourney() (c gateway.PublishJourney) {
-	for {
-		f, t, ok := m.next()
-		if !ok {
-			return c
-		}
-		switch f<<3 | t {
-		case 1<<3 | typeBytes:
-			c.Journey = m.text()
-		case 2<<3 | typeVarint:
-			c.Version = m.uint32()
-		case 3<<3 | typeVarint:
-			c.Effective = m.time()
-		case 4<<3 | typeBytes:
-			c.Definition = m.bytes()
-		case 5<<3 | typeBytes:
-			c.Existing = m.text()
-		case 6<<3 | typeBytes:
-			c.Running = m.text()
-		case 60<<3 | typeVarint:
-			c.Fill = m.bool()
-		default:
-			m.skip(t)
-		}
-	}
+	m.fill(textAt(1, &c.Journey), uint32At(2, &c.Version), timeAt(3, &c.Effective), bytesAt(4, &c.Definition),
+		textAt(5, &c.Existing), textAt(6, &c.Running), boolAt(60, &c.Fill))
+	return c
 }
 
 func (m *reader) setJourneyState() (c gateway.SetJourneyState) {
-	for {
-		f, t, ok := m.next()
-		if !ok {
-			return c
-		}
-		switch f<<3 | t {
-		case 1<<3 | typeBytes:
-			c.Journey = m.text()
-		case 2<<3 | typeBytes:
-			c.State = gateway.JourneyState(m.text())
-		case 3<<3 | typeVarint:
-			c.Effective = m.time()
-		case 60<<3 | typeVarint:
-			c.Withdraw = m.bool()
-		case 61<<3 | typeBytes:
-			c.Reason = gateway.Reason(m.text())
-		case 62<<3 | typeBytes:
-			c.Rule = m.text()
-		default:
-			m.skip(t)
-		}
-	}
+	m.fill(textAt(1, &c.Journey), textAt(2, &c.State), timeAt(3, &c.Effective), boolAt(60, &c.Withdraw), textAt(61, &c.Reason),
+		textAt(62, &c.Rule))
+	return c
 }
 
 func (m *reader) triggerJourney() (c gateway.TriggerJourney) {

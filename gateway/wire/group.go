@@ -60,77 +60,23 @@ func (m *reader) groupCommand(field int) gateway.Command {
 }
 
 func (m *reader) joinGroup() (c gateway.JoinGroup) {
-	for {
-		f, t, ok := m.next()
-		if !ok {
-			return c
-		}
-		switch f<<3 | t {
-		case 1<<3 | typeFixed64:
-			c.Customer = gateway.CustomerID(m.fixed64())
-		case 2<<3 | typeFixed64:
-			c.Group = gateway.GroupID(m.fixed64())
-		case 3<<3 | typeBytes:
-			c.Role = m.text()
-		case 4<<3 | typeVarint:
-			c.At = m.time()
-		default:
-			m.skip(t)
-		}
-	}
+	m.fill(fixedAt(1, &c.Customer), fixedAt(2, &c.Group), textAt(3, &c.Role), timeAt(4, &c.At))
+	return c
 }
 
 func (m *reader) leaveGroup() (c gateway.LeaveGroup) {
-	for {
-		f, t, ok := m.next()
-		if !ok {
-			return c
-		}
-		switch f<<3 | t {
-		case 1<<3 | typeFixed64:
-			c.Customer = gateway.CustomerID(m.fixed64())
-		case 2<<3 | typeFixed64:
-			c.Group = gateway.GroupID(m.fixed64())
-		case 3<<3 | typeVarint:
-			c.At = m.time()
-		default:
-			m.skip(t)
-		}
-	}
+	m.fill(fixedAt(1, &c.Customer), fixedAt(2, &c.Group), timeAt(3, &c.At))
+	return c
 }
 
 func (m *reader) releaseCustomer() (c gateway.ReleaseCustomer) {
-	for {
-		f, t, ok := m.next()
-		if !ok {
-			return c
-		}
-		switch f<<3 | t {
-		case 1<<3 | typeFixed64:
-			c.Customer = gateway.CustomerID(m.fixed64())
-		case 2<<3 | typeVarint:
-			c.To = m.int()
-		default:
-			m.skip(t)
-		}
-	}
+	m.fill(fixedAt(1, &c.Customer), intAt(2, &c.To))
+	return c
 }
 
 func (m *reader) admitCustomer() (c gateway.AdmitCustomer) {
-	for {
-		f, t, ok := m.next()
-		if !ok {
-			return c
-		}
-		switch f<<3 | t {
-		case 1<<3 | typeFixed64:
-			c.Customer = gateway.CustomerID(m.fixed64())
-		case 2<<3 | typeBytes:
-			c.State = m.bytes()
-		default:
-			m.skip(t)
-		}
-	}
+	m.fill(fixedAt(1, &c.Customer), bytesAt(2, &c.State))
+	return c
 }
 
 func appendMembership(b []byte, m *gateway.Membership) []byte {
@@ -142,24 +88,6 @@ func appendMembership(b []byte, m *gateway.Membership) []byte {
 }
 
 func (m *reader) membership() (c gateway.Membership) {
-	for {
-		f, t, ok := m.next()
-		if !ok {
-			return c
-		}
-		switch f<<3 | t {
-		case 1<<3 | typeFixed64:
-			c.Customer = gateway.CustomerID(m.fixed64())
-		case 2<<3 | typeFixed64:
-			c.Group = gateway.GroupID(m.fixed64())
-		case 3<<3 | typeBytes:
-			c.Role = m.text()
-		case 4<<3 | typeVarint:
-			c.From = m.time()
-		case 5<<3 | typeVarint:
-			c.To = m.time()
-		default:
-			m.skip(t)
-		}
-	}
+	m.fill(fixedAt(1, &c.Customer), fixedAt(2, &c.Group), textAt(3, &c.Role), timeAt(4, &c.From), timeAt(5, &c.To))
+	return c
 }

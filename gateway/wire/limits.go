@@ -93,116 +93,29 @@ func (d *batchDecoder) limitCommand(field int, m *reader) gateway.Command {
 }
 
 func (m *reader) requestGrant() (c gateway.RequestGrant) {
-	for {
-		f, t, ok := m.next()
-		if !ok {
-			return c
-		}
-		switch f<<3 | t {
-		case 1<<3 | typeBytes:
-			c.Journey = m.text()
-		case 2<<3 | typeVarint:
-			c.Version = m.uint32()
-		case 3<<3 | typeVarint:
-			c.Limit = gateway.Limit(m.code())
-		case 4<<3 | typeVarint:
-			c.Partition = m.int()
-		case 5<<3 | typeVarint:
-			c.Want = m.int()
-		case 6<<3 | typeVarint:
-			c.Used = m.int()
-		case 7<<3 | typeVarint:
-			c.UsedAt = m.time()
-		case 8<<3 | typeVarint:
-			c.Returned = m.int()
-		default:
-			m.skip(t)
-		}
-	}
+	m.fill(textAt(1, &c.Journey), uint32At(2, &c.Version), codeAt(3, &c.Limit), intAt(4, &c.Partition), intAt(5, &c.Want),
+		intAt(6, &c.Used), timeAt(7, &c.UsedAt), intAt(8, &c.Returned))
+	return c
 }
 
 func (m *reader) grant() (c gateway.Grant) {
-	for {
-		f, t, ok := m.next()
-		if !ok {
-			return c
-		}
-		switch f<<3 | t {
-		case 1<<3 | typeBytes:
-			c.Journey = m.text()
-		case 2<<3 | typeVarint:
-			c.Limit = gateway.Limit(m.code())
-		case 3<<3 | typeVarint:
-			c.Units = m.int()
-		case 4<<3 | typeVarint:
-			c.Next = m.time()
-		case 5<<3 | typeVarint:
-			c.At = m.time()
-		default:
-			m.skip(t)
-		}
-	}
+	m.fill(textAt(1, &c.Journey), codeAt(2, &c.Limit), intAt(3, &c.Units), timeAt(4, &c.Next), timeAt(5, &c.At))
+	return c
 }
 
 func (m *reader) reportMessages() (c gateway.ReportMessages) {
-	for {
-		f, t, ok := m.next()
-		if !ok {
-			return c
-		}
-		switch f<<3 | t {
-		case 1<<3 | typeBytes:
-			c.Journey = m.text()
-		case 2<<3 | typeVarint:
-			c.Partition = m.int()
-		case 3<<3 | typeVarint:
-			c.N = m.int()
-		case 4<<3 | typeVarint:
-			c.At = m.time()
-		default:
-			m.skip(t)
-		}
-	}
+	m.fill(textAt(1, &c.Journey), intAt(2, &c.Partition), intAt(3, &c.N), timeAt(4, &c.At))
+	return c
 }
 
 func (m *reader) setBrake() (c gateway.SetBrake) {
-	for {
-		f, t, ok := m.next()
-		if !ok {
-			return c
-		}
-		switch f<<3 | t {
-		case 1<<3 | typeVarint:
-			c.On = m.bool()
-		case 2<<3 | typeBytes:
-			c.Reason = m.text()
-		default:
-			m.skip(t)
-		}
-	}
+	m.fill(boolAt(1, &c.On), textAt(2, &c.Reason))
+	return c
 }
 
 func (m *reader) finishFill() (c gateway.FinishFill) {
-	for {
-		f, t, ok := m.next()
-		if !ok {
-			return c
-		}
-		switch f<<3 | t {
-		case 1<<3 | typeBytes:
-			c.Journey = m.text()
-		case 2<<3 | typeVarint:
-			c.Version = m.uint32()
-		case 3<<3 | typeVarint:
-			c.Since = m.time()
-		case 4<<3 | typeVarint:
-			c.AfterAt = m.time()
-		case 5<<3 | typeVarint:
-			c.AfterN = m.uint32()
-		default:
-			m.skip(t)
-		}
-	}
+	m.fill(textAt(1, &c.Journey), uint32At(2, &c.Version), timeAt(3, &c.Since), timeAt(4, &c.AfterAt), uint32At(5, &c.AfterN))
+	return c
 }
 
 // fillTraits decodes the events with the slab of the batch.
