@@ -35,8 +35,9 @@ var build = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
+	path, err := build() // now, since it takes from the time of no test
 	code := m.Run()
-	if path, err := build(); err == nil {
+	if err == nil {
 		os.RemoveAll(filepath.Dir(path))
 	}
 	os.Exit(code)

@@ -309,6 +309,7 @@ type outside struct {
 // startOutside runs the command with a configuration until the test ends.
 func startOutside(t *testing.T, extra string, wrap ...string) *outside {
 	t.Helper()
+	must[string](t)(build()) // before the time of the test begins
 	g := &outside{dir: t.TempDir(), mqtt: freeAddr(t), grpc: freeAddr(t), wrap: wrap}
 	g.api = newAPI(t, g.grpc)
 	text := fmt.Sprintf("data: %s\ngrpc: {listen: '%s'}\nhttp: {listen: '%s'}\nmqtt: {listen: '%s'}\n%s",
