@@ -62,7 +62,7 @@ func TestDealer(t *testing.T) {
 		shown, _ := m.displays()
 		return len(r.byID()) == events && shown == events
 	})
-	told := g.listMessages(&pb.ListMessagesRequest{Customer: customerRef("D-1")})
+	told := g.listMessages(&pb.ListMessagesRequest{Customer: customerRef("D-1"), AtLeast: g.now()})
 	if len(told) != events {
 		t.Errorf("%d messages to the dealer, want %d", len(told), events)
 	}
@@ -76,7 +76,7 @@ func TestDealer(t *testing.T) {
 			t.Errorf("webhook %s: %v", id, data)
 		}
 	}
-	got := must[*pb.GetCustomerResponse](t)(g.customers.GetCustomer(g.ctx, &pb.GetCustomerRequest{Customer: customerRef("D-1")}))
+	got := must[*pb.GetCustomerResponse](t)(g.customers.GetCustomer(g.ctx, &pb.GetCustomerRequest{Customer: customerRef("D-1"), AtLeast: g.now()}))
 	if len(got.Enrollments) == 0 || got.Enrollments[0].Recipient != "dealer" || got.Enrollments[0].OriginId == "" ||
 		len(got.Decisions) == 0 || got.Decisions[0].Recipient != "dealer" {
 		t.Errorf("the dealer: %v", got)
