@@ -83,3 +83,16 @@ func submit(t *testing.T, w *World, inputs ...gateway.Input) {
 		t.Fatal(err)
 	}
 }
+
+// TestArbitrationComesLast: what falls due together competes together, so the
+// timers of candidates fire behind all others of their instant.
+func TestArbitrationComesLast(t *testing.T) {
+	for id := range gateway.CustomerID(100) {
+		c := &customer{id: id + 1}
+		for _, timer := range []timed{&occasion{c: c, journey: &journey{}}, &class{c: c}, &enrollment{c: c, id: gateway.EnrollmentID{255, byte(id)}}} {
+			if _, _, k := timer.timer(); k&lastOfInstant != 0 {
+				t.Errorf("a timer of customer %d fires among the candidates: %T", id+1, timer)
+			}
+		}
+	}
+}

@@ -34,7 +34,7 @@ type stageVisit struct {
 const maxVisits = 32
 
 func (k *class) timer() (gateway.Instant, bool, uint64) {
-	return k.due, false, mix(uint64(k.c.id) ^ 0x636c617373)
+	return k.due, false, mix(uint64(k.c.id)^0x636c617373) >> 1
 }
 func (k *class) queue() *queued { return &k.queued }
 

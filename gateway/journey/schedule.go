@@ -124,7 +124,7 @@ type occasion struct {
 }
 
 func (o *occasion) timer() (gateway.Instant, bool, uint64) {
-	return o.due, false, mix(uint64(o.c.id)) ^ mix(uint64(o.journey.index)+1)
+	return o.due, false, (mix(uint64(o.c.id)) ^ mix(uint64(o.journey.index)+1)) >> 1
 }
 func (o *occasion) queue() *queued { return &o.queued }
 

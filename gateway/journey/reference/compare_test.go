@@ -11,6 +11,7 @@ import (
 
 // equal compares what both did since the last call.
 func (d *driver) equal(what string) error {
+	d.nameRuns()
 	d.ref.settle()
 	d.name()
 	d.note(what)
@@ -65,22 +66,7 @@ func (d *driver) equal(what string) error {
 
 // name gives the reference's enrollments and messages the ids of the core.
 func (d *driver) name() {
-	ids := map[string][]gateway.EnrollmentID{}
-	for _, dec := range d.decisions {
-		if dec.Kind == gateway.DecisionEntry && dec.Reason == gateway.ReasonEnrolled {
-			k := fmt.Sprint(dec.Journey, dec.Customer)
-			ids[k] = append(ids[k], dec.Enrollment)
-		}
-	}
-	for i := range d.ref.decisions {
-		dec := &d.ref.decisions[i]
-		if dec.reason != "enrolled" {
-			continue
-		}
-		if k := fmt.Sprint(dec.journey, dec.customer); len(ids[k]) > 0 {
-			dec.run.id, ids[k] = ids[k][0], ids[k][1:]
-		}
-	}
+	d.nameRuns()
 	for _, m := range d.ref.messages {
 		m.id = gateway.NewMessageID(m.run.id, m.step, m.visit)
 		d.sent = append(d.sent, m)
@@ -88,6 +74,24 @@ func (d *driver) name() {
 	for _, t := range d.ref.tasks {
 		t.id = gateway.NewTaskID(t.run.id, t.step, t.visit)
 		d.tasks = append(d.tasks, t)
+	}
+}
+
+func (d *driver) nameRuns() {
+	for i := range d.ref.decisions {
+		if dec := &d.ref.decisions[i]; dec.reason == "enrolled" {
+			d.nameRun(dec.run)
+		}
+	}
+}
+
+// nameRun gives a new enrollment the core's id, when the core was first to make it.
+func (d *driver) nameRun(r *run) {
+	for _, dec := range d.decisions {
+		if r.id == (gateway.EnrollmentID{}) && dec.Kind == gateway.DecisionEntry && dec.Reason == gateway.ReasonEnrolled &&
+			dec.Journey == r.j.def.name && dec.Customer == r.c.id && dec.EventID == r.event && !d.named[dec.Enrollment] {
+			r.id, d.named[dec.Enrollment] = dec.Enrollment, true
+		}
 	}
 }
 
@@ -246,8 +250,5 @@ func (d *driver) note(what string) {
 	}
 	for _, u := range d.ref.updates {
 		d.s.seen.note("message", u.state)
-	}
-	for i := range d.ref.tasks {
-		d.s.seen.note("task", d.ref.tasks[i].state)
 	}
 }

@@ -56,7 +56,7 @@ func wanted() map[string]int {
 		out[what] = 100
 	}
 	for _, what := range strings.Split(strings.TrimSpace(rare), "\n") {
-		out[what] = 20
+		out[what] = 5
 	}
 	return out
 }

@@ -146,6 +146,7 @@ type journeyDef struct {
 	tags     []string
 	context  *gateDef
 	data     []string
+	text     []byte // as YAML, when it was written already
 }
 
 // tagsOf are the journey's tags and the step's.

@@ -25,6 +25,7 @@ type driver struct {
 	sent    []*message // all messages so far, for receipts
 	tasks   []*task    // all tasks so far
 	opened  []gateway.Task
+	named   map[gateway.EnrollmentID]bool
 	events  []gateway.Event
 	version map[int]uint32
 	model   readModel
@@ -88,7 +89,11 @@ func coreQuiet(list []quietDef) (out []core.QuietHours) {
 
 func newDriver(s *scenario, checked bool) *driver {
 	d := &driver{s: s, core: core.NewWorld(coreConfig(s.cfg), s.partitions, checked), ref: newWorld(s.cfg), clock: start,
-		version: map[int]uint32{}, model: newReadModel()}
+		version: map[int]uint32{}, model: newReadModel(), named: map[gateway.EnrollmentID]bool{}}
+	d.ref.onEnter = d.nameRun
+	if s.like != nil {
+		d.core.Like(s.like)
+	}
 	d.core.OnStep(d.onStep)
 	return d
 }
@@ -148,6 +153,11 @@ func (d *driver) run() (err error) {
 	}
 	if err := d.compareState(); err != nil {
 		return fmt.Errorf("afterwards: %w", err)
+	}
+	for _, t := range d.tasks {
+		if d.s.seen != nil {
+			d.s.seen.note("task", t.state)
+		}
 	}
 	return nil
 }

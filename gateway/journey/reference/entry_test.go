@@ -82,12 +82,13 @@ func (w *world) enterWith(j *journey, c *customer, e *event, d gateway.DeviceID,
 	c.entries[j.def.name]++
 	r := &run{c: c, j: j, def: j.def, device: d, key: key, props: props, entered: w.now, since: since, arm: c.arms[j.def.name], product: w.productOf(d)}
 	if e != nil {
-		r.props = e.props
+		r.props, r.event = e.props, e.id
 		if r.product == "" {
 			r.product = e.product
 		}
 	}
 	c.runs = append(c.runs, r)
+	w.onEnter(r)
 	dec.reason, dec.run = "enrolled", r
 	if r.arm == "holdout" {
 		dec.rule = "holdout"

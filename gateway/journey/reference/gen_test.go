@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"touchpoint/gateway"
+	core "touchpoint/gateway/journey"
 )
 
 // scenario is a random world with what happens in it: plain data, so that a
@@ -19,7 +20,8 @@ type scenario struct {
 	running    []string
 	actions    []action
 	heard      []string
-	seen       seen // what occurred; nil: nobody asks
+	like       *core.World // what it compiled is used again; nil: nothing
+	seen       seen        // what occurred; nil: nobody asks
 }
 
 // action is one thing that happens, gap after the one before or at an edge of
@@ -104,7 +106,7 @@ func newScenario(seed uint64) *scenario {
 		s.running = append(s.running, pick(g, []string{"pin", "migrate", "restart"}))
 	}
 	s.heard = heardTypes(s.defs)
-	for range 10 + g.IntN(32) {
+	for range 14 + g.IntN(40) {
 		s.actions = append(s.actions, g.action(s))
 	}
 	s.tame()
@@ -214,13 +216,16 @@ func (g gen) maybe(percent int, c func() *cond) *cond {
 }
 
 func (g gen) journey(name string) *journeyDef {
-	d := &journeyDef{name: name, version: 1, purpose: pick(g, []string{"service", "service", "marketing", "safety"}), holdout: -1, obeys: true, counts: true}
+	d := &journeyDef{name: name, version: 1, purpose: pick(g, []string{"service", "service", "service", "marketing", "marketing", "safety"}), holdout: -1, obeys: true, counts: true}
 	d.obeys = d.purpose != "safety"
 	if g.chance(15) {
 		d.obeys = !d.obeys
 	}
 	if g.chance(15) {
 		d.counts = false
+	}
+	if g.cases() && g.chance(50) {
+		d.purpose = "marketing"
 	}
 	if g.chance(20) {
 		d.holdout = pick(g, []int{0, 50, 100})
@@ -235,13 +240,13 @@ func (g gen) journey(name string) *journeyDef {
 	if d.trigger.kind == "absence" {
 		d.trigger.within += gateway.Instant(name[1]) // never two at the same instant
 	}
-	d.filter = g.maybe(25, func() *cond {
+	d.filter = g.maybe(20, func() *cond {
 		if slices.Contains([]string{"event", "threshold", "milestone"}, d.trigger.kind) && g.chance(30) {
 			return g.onEvent(pick(g, []string{"event", "trigger"}))
 		}
 		return g.onState(d)
 	})
-	switch d.reentry = pick(g, []string{"", "once", "after_exit", "after_exit", "after_exit_and_gap", "concurrent_per_key"}); d.reentry {
+	switch d.reentry = pick(g, []string{"", "once", "after_exit", "after_exit", "after_exit_and_gap", "concurrent_per_key", "concurrent_per_key"}); d.reentry {
 	case "after_exit_and_gap":
 		d.gap = g.duration()
 	case "concurrent_per_key":
@@ -310,7 +315,7 @@ func (g gen) trigger() triggerDef {
 	if g.cfg != nil && len(g.cfg.segments)+len(g.cfg.stages) > 0 && g.chance(40) {
 		return g.classTrigger()
 	}
-	t.where = g.maybe(35, func() *cond { return g.onEvent("event") })
+	t.where = g.maybe(20, func() *cond { return g.onEvent("event") })
 	switch t.kind {
 	case "threshold":
 		t.within, t.atLeast, t.every = g.duration(), int64(1+g.IntN(3)), g.chance(30)
@@ -355,6 +360,9 @@ func (g gen) steps(d *journeyDef) {
 		s := stepDef{id: fmt.Sprint("s", i), kind: pick(g, kinds)}
 		if i == 0 && g.chance(40) {
 			s.kind = "send"
+		}
+		if i == 0 && g.chance(8) {
+			s.kind = "start_journey"
 		}
 		if i == n-1 && s.kind == "branch" {
 			s.kind = "send"

@@ -15,6 +15,8 @@ func (g gen) action(s *scenario) action {
 		a.edge = 1 + g.IntN(3)
 	case 3:
 		a.gap = g.duration()
+	case 4, 5, 6:
+		a.gap = gateway.Instant(g.IntN(int(10 * minute)))
 	default:
 		a.gap = gateway.Instant(g.IntN(int(3 * hour)))
 	}
@@ -26,8 +28,11 @@ func (g gen) action(s *scenario) action {
 		switch {
 		case n < 3:
 			a.kind, a.text, a.device = "bind", "owner", gateway.DeviceID(1+n)
-		case g.chance(50):
+		case g.chance(75):
 			a.kind, a.text, a.flag = "consent", "marketing", true
+			if g.chance(25) {
+				a.text = "data:usage"
+			}
 		case g.chance(60):
 			a.kind, a.text, a.list = "customer", "reachable", channels
 		default:
@@ -88,8 +93,11 @@ func (g gen) action(s *scenario) action {
 }
 
 func (g gen) lateness() gateway.Instant {
-	if g.chance(60) {
+	switch k := g.IntN(100); {
+	case k < 60:
 		return 0
+	case k < 80:
+		return gateway.Instant(g.IntN(int(2 * hour)))
 	}
 	return gateway.Instant(g.IntN(int(30 * hour)))
 }
@@ -114,7 +122,7 @@ func (g gen) event(s *scenario, a *action) {
 	if g.chance(50) {
 		a.props["s"] = pick(g, []string{"p", "q"})
 	}
-	if g.cases() && g.chance(15) {
+	if g.cases() && g.chance(20) {
 		a.event, a.props = pick(g, []string{caseOpened, caseOpened, caseClosed}), map[string]any{}
 		if g.chance(60) {
 			a.props["case_id"] = pick(g, []string{"c1", "c2"})

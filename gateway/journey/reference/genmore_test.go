@@ -32,7 +32,7 @@ func (g gen) context(percent int) *gateDef {
 func heardTypes(defs []*journeyDef) (out []string) {
 	for _, d := range defs {
 		out = append(out, d.trigger.event, d.trigger.event)
-		for _, l := range d.trigger.chain {
+		for _, l := range append(d.trigger.chain, d.trigger.without...) {
 			out = append(out, l.event)
 		}
 		if d.goal != nil {

@@ -23,9 +23,10 @@ type world struct {
 	updates   []update
 	tasks     []*task
 	// rules is no journey: it holds the traits of the rules.
-	rules *journeyDef
-	later []later    // put off to the end of the input
-	chain []*journey // that led here without a wait
+	rules   *journeyDef
+	onEnter func(*run) // tells its name, where it is known
+	later   []later    // put off to the end of the input
+	chain   []*journey // that led here without a wait
 	// fired is how many timers fired in the present action.
 	fired  int
 	except *message // its slot does not count
@@ -187,6 +188,7 @@ type run struct {
 	splitArm string
 	product  string
 	stand    *standing
+	event    string // that started it
 }
 
 // standing is a send that competes for a slot until its instant, or its

@@ -38,12 +38,12 @@ func (w *world) timers(bound gateway.Instant) (out []timer) {
 		}
 		if c.class != nil {
 			if due, _ := w.leaving(c, c.class.left); due != 0 && due < bound {
-				out = append(out, timer{due, mix(uint64(c.id) ^ 0x636c617373), func() { w.windowMoved(c) }})
+				out = append(out, timer{due, mix(uint64(c.id)^0x636c617373) >> 1, func() { w.windowMoved(c) }})
 			}
 		}
 		for i, j := range w.journeys {
 			if o := c.times[j]; o != nil && o.due != 0 && o.due < bound && j.state != "paused" {
-				out = append(out, timer{o.due, mix(uint64(c.id)) ^ mix(uint64(i)+1), func() { w.occasionDue(j, c) }})
+				out = append(out, timer{o.due, (mix(uint64(c.id)) ^ mix(uint64(i)+1)) >> 1, func() { w.occasionDue(j, c) }})
 			}
 		}
 		for _, m := range c.sent {

@@ -57,6 +57,9 @@ func quietYAML(list []quietDef) (out []object) {
 
 // yaml renders the definition; JSON is YAML, too.
 func (d *journeyDef) yaml() []byte {
+	if d.text != nil {
+		return d.text
+	}
 	o := object{"name": d.name, "purpose": d.purpose, "trigger": d.trigger.yaml()}
 	if d.purpose == "safety" {
 		o["legal_basis"] = "a recall"
