@@ -176,6 +176,7 @@ func (d *driver) customer(a action) error {
 		if changed := c.zone != a.channel; changed {
 			c.zone = a.channel
 			d.ref.rezone(c)
+			d.ref.classify(c, []string{"customer.time_zone"}, nil)
 		}
 	case "channels":
 		u.Channels, c.channels = a.list, a.list
