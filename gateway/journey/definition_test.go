@@ -302,6 +302,7 @@ func TestCELOverRoots(t *testing.T) {
 		{`event.a in [event.a]`, all, yes}, {`event.a + 1 in [4]`, all, yes}, {`event.a in [1, event.a + 1]`, all, no}, {`event.a in {3: true}`, all, yes}, {`event.a in trigger`, all, no},
 		{`has(event.a) == true`, all, yes}, {`has(event.n.x) && has(event.n)`, all, yes}, {`has(event.a.b)`, all, no}, {`has(event.n.y)`, all, no}, {`has(event.q.y)`, all, unavailable}, {`has(event.q)`, all, no}, {`has(event.q)`, nothing, no},
 		{`1 == event.n`, all, no}, {`event.n != 1`, all, yes}, {`event.n < 1`, all, unavailable}, {`1 < event.n`, all, unavailable}, {`event.n in [1]`, all, no}, {`event.n`, all, unavailable},
+		{`event.n == null`, all, no}, {`null == event.n`, all, no}, {`event.n != null`, all, yes}, {`event.n in [null]`, all, no}, {`event.n < null`, all, unavailable},
 		{`event.f > 1`, all, unavailable}, {`1 > event.f`, all, unavailable}, {`event.f == event.f`, all, no}, {`event.none == null`, all, yes}, {`event.none in [null]`, all, yes},
 		{`event.a == 3u`, all, yes}, {`event.s == b"x"`, all, no}, {`trigger.k == 7`, all, yes}, {`trigger.k == 7`, nothing, unavailable}, {`customer.key == "a"`, nothing, unavailable},
 		{`customer.locale == "de"`, all, yes}, {`trait.x > 1`, nothing, unavailable}, {`device.state == "idle"`, nothing, unavailable}, {`device.other == "idle"`, all, unavailable},
@@ -320,6 +321,38 @@ func TestCELOverRoots(t *testing.T) {
 		tt.scope(&s)
 		if got := c.eval(&s); got != tt.want {
 			t.Errorf("%s: %d, want %d", tt.text, got, tt.want)
+		}
+	}
+}
+
+// TestSegmentsInConditions: a condition may ask for a segment, or go through all
+// of them; of nobody, and of whom the rules have not looked at, nothing is known.
+func TestSegmentsInConditions(t *testing.T) {
+	p := NewPartition(Config{Segments: []Rule{{"vip", "customer.vip == true"}, {"club", "customer.club == true"}}})
+	var s gateway.Step
+	p.Apply(&gateway.Batch{Seq: 1, RecordTime: modelStart, Observed: modelStart, Inputs: []gateway.Input{{Command: gateway.UpsertCustomer{Customer: 1, Mask: []string{"attributes"},
+		Attributes: gateway.Properties{{Key: "vip", Value: gateway.Bool(true)}, {Key: "name", Value: gateway.String("vip")}, {Key: "n.x", Value: gateway.Int(1)}}}}}}, &s)
+	known, stranger := p.customers[1], &customer{id: 2, profile: p.customers[1].profile}
+	for text, want := range map[string][3]outcome{ // of the known one, of a stranger, of nobody
+		`"vip" in customer.segments`:                       {yes, unavailable, unavailable},
+		`"club" in customer.segments`:                      {no, unavailable, unavailable},
+		`"none" in customer.segments`:                      {no, unavailable, unavailable},
+		`customer.name in customer.segments`:               {yes, unavailable, unavailable},
+		`customer.missing in customer.segments`:            {unavailable, unavailable, unavailable},
+		`customer.n in customer.segments`:                  {unavailable, unavailable, unavailable},
+		`customer.segments.exists(s, s == "vip")`:          {yes, unavailable, unavailable},
+		`size(customer.segments) == 1`:                     {yes, unavailable, unavailable},
+		`customer.vip && customer.segments.size() > 1`:     {no, unavailable, unavailable},
+		`customer.name in ["vip"] && customer.vip == true`: {yes, yes, unavailable},
+	} {
+		c, err := compileCondition(text, func(fieldRef) string { return "" })
+		if err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		for i, who := range []*customer{known, stranger, nil} {
+			if got := c.eval(p.look(who, nil, nil, nil)); got != want[i] {
+				t.Errorf("%s of customer %d: %d, want %d", text, i, got, want[i])
+			}
 		}
 	}
 }

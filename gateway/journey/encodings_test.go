@@ -242,3 +242,32 @@ func TestBrokenSnapshots(t *testing.T) {
 		t.Error("what stands behind a snapshot is not seen")
 	}
 }
+
+// TestChangesOfNobody: a change that speaks of a customer, a run, a message or a
+// counter that is not there does nothing.
+func TestChangesOfNobody(t *testing.T) {
+	p, _ := everything(t)
+	ids := sortedIDs(p.customers)
+	plain := gateway.CustomerID(0)
+	for _, id := range ids {
+		if p.customers[id].more == nil || p.customers[id].more.class == nil {
+			plain = id
+		}
+	}
+	before := p.AppendSnapshot(nil)
+	chain, none := p.journeys[1].versions[0], gateway.CustomerID(12345)
+	for _, who := range []gateway.CustomerID{none, plain, ids[0]} {
+		changes := []change{forgetChange{who, gateway.EnrollmentID{1}}, forgetMessageChange{gateway.MessageID{1}}, taskClosedChange{who, gateway.TaskID{1}},
+			sequenceFiredChange{customer: who, version: chain, device: 99, at: 1, key: "x"},
+			flagsChange{counterRef{none, p.traits[0], 0}, latched}, useUpChange{counterRef{none, p.traits[0], 0}}}
+		if who == none {
+			changes = append(changes, classMissedChange{who, p.journeys[0], true})
+		}
+		for _, c := range changes {
+			c.apply(p)
+			if !bytes.Equal(p.AppendSnapshot(nil), before) {
+				t.Fatalf("%T of %d changed something", c, who)
+			}
+		}
+	}
+}

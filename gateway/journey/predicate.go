@@ -18,7 +18,7 @@ import (
 type predicate func(*scope) outcome
 
 // operand reads a value; found is false when it is unknown, nested when it is
-// a map of fields.
+// a map of fields, whose value is null.
 type operand func(s *scope) (v gateway.Value, found, nested bool)
 
 // compilePredicate returns nil when the expression needs the whole of CEL.
@@ -111,12 +111,12 @@ func order(a, b operand, op string) predicate {
 	less := op == operators.Less || op == operators.LessEquals
 	orEqual := op == operators.LessEquals || op == operators.GreaterEquals
 	return func(s *scope) outcome {
-		x, okX, nestedX := a(s)
-		y, okY, nestedY := b(s)
-		if !okX || !okY || nestedX || nestedY {
+		x, okX, _ := a(s)
+		y, okY, _ := b(s)
+		if !okX || !okY {
 			return unavailable
 		}
-		c, ok := compareValues(x, y)
+		c, ok := compareValues(x, y) // a map of fields has no order
 		if !ok {
 			return unavailable
 		}
@@ -183,8 +183,8 @@ func truth(a operand) predicate {
 		return nil
 	}
 	return func(s *scope) outcome {
-		v, ok, nested := a(s)
-		if !ok || nested || v.Kind() != gateway.KindBool {
+		v, ok, _ := a(s)
+		if !ok || v.Kind() != gateway.KindBool {
 			return unavailable
 		}
 		return outcomeOf(v.AsBool())

@@ -43,6 +43,8 @@ func TestRefused(t *testing.T) {
 		"broken device":                gateway.AdmitDevice{Device: 3, State: []byte{formatVersion, 1}},
 		"device of a later version":    gateway.AdmitDevice{Device: 3, State: []byte{99}},
 		"erase nobody":                 gateway.EraseCustomer{},
+		"trigger for nobody":           gateway.TriggerJourney{Journey: "none"},
+		"trigger for an erased one":    gateway.TriggerJourney{Journey: "none", Customer: 9},
 		"trigger an unknown journey":   gateway.TriggerJourney{Journey: "none", Customer: 7},
 		"pause an unknown journey":     gateway.SetJourneyState{Journey: "none", State: gateway.JourneyPaused},
 		"join of nobody":               gateway.JoinGroup{Group: 5},
