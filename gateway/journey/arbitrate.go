@@ -100,7 +100,8 @@ func (p *Partition) stand(e *enrollment, ev *gateway.Event) {
 	if ev != nil {
 		k.at, k.cause, k.causeReceived = ev.OccurredAt, clone(ev.ID), ev.ReceivedAt
 	}
-	e.stand, e.waiting, e.changedAt = k, true, p.now
+	e.own().stand = k
+	e.waiting, e.changedAt = true, p.now
 	e.due = e.v.def.window.after(p.now)
 }
 

@@ -36,12 +36,13 @@ func (p *Partition) split(e *enrollment, s *step) *arm {
 			a = &s.arms[i]
 		}
 	}
-	m.splits = slices.Clone(m.splits)
+	splits := slices.Clone(m.splits)
 	if stored >= 0 {
-		m.splits[stored].arm = a.name
+		splits[stored].arm = a.name
 	} else {
-		m.splits = append(m.splits, splitArm{s.id, a.name})
+		splits = append(splits, splitArm{s.id, a.name})
 	}
+	m.past = pastOf(m.keys, splits)
 	do(p, markChange{e.c.id, m})
 	return a
 }

@@ -117,7 +117,7 @@ func (p *Partition) brakeHolds(e *enrollment, s *step, ev *gateway.Event) bool {
 		return false
 	}
 	if e.holdFrom == 0 {
-		e.holdFrom = p.now
+		e.holdSince(p.now)
 	}
 	d := gateway.Decision{Kind: gateway.DecisionSend, Step: s.id, Reason: gateway.ReasonBrake, Rule: p.brake.reason}
 	if ev != nil {

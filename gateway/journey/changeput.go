@@ -106,7 +106,7 @@ func (c enrollmentChange) apply(p *Partition) {
 	cust := p.customer(c.customer)
 	e := cust.enrollment(c.enrollment.id)
 	if e == nil {
-		e = &enrollment{}
+		e = &enrollment{extras: noExtras}
 		cust.enrollments = append(cust.enrollments, e)
 	} else if !e.ended() {
 		e.v.running--
@@ -114,7 +114,7 @@ func (c enrollmentChange) apply(p *Partition) {
 	q := e.queued
 	*e = c.enrollment
 	e.c, e.queued = cust, q
-	e.product, e.split = p.intern(e.product), p.intern(e.split)
+	e.product, e.extras = p.intern(e.product), e.orNone()
 	if !e.ended() {
 		e.v.running++
 	}

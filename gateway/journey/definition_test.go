@@ -282,7 +282,7 @@ func TestCELOverRoots(t *testing.T) {
 	all := func(s *scope) {
 		s.event = event
 		s.c = &customer{profile: &profile{locale: "de", attributes: gateway.Properties{{Key: "key", Value: gateway.String("a")}, {Key: "n.y", Value: gateway.Int(1)}}}}
-		s.e = &enrollment{props: gateway.Properties{{Key: "k", Value: gateway.Int(7)}}, arm: armTreated}
+		s.e = &enrollment{extras: &extras{props: gateway.Properties{{Key: "k", Value: gateway.Int(7)}}}, arm: armTreated}
 	}
 	nothing := func(*scope) {}
 	for _, tt := range []struct {

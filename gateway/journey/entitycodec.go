@@ -75,10 +75,11 @@ func (d *decoder) mark(p *Partition) (m mark) {
 	m.journey = d.journey(p)
 	m.arm = arm8(d.byte())
 	m.entries, m.active, m.exitedAt = d.uint32(), int32(d.int()), d.at()
+	var keys []apiKey
 	for range d.length(25) {
-		m.keys = append(m.keys, apiKey{d.fixed(), d.at(), d.id16()})
+		keys = append(keys, apiKey{d.fixed(), d.at(), d.id16()})
 	}
-	m.splits = d.splits()
+	m.past = pastOf(keys, d.splits())
 	if m.arm > armHoldout {
 		d.fail()
 	}
@@ -212,38 +213,41 @@ func (v *enrollment) instants() [6]*gateway.Instant {
 }
 
 func (d *decoder) enrollment(p *Partition) (v enrollment) {
-	v.id = d.id16()
+	var x extras // instants points into it
+	v.id, v.extras = d.id16(), &x
 	j := d.journey(p)
 	if v.v = j.version(d.uint32()); v.v == nil {
 		d.fail()
 		return v
 	}
-	v.device, v.product, v.key = gateway.DeviceID(d.fixed()), d.string(), d.string()
-	v.step = int(d.int())
+	v.device, v.product, x.key = gateway.DeviceID(d.fixed()), d.string(), d.string()
+	step := d.int()
+	v.step = int32(step)
 	flags := d.uint()
 	v.overdue = flags&enrollmentOverdue != 0
 	v.waiting, v.absence, v.converted = flags&enrollmentWaiting != 0, flags&enrollmentAbsence != 0, flags&enrollmentConverted != 0
-	v.arm, v.visits, v.done, v.skip, v.split = arm8(d.byte()), d.uint32(), d.uint(), d.uint(), d.string()
+	v.arm, v.visits, v.done, x.skip, x.split = arm8(d.byte()), d.uint32(), d.uint(), d.uint(), p.intern(d.string())
 	v.enteredAt = d.at()
 	for _, t := range v.instants() {
 		if d.bool() {
 			*t = v.enteredAt + d.at()
 		}
 	}
-	v.endReason, v.props = gateway.Reason(d.string()), d.properties()
+	x.endReason, x.props = gateway.Reason(d.string()), d.properties()
 	v.hold = holdKind(flags >> 7)
 	if flags&enrollmentStands != 0 {
-		v.stand = d.standing()
+		x.stand = d.standing()
 	}
 	if flags&enrollmentOfOther != 0 {
-		v.origin = d.origin()
+		x.origin = d.origin()
 	}
 	if flags&enrollmentAddresses != 0 {
-		v.addressed = d.addressed()
+		x.addressed = d.addressed()
 	}
-	if v.step < toEnd || v.step >= len(v.v.def.steps) || v.arm > armHoldout || flags >= 4<<7 {
+	if step < toEnd || step >= int64(len(v.v.def.steps)) || v.arm > armHoldout || flags >= 4<<7 {
 		d.fail()
 	}
+	v.extras = x.orNone()
 	return v
 }
 

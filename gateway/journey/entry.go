@@ -241,8 +241,8 @@ func (p *Partition) enter(en *entry) gateway.Decision {
 		d.Rule = m.arm.String()
 	}
 	if en.apiKey != 0 {
-		m.keys = slices.DeleteFunc(slices.Clone(m.keys), func(k apiKey) bool { return k.at < apiKeyLife.before(p.now) })
-		m.keys = append(m.keys, apiKey{en.apiKey, p.now, e.id})
+		keys := slices.DeleteFunc(slices.Clone(m.keys), func(k apiKey) bool { return k.at < apiKeyLife.before(p.now) })
+		m.past = pastOf(append(keys, apiKey{en.apiKey, p.now, e.id}), m.splits)
 	}
 	do(p, markChange{c.id, m})
 	p.signArm(&d, e)
@@ -341,7 +341,7 @@ func (p *Partition) correlationKey(en *entry) string {
 }
 
 func (p *Partition) newEnrollment(en *entry, arm arm8) *enrollment {
-	e := &enrollment{v: en.v, c: en.c, device: en.device, key: en.key, arm: arm,
+	e := &enrollment{v: en.v, c: en.c, device: en.device, arm: arm,
 		enteredAt: p.now, changedAt: p.now, since: en.since}
 	e.id = gateway.NewEnrollmentID(en.v.journey.name, gateway.CustomerSubject(en.c.id), en.key, en.trigger)
 	e.product = p.productOf(en.device)
@@ -352,7 +352,7 @@ func (p *Partition) newEnrollment(en *entry, arm arm8) *enrollment {
 			e.product = clone(en.ev.Product)
 		}
 	}
-	e.props = en.v.def.kept(props)
+	e.extras = (&extras{key: en.key, props: en.v.def.kept(props)}).orNone()
 	return e
 }
 

@@ -204,7 +204,7 @@ func (p *Partition) hear(c *customer, ev *gateway.Event) {
 
 func (p *Partition) hearOne(e *enrollment, ev *gateway.Event) {
 	def := e.v.def
-	if e.origin != nil || e.ended() && (def.goal == nil || e.converted) || !def.listens(ev.Type) {
+	if !def.listens(ev.Type) || e.origin != nil || e.ended() && (def.goal == nil || e.converted) {
 		return
 	}
 	if p.over(e) || p.hearGoal(e, ev) || e.ended() {

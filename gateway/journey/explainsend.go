@@ -5,7 +5,7 @@ import "touchpoint/gateway"
 // sends asks what each send step would decide now: for the run that is inside,
 // else for one that began now.
 func (x *explainer) sends() {
-	e := &enrollment{v: x.v, c: x.c, enteredAt: x.p.now, since: x.p.now, arm: x.m.arm}
+	e := &enrollment{v: x.v, c: x.c, extras: noExtras, enteredAt: x.p.now, since: x.p.now, arm: x.m.arm}
 	if len(x.c.devices) > 0 {
 		e.device = x.c.devices[0]
 	}

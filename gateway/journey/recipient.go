@@ -132,7 +132,7 @@ func (p *Partition) openRuns(e *enrollment, s *step, ev *gateway.Event, list []g
 		p.putOffFrom(e, func(p *Partition, _ *customer) { p.addressRecipient(&gateway.Input{Command: one}, one) })
 	}
 	slices.Sort(next.list)
-	e.addressed = &next
+	e.own().addressed = &next
 	d := gateway.Decision{Kind: gateway.DecisionStep, Step: s.id, Reason: gateway.ReasonDelegated, Rule: audienceNames[to],
 		EventID: why.id, Values: gateway.Properties{{Key: "recipients", Value: gateway.Int(int64(len(list)))}}}
 	if !to.includesOwner() {
@@ -153,7 +153,7 @@ func (e *enrollment) leavesStep() {
 	if e.addressed != nil && e.addressed.step != "" {
 		next := *e.addressed
 		next.step = ""
-		e.addressed = &next
+		e.own().addressed = &next
 	}
 }
 
@@ -178,7 +178,7 @@ func (p *Partition) addressRecipient(in *gateway.Input, c gateway.AddressRecipie
 	}
 	cust := p.meet(c.Customer)
 	e := newRun(v, cust, &c)
-	if e.step = i; cust.enrollment(e.id) != nil {
+	if e.step = int32(i); cust.enrollment(e.id) != nil {
 		return gateway.Outcome{Disposition: gateway.Duplicate, Customer: c.Customer}
 	}
 	e.enteredAt, e.changedAt, e.since = p.now, p.now, p.now
@@ -194,9 +194,9 @@ func (p *Partition) addressRecipient(in *gateway.Input, c gateway.AddressRecipie
 
 // newRun makes the run of a recipient.
 func newRun(v *version, cust *customer, c *gateway.AddressRecipient) *enrollment {
-	e := &enrollment{v: v, c: cust, device: c.Device, product: clone(c.Product), arm: armTreated, holdFrom: c.At,
-		origin: &origin{enrollment: c.Origin, step: clone(c.Step), role: clone(c.Role), values: cloneProperties(c.Values), cause: clone(c.Cause),
-			received: c.CauseReceivedAt, occurred: c.CauseAt}}
+	e := &enrollment{v: v, c: cust, device: c.Device, product: clone(c.Product), arm: armTreated,
+		extras: &extras{holdFrom: c.At, origin: &origin{enrollment: c.Origin, step: clone(c.Step), role: clone(c.Role),
+			values: cloneProperties(c.Values), cause: clone(c.Cause), received: c.CauseReceivedAt, occurred: c.CauseAt}}}
 	if c.Holdout {
 		e.arm = armHoldout
 	}
@@ -225,7 +225,7 @@ func (p *Partition) recall(e *enrollment, reason gateway.Reason) {
 	for _, id := range e.addressed.list {
 		p.recallOne(e, id, reason)
 	}
-	e.addressed = nil
+	e.own().addressed = nil
 }
 
 func (p *Partition) recallOne(e *enrollment, id gateway.CustomerID, reason gateway.Reason) {

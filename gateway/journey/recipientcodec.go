@@ -100,7 +100,7 @@ func (p *Partition) forgetRecipient(id gateway.CustomerID) {
 			if e.addressed != nil && slices.Contains(e.addressed.list, id) {
 				next := *e.addressed
 				next.list = slices.DeleteFunc(slices.Clone(next.list), func(o gateway.CustomerID) bool { return o == id })
-				e.addressed = &next
+				e.own().addressed = &next
 			}
 		}
 	}

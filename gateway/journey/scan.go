@@ -150,10 +150,8 @@ func (p *Partition) migrate(j *journey, c *customer) {
 // moveTo gives an enrollment another version; false when it stays on its own.
 func (p *Partition) moveTo(e *enrollment, to *version) bool {
 	if to.migrate == "restart" {
-		e.v, e.step, e.waiting, e.absence, e.overdue, e.holdFrom, e.due = to, 0, false, false, false, 0, p.now
-		e.done, e.skip, e.stand = 0, 0, nil
-		e.leavesStep()
-		e.hold = holdTime
+		e.v, e.step, e.done = to, 0, 0
+		e.startsAnew(p.now, 0)
 		return true
 	}
 	if e.step == toEnd { // went through in a pause
@@ -164,18 +162,25 @@ func (p *Partition) moveTo(e *enrollment, to *version) bool {
 	done, skip := e.carry(to)
 	i := to.def.stepIndex(id)
 	if target, named := to.def.target(id); i < 0 && named {
-		e.v, e.step, e.done, e.skip = to, target, done, skip
-		e.waiting, e.absence, e.overdue, e.holdFrom, e.due, e.stand = false, false, false, 0, p.now, nil
-		e.leavesStep()
-		e.hold = holdTime
+		e.v, e.step, e.done = to, int32(target), done
+		e.startsAnew(p.now, skip)
 		return true
 	}
 	if i < 0 {
 		return false
 	}
-	e.v, e.step, e.done, e.skip = to, i, done, skip
+	e.v, e.step, e.done = to, int32(i), done
+	e.own().skip = skip
 	p.rewait(e)
 	return true
+}
+
+// startsAnew lets the enrollment begin the step where it stands now.
+func (e *enrollment) startsAnew(now gateway.Instant, skip uint64) {
+	e.waiting, e.absence, e.overdue, e.due, e.hold = false, false, false, now, holdTime
+	x := e.own()
+	x.holdFrom, x.skip, x.stand = 0, skip, nil
+	e.leavesStep()
 }
 
 // tracked is how many steps of a journey are known to be completed or not.
@@ -193,12 +198,12 @@ func (e *enrollment) passes(s *step) bool {
 	if e.step >= tracked || e.skip>>e.step&1 == 0 {
 		return false
 	}
-	e.skip &^= 1 << e.step
+	e.own().skip = e.skip &^ (1 << e.step)
 	switch s.kind {
 	case stepBranch, stepSplit, stepEnd: // these only choose the way
 		return false
 	}
-	e.step = s.next
+	e.step = int32(s.next)
 	return true
 }
 
@@ -206,7 +211,7 @@ func (e *enrollment) passes(s *step) bool {
 // which of them do not run again: those on a circle do.
 func (e *enrollment) carry(to *version) (done, skip uint64) {
 	for i, s := range e.v.def.steps {
-		if i >= tracked || e.done>>i&1 == 0 || i == e.step {
+		if i >= tracked || e.done>>i&1 == 0 || i == int(e.step) {
 			continue
 		}
 		n := to.def.stepIndex(s.id)

@@ -60,25 +60,28 @@ func (p *Partition) send(e *enrollment, s *step, ev *gateway.Event) bool {
 	}
 	expires := life.after(first)
 	if !p.address(e, s, ev, expires) {
-		e.holdFrom = 0
+		e.holdSince(0)
 		e.leavesStep()
 		return true
 	}
 	d := gateway.Decision{Kind: gateway.DecisionSend, Step: s.id}
 	ch := p.choose(e, s, expires)
 	if e.stand == nil && !e.v.journey.dry() && p.competes(e, s, &ch) {
-		e.holdFrom = first
+		e.holdSince(first)
 		p.stand(e, ev)
 		return false
 	}
 	why := causeOf(e, ev)
-	e.stand = nil
+	if e.stand != nil {
+		e.own().stand = nil
+	}
 	d.EventID, d.Reason, d.Rule, d.Values = why.id, ch.reason, ch.rule, ch.values
 	if ch.until != 0 {
 		if ch.hold == holdTime || ch.hold != e.hold { // else it was said before
 			p.decideFor(e, d)
 		}
-		e.waiting, e.due, e.holdFrom, e.changedAt, e.hold = true, ch.until, first, p.now, ch.hold
+		e.holdSince(first)
+		e.waiting, e.due, e.changedAt, e.hold = true, ch.until, p.now, ch.hold
 		return false
 	}
 	e.hold = holdTime
@@ -86,7 +89,7 @@ func (p *Partition) send(e *enrollment, s *step, ev *gateway.Event) bool {
 		d.Message = p.message(e, s, &ch, why, expires)
 	}
 	p.decideFor(e, d)
-	e.holdFrom = 0
+	e.holdSince(0)
 	e.leavesStep()
 	return true
 }

@@ -90,12 +90,11 @@ const (
 // mark remembers a customer's history with one journey.
 type mark struct {
 	journey  *journey
-	arm      arm8
-	entries  uint32
-	active   int32 // enrollments that run
 	exitedAt gateway.Instant
-	keys     []apiKey // idempotency keys of TriggerJourney
-	splits   []splitArm
+	*past
+	entries uint32
+	active  int32 // enrollments that run
+	arm     arm8
 }
 
 type apiKey struct {
@@ -117,36 +116,27 @@ func (a arm8) String() string { return [...]string{"", "treated", "holdout"}[a] 
 
 // enrollment is one run of a customer through a journey.
 type enrollment struct {
-	id        gateway.EnrollmentID
-	c         *customer
-	v         *version
-	device    gateway.DeviceID
-	product   string
-	key       string
-	step      int  // where it stands; toEnd when it ended
-	waiting   bool // the step was begun and waits for due or an event
-	absence   bool // due stands for an event that did not come
-	overdue   bool // it is due, but a device may yet upload the event
-	arm       arm8
-	converted bool
-	visits    uint32
+	id      gateway.EnrollmentID
+	c       *customer
+	v       *version
+	device  gateway.DeviceID
+	product string
+	*extras
 	done      uint64 // steps that were completed, by index
-	skip      uint64 // those of an earlier version, which do not run again
-	split     string // name of the latest split's arm
 	enteredAt gateway.Instant
 	changedAt gateway.Instant
 	since     gateway.Instant // exits count events from here on
 	due       gateway.Instant // timer: wait over, or, when ended, forget it
 	waitFrom  gateway.Instant // the wait began
-	holdFrom  gateway.Instant // a send step waits for the end of quiet hours since
-	endedAt   gateway.Instant
-	endReason gateway.Reason
-	props     gateway.Properties
-	stand     *standing  // a send step competes; never altered in place
-	origin    *origin    // another one opened this one for a recipient; nil for most
-	addressed *addressed // who was addressed by it; nil for most
-	hold      holdKind   // what a send step waits for
 	queued    queued
+	visits    uint32
+	step      int32 // where it stands; toEnd when it ended
+	waiting   bool  // the step was begun and waits for due or an event
+	absence   bool  // due stands for an event that did not come
+	overdue   bool  // it is due, but a device may yet upload the event
+	arm       arm8
+	converted bool
+	hold      holdKind // what a send step waits for
 }
 
 func (e *enrollment) ended() bool { return e.endedAt != 0 }
@@ -355,7 +345,7 @@ func (c *customer) mark(j *journey) mark {
 			return c.marks[i]
 		}
 	}
-	return mark{journey: j}
+	return mark{journey: j, past: noPast}
 }
 
 // counter returns the customer's counter of a trait, nil when nothing was counted.

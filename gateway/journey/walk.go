@@ -28,7 +28,7 @@ func (p *Partition) walk(e *enrollment, ev *gateway.Event) {
 		if !p.take1(&next, s, ev) {
 			break
 		}
-		next.completed(at)
+		next.completed(int(at))
 	}
 	if !next.ended() {
 		p.put(&next)
@@ -39,7 +39,7 @@ func (p *Partition) walk(e *enrollment, ev *gateway.Event) {
 func (p *Partition) take1(e *enrollment, s *step, ev *gateway.Event) bool {
 	to := s.next
 	if e.v.journey.dry() && s.kind.acts() {
-		e.step, e.changedAt = to, p.now
+		e.step, e.changedAt = int32(to), p.now
 		return true
 	}
 	switch s.kind {
@@ -56,7 +56,7 @@ func (p *Partition) take1(e *enrollment, s *step, ev *gateway.Event) bool {
 		to = p.branch(e, s)
 	case stepSplit:
 		a := p.split(e, s)
-		e.split, to = a.name, a.to
+		e.own().split, to = a.name, a.to
 		p.stepDecisionAt(e, s, gateway.ReasonBranch, "", a.name)
 	case stepSet:
 		p.setAttributes(e.c, s.set)
@@ -72,7 +72,7 @@ func (p *Partition) take1(e *enrollment, s *step, ev *gateway.Event) bool {
 	case stepTask:
 		p.openTask(e, s)
 	}
-	e.step, e.changedAt = to, p.now
+	e.step, e.changedAt = int32(to), p.now
 	return true
 }
 
@@ -87,7 +87,7 @@ func (p *Partition) beginWait(e *enrollment, s *step) bool {
 		e.due, e.absence = w.duration.after(p.now), true
 	case waitLocal:
 		if e.due = nextLocal(p.now, p.zone(e.c), w.local, w.days); e.due == p.now {
-			e.waiting, e.due, e.step = false, 0, s.next
+			e.waiting, e.due, e.step = false, 0, int32(s.next)
 			return true
 		}
 	}
@@ -113,8 +113,8 @@ func (p *Partition) branch(e *enrollment, s *step) int {
 // resume.
 func (p *Partition) leave(e *enrollment, to int, ev *gateway.Event) {
 	next := *e
-	next.completed(e.step)
-	next.step, next.waiting, next.absence, next.overdue, next.due, next.changedAt = to, false, false, false, 0, p.now
+	next.completed(int(e.step))
+	next.step, next.waiting, next.absence, next.overdue, next.due, next.changedAt = int32(to), false, false, false, 0, p.now
 	if e.v.journey.state == gateway.JourneyPaused {
 		next.due = p.now
 		p.put(&next)
@@ -226,9 +226,10 @@ func (p *Partition) finish(e *enrollment, reason gateway.Reason, ev *gateway.Eve
 	if e.origin == nil || reason != gateway.ReasonCompleted { // his send said it
 		p.decideFor(e, d)
 	}
-	e.step, e.waiting, e.absence, e.overdue, e.stand = toEnd, false, false, false, nil
-	e.endedAt, e.changedAt, e.endReason = p.now, p.now, reason
-	e.due = p.now
+	e.step, e.waiting, e.absence, e.overdue = toEnd, false, false, false
+	x := e.own()
+	x.stand, x.endedAt, x.endReason = nil, p.now, reason
+	e.changedAt, e.due = p.now, p.now
 	if reason != gateway.ReasonCompleted {
 		p.recall(e, reason)
 	}

@@ -67,7 +67,7 @@ func (p *Partition) warm(in []gateway.Input) {
 			}
 		}
 		for _, e := range c.enrollments {
-			touched += e.step + int(e.endedAt)
+			touched += int(e.step) + int(e.endedAt)
 		}
 	}
 	p.touched = touched
