@@ -47,10 +47,10 @@ func TestBrokenChanges(t *testing.T) {
 					parts[s.Partition] = p
 				}
 				ok := journey.Changes(p, s, func(change []byte) {
-					if n := seen[change[0]]; n < 20 || n%50 == 0 {
+					if n := seen[change[0]]; n < 10 || n%100 == 0 {
 						cutOff(t, p, change)
-						if n < 20 {
-							wrongByte(t, p, change, n < 3)
+						if n < 10 {
+							wrongByte(t, p, change, n < 2)
 						}
 					}
 					seen[change[0]]++
