@@ -47,7 +47,8 @@ func (p *Partition) over(e *enrollment) bool {
 // triggerDry lets the dry run of a journey hear an API call, too. The answer is
 // the journey's own.
 func (p *Partition) triggerDry(in *gateway.Input, t gateway.TriggerJourney) {
-	if j := p.journeyNamed(gateway.DryRun(t.Journey)); j != nil && j.active != nil && p.customers[t.Customer] != nil {
+	j := p.journeyNamed(gateway.DryRun(t.Journey))
+	if j != nil && j.active != nil && j.state != gateway.JourneyArchived && p.customers[t.Customer] != nil {
 		t.Journey = j.name
 		p.triggerJourney(in, t)
 	}
