@@ -21,6 +21,9 @@ type draft struct {
 	// they are applied when the record at hand is done.
 	receipts []synthetic
 	forwards []gateway.Forward
+	// moving are the customers on their way to another partition, as the course
+	// with the draft sent them off: they arrive when the recorded ones do.
+	moving   map[gateway.CustomerID]gateway.AdmitCustomer
 	expiring expiries
 	now      gateway.Instant
 	// For the notes.
@@ -36,7 +39,8 @@ type synthetic struct {
 }
 
 func newDraft(o *Options) *draft {
-	return &draft{o: o, ignored: map[gateway.Instant]string{}, published: map[int]bool{}}
+	return &draft{o: o, ignored: map[gateway.Instant]string{}, published: map[int]bool{},
+		moving: map[gateway.CustomerID]gateway.AdmitCustomer{}}
 }
 
 // record applies a record in the course with the draft, after the recorded
@@ -62,7 +66,7 @@ func (d *draft) record(r *run, rec *Record, l *lane) error {
 	}
 	d.wait(r, mine, b.RecordTime, b.RecordTime-b.Observed)
 	d.now = b.RecordTime
-	changed := d.filter(b)
+	changed := d.arrive(d.filter(b))
 	d.apply(r, mine, changed)
 	d.carry(r)
 	return nil
@@ -105,6 +109,26 @@ func (d *draft) filter(b *gateway.Batch) *gateway.Batch {
 	return b
 }
 
+// arrive lets customers arrive with the state that they have in the course with
+// the draft.
+func (d *draft) arrive(b *gateway.Batch) *gateway.Batch {
+	is := func(in gateway.Input) bool { _, is := in.Command.(gateway.AdmitCustomer); return is }
+	if !slices.ContainsFunc(b.Inputs, is) {
+		return b
+	}
+	out := *b
+	out.Inputs = slices.Clone(b.Inputs)
+	for i := range out.Inputs {
+		if recorded, is := out.Inputs[i].Command.(gateway.AdmitCustomer); is {
+			if mine, sent := d.moving[recorded.Customer]; sent {
+				out.Inputs[i].Command = mine
+				delete(d.moving, recorded.Customer)
+			}
+		}
+	}
+	return &out
+}
+
 func (d *draft) ignores(in *gateway.Input) bool {
 	switch c := in.Command.(type) {
 	case gateway.PublishJourney:
@@ -136,6 +160,10 @@ func (d *draft) saw(r *run, l *lane, s *gateway.Step) {
 		}
 	}
 	for _, f := range s.Forwards {
+		if c, is := f.Input.Command.(gateway.AdmitCustomer); is {
+			d.moving[c.Customer] = c
+			continue
+		}
 		if !r.others.forwarded(f) { // else it was recorded where it came in
 			d.forwards = append(d.forwards, f)
 		}

@@ -23,7 +23,7 @@ func TestStoriesAsDrafts(t *testing.T) {
 }
 
 // later are the stories whose journey begins later than the draft.
-var later = []string{"publish-effective.txtar", "api-trigger-later.txtar", "traits-known-before.txtar"}
+var later = []string{"publish-effective.txtar", "api-trigger-later.txtar", "traits-known-before.txtar", "start-journey-missing.txtar"}
 
 // Where a draft is not what the journey was, and why.
 const (

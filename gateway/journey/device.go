@@ -176,8 +176,11 @@ func (p *Partition) bindHere(c gateway.BindDevice) {
 			change.zone = d.facts.where()
 		}
 	}
-	if before == c.Customer && d != nil && d.owners[len(d.owners)-1].from <= c.At {
-		p.announce(d.id, change.product, d.owners[len(d.owners)-1]) // he has it already
+	if before == c.Customer && d.owners[len(d.owners)-1].from <= c.At { // he has it already
+		if change.product != d.product || change.zone != d.facts.where() {
+			do(p, change)
+		}
+		p.announce(d.id, change.product, d.owners[len(d.owners)-1])
 		return
 	}
 	o := ownership{customer: c.Customer, role: clone(c.Role), from: c.At}

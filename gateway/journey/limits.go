@@ -365,11 +365,7 @@ func (p *Partition) limitsDue(j *journey) {
 // takeExisting takes a unit for a customer of before the publication. Without
 // one it asks, and the scan waits.
 func (p *Partition) takeExisting(j *journey) bool {
-	v := j.active
-	a := v.allowanceOf(gateway.LimitExisting)
-	if a == nil {
-		return true
-	}
+	a := j.active.allowanceOf(gateway.LimitExisting)
 	if p.coordinates(j) {
 		free, _ := p.room(&j.limitsOf().ledgers[gateway.LimitExisting], a)
 		return free > 0
@@ -380,14 +376,12 @@ func (p *Partition) takeExisting(j *journey) bool {
 // usedExisting notes that such a customer entered.
 func (p *Partition) usedExisting(j *journey) {
 	a := j.active.allowanceOf(gateway.LimitExisting)
-	switch {
-	case a == nil:
-	case p.coordinates(j):
+	if p.coordinates(j) {
 		do(p, ledgerChange{journey: j, kind: gateway.LimitExisting, at: p.now, n: 1, bound: a.after(p)})
-	default:
-		l := j.limits
-		do(p, unitsChange{j, l.units - 1, l.used + 1})
+		return
 	}
+	l := j.limits
+	do(p, unitsChange{j, l.units - 1, l.used + 1})
 }
 
 // waitExisting asks for units for the scan; it returns when the scan goes on: 0

@@ -223,3 +223,64 @@ func TestManyAreTakenBack(t *testing.T) {
 	}
 	w.check()
 }
+
+// TestMoveDuringAScan: a customer moves while his old and his new partition go over
+// all customers, each as far as it has come. He is migrated, and enters what he met
+// before, once.
+func TestMoveDuringAScan(t *testing.T) {
+	const group = 5
+	for old := range 2 { // bit: the scan there is done
+		for fresh := range 2 {
+			for _, running := range []string{"migrate", "pin"} {
+				w := newWorld(t, Config{}, 2)
+				w.clock = modelStart
+				c := awayFrom(group, 2)
+				home, to := gateway.HomeOf(c, 0, 2), gateway.HomeOf(c, group, 2)
+				entered := map[string]int{}
+				w.onStep = func(_ *gateway.Batch, s *gateway.Step) {
+					for _, d := range s.Decisions {
+						if d.Reason == gateway.ReasonEnrolled {
+							entered[d.Journey]++
+						}
+					}
+				}
+				everywhere := func(name string, version uint32, existing, text string) {
+					for part := range 2 {
+						w.submit(part, gateway.Input{Command: gateway.PublishJourney{Journey: name, Version: version, Effective: w.clock,
+							Running: running, Existing: existing, Definition: []byte(text)}})
+					}
+				}
+				const fans = "name: fans\npurpose: service\ntrigger: {milestone: {event: brew, nth: 1}}\nsteps: [{id: rest, wait: {for: 9h}}]\n"
+				everywhere("ping", 1, "", fmt.Sprintf(moving, 1))
+				everywhere("fans", 1, "", strings.Replace(fans, "nth: 1", "nth: 7", 1))
+				w.submit(home, gateway.Input{Event: gateway.Event{ID: "a", Type: "brew", Customer: c, OccurredAt: w.clock, ReceivedAt: w.clock}})
+				everywhere("ping", 2, "", strings.Replace(fmt.Sprintf(moving, 1), "{for: 1h}", "{for: 2h}", 1))
+				everywhere("fans", 2, "enroll", fans)
+				for part, done := range map[int]int{home: old, to: fresh} {
+					if done == 1 {
+						w.submit(part, gateway.Input{Command: gateway.Tick{}})
+					}
+				}
+				w.submit(to, gateway.Input{Command: gateway.JoinGroup{Customer: c, Group: group, At: w.clock}})
+				w.ok(w.Settle())
+				w.check()
+				p := w.parts[to]
+				if p.customers[c] == nil {
+					t.Fatal("he is not there")
+				}
+				want := uint32(1)
+				if running == "migrate" {
+					want = 2
+				}
+				for _, e := range p.customers[c].enrollments {
+					if e.v.journey.name == "ping" && e.v.number != want {
+						t.Errorf("scans done %d, %d: %s leaves him on version %d", old, fresh, running, e.v.number)
+					}
+				}
+				if entered["fans"] != 1 || entered["ping"] != 1 {
+					t.Errorf("scans done %d, %d, %s: he entered %v", old, fresh, running, entered)
+				}
+			}
+		}
+	}
+}

@@ -79,7 +79,7 @@ func (p *Partition) quietHours(e *enrollment, s *step, channel string, expires g
 		for _, layer := range layers {
 			for i := range layer {
 				q := &layer[i]
-				if end, hit := q.hit(until, zone); hit && q.on(channel) && end > until && end < expires+dayMillis {
+				if end, hit := q.hit(until, zone); hit && q.on(channel) && end < expires+dayMillis {
 					discard = discard || q.OnHit == "discard"
 					until, moved = end, true
 				}

@@ -21,6 +21,7 @@ func TestRefused(t *testing.T) {
 	}
 	apply(gateway.BindDevice{Device: 1, Product: "brewer", Customer: 7, Role: "owner", At: modelStart})
 	apply(gateway.EraseCustomer{Customer: 9})
+	apply(gateway.JoinGroup{Customer: 6, Group: 3})
 	apply(gateway.PublishJourney{Journey: "third", Version: 2, Effective: modelStart, Definition: []byte(modelJourneys["third"])})
 	before := string(p.AppendSnapshot(nil))
 	for name, c := range map[string]gateway.Command{
@@ -70,6 +71,7 @@ func TestRefused(t *testing.T) {
 		"no messages":                  gateway.ReportMessages{Journey: "third"},
 		"fewer than no messages":       gateway.ReportMessages{Journey: "third", N: -1},
 		"an unknown state":             gateway.SetJourneyState{Journey: "third", State: gateway.JourneyFinished},
+		"leave of another group":       gateway.LeaveGroup{Customer: 6, Group: 4},
 		"an unknown command":           unknownCommand{},
 		"an earlier version":           gateway.PublishJourney{Journey: "third", Version: 1, Definition: []byte(modelJourneys["third"])},
 		"existing customers, somehow":  gateway.PublishJourney{Journey: "third", Version: 3, Existing: "enroll all", Definition: []byte(modelJourneys["third"])},
@@ -100,6 +102,16 @@ func TestElsewhere(t *testing.T) {
 		want := gateway.Refused
 		if p.coordinates(p.journeys[0]) {
 			want = gateway.Accepted
+		}
+		join, wantJoin := gateway.JoinGroup{Customer: 4, Group: 3}, gateway.Passed
+		if gateway.HomeOf(4, 3, 4) == part {
+			wantJoin = gateway.Accepted
+			if gateway.HomeOf(4, 0, 4) != part {
+				wantJoin = gateway.Held
+			}
+		}
+		if got := apply(join); got != wantJoin {
+			t.Errorf("partition %d: a join is %v, not %v", part, got, wantJoin)
 		}
 		for _, c := range []gateway.Command{gateway.RequestGrant{Journey: "third", Limit: gateway.LimitEntry, Want: 1, Partition: 1},
 			gateway.ReportMessages{Journey: "third", N: 1, Partition: 1}} {

@@ -1,6 +1,7 @@
 package journey
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -98,6 +99,178 @@ func TestFillWants(t *testing.T) {
 	} {
 		if got := FillWants(f, tt.partition, tt.seq, tt.index, &gateway.Event{Type: tt.typ, OccurredAt: tt.at}); got != tt.want {
 			t.Errorf("%+v: %t", tt, got)
+		}
+	}
+}
+
+// TestMoves: what a receipt may say of a message that is in a state. Nothing moves
+// it back; a display wins over what was given up; whoever has it has it.
+func TestMoves(t *testing.T) {
+	open := &gateway.Message{}
+	for _, tt := range []struct {
+		from gateway.MessageState
+		full *gateway.Message
+		to   gateway.MessageState
+		want bool
+	}{
+		{gateway.MessageDecided, open, gateway.MessageAttempted, true},
+		{gateway.MessageAttempted, open, gateway.MessageAttempted, false},
+		{gateway.MessageHandedOver, open, gateway.MessageAttempted, false},
+		{gateway.MessageHandedOver, open, gateway.MessageRedelivered, true},
+		{gateway.MessageRedelivered, open, gateway.MessageHandedOver, true},
+		{gateway.MessageHandedOver, open, gateway.MessageHandedOver, false},
+		{gateway.MessageDelivered, open, gateway.MessageHandedOver, false},
+		{gateway.MessageDelivered, open, gateway.MessageFailed, true},
+		{gateway.MessageDelivered, open, gateway.MessageMissedWindow, true},
+		{gateway.MessageDelivered, nil, gateway.MessageMissedWindow, false},
+		{gateway.MessageFailed, nil, gateway.MessageExpired, false},
+		{gateway.MessageWithdrawn, nil, gateway.MessageDisplayed, true},
+		{gateway.MessageDisplayed, nil, gateway.MessageDismissed, true},
+		{gateway.MessageDisplayed, nil, gateway.MessageFailed, false},
+		{gateway.MessageOpened, nil, gateway.MessageDisplayed, false},
+		{gateway.MessageAttempted, open, gateway.MessageDecided, false},
+		{gateway.MessageDecided, open, 0, false},
+		{gateway.MessageDecided, open, gateway.MessageState(len(rank)), false},
+		{gateway.MessageDecided, open, 255, false},
+	} {
+		if got := moves(&message{state: tt.from, full: tt.full}, tt.to); got != tt.want {
+			t.Errorf("from %d to %d: %t", tt.from, tt.to, got)
+		}
+	}
+	if moves(&message{state: gateway.MessageHandedOver, full: open, slot: slotCommitted}, gateway.MessageFailed) {
+		t.Error("what was shown fails")
+	}
+}
+
+// TestErasedOwnersOfADevice: a device that comes from another partition brings no
+// owner along who was erased here; one that is here stays what it is.
+func TestErasedOwnersOfADevice(t *testing.T) {
+	p := NewPartition(Config{})
+	apply := func(c gateway.Command) gateway.Disposition {
+		var s gateway.Step
+		p.Apply(&gateway.Batch{Seq: 1, RecordTime: modelStart, Observed: modelStart, Inputs: []gateway.Input{{Command: c}}}, &s)
+		return s.Outcomes[0].Disposition
+	}
+	state := func(d device) []byte {
+		e := encoder{b: []byte{formatVersion}}
+		e.device(&d, 0)
+		return e.b
+	}
+	apply(gateway.EraseCustomer{Customer: 9})
+	apply(gateway.EraseCustomer{Customer: 8})
+	come := device{id: 4, product: "brewer", owners: []ownership{{customer: 9, from: 1, to: 10}, {customer: 7, from: 10, to: 20}, {customer: 8, from: 20}}}
+	if d := apply(gateway.AdmitDevice{Device: 3, State: state(come)}); d != gateway.Refused {
+		t.Errorf("another device: %v", d)
+	}
+	if d := apply(gateway.AdmitDevice{Device: 4, State: state(come)}); d != gateway.Accepted {
+		t.Errorf("the device: %v", d)
+	}
+	var owners []gateway.CustomerID
+	for _, o := range p.devices.get(4).owners {
+		owners = append(owners, o.customer)
+	}
+	if !slices.Equal(owners, []gateway.CustomerID{0, 7, 0}) || p.customers[9] != nil || p.customers[8] != nil {
+		t.Errorf("the owners are %v", owners)
+	}
+	if d := apply(gateway.AdmitDevice{Device: 4, State: state(device{id: 4, product: "other"})}); d != gateway.Refused || p.devices.get(4).product != "brewer" {
+		t.Errorf("once more: %v", d)
+	}
+}
+
+// TestManyWait: four thousand entries wait for a place at most; the next one is
+// refused at once.
+func TestManyWait(t *testing.T) {
+	w := newWorld(t, Config{}, 2)
+	w.clock = modelStart
+	w.ok(w.HoldForwards(true))
+	for i := range w.parts {
+		w.submit(i, gateway.Input{Command: gateway.PublishJourney{Journey: "ping", Version: 1, Effective: w.clock, Definition: []byte(`name: ping
+purpose: service
+trigger: {event: brew}
+entry_cap: {max: 5}
+steps: [{id: rest, wait: {for: 1h}}]
+`)}})
+	}
+	part := 0
+	if w.parts[0].coordinates(w.parts[0].journeys[0]) {
+		part = 1
+	}
+	said := map[gateway.Reason]int{}
+	w.onStep = func(_ *gateway.Batch, s *gateway.Step) {
+		for _, d := range s.Decisions {
+			said[d.Reason]++
+		}
+	}
+	for c := gateway.CustomerID(1); said[gateway.ReasonWaiting] <= maxWaiting && said[gateway.ReasonExhausted] < 3; c++ {
+		if gateway.HomeOf(c, 0, 2) == part {
+			w.submit(part, gateway.Input{Event: gateway.Event{ID: "e", Type: "brew", Customer: c, OccurredAt: w.clock, ReceivedAt: w.clock}})
+		}
+	}
+	if said[gateway.ReasonWaiting] != maxWaiting || said[gateway.ReasonExhausted] != 3 {
+		t.Errorf("decided %v", said)
+	}
+	w.ok(w.HoldForwards(false))
+	w.advance(w.clock + 1000)
+	if said[gateway.ReasonEnrolled] != 5 || said[gateway.ReasonEntryCap] != maxWaiting-5 {
+		t.Errorf("decided %v", said)
+	}
+}
+
+// TestFillPlaces: history comes in portions; one that does not follow the last one
+// is not counted, and the version becomes active behind the last one alone.
+func TestFillPlaces(t *testing.T) {
+	p := NewPartition(Config{})
+	apply := func(c gateway.Command) gateway.Disposition {
+		var s gateway.Step
+		p.Apply(&gateway.Batch{Seq: 1, RecordTime: modelStart, Observed: modelStart, Inputs: []gateway.Input{{Command: c}}}, &s)
+		return s.Outcomes[0].Disposition
+	}
+	apply(gateway.UpsertCustomer{Customer: 1})
+	apply(gateway.PublishJourney{Journey: "fans", Version: 1, Fill: true, Effective: modelStart, Definition: []byte(`name: fans
+purpose: service
+trigger: {milestone: {event: brew, nth: 9}}
+traits: {same: {count: brew}, rinses: {count: rinse}}
+steps: [{id: rest, wait: {for: 1h}}]
+`)})
+	events := func(types ...string) (list []gateway.CustomerEvent) {
+		for i, typ := range types {
+			c := gateway.CustomerID(1)
+			if typ == "" {
+				c, typ = 0, "brew" // nobody's
+			}
+			if i == 5 {
+				c = 77 // he does not live here
+			}
+			list = append(list, gateway.CustomerEvent{Customer: c, Event: gateway.Event{ID: fmt.Sprint("e", i), Type: typ, OccurredAt: modelStart - 5}})
+		}
+		return list
+	}
+	count := func() int {
+		k := p.customers[1].counter(p.traits[0], 0)
+		if k == nil {
+			return 0
+		}
+		return int(k.n)
+	}
+	for _, tt := range []struct {
+		c     gateway.Command
+		want  gateway.Disposition
+		count int
+		state gateway.JourneyState
+	}{
+		{gateway.FillTraits{Journey: "fans", Version: 1, AfterAt: 5, LastAt: 7, LastN: 1, Events: events("brew")}, gateway.Duplicate, 0, gateway.JourneyFilling},
+		{gateway.FillTraits{Journey: "fans", Version: 1, AfterN: 5, LastAt: 7, LastN: 1, Events: events("brew")}, gateway.Duplicate, 0, gateway.JourneyFilling},
+		{gateway.FillTraits{Journey: "fans", Version: 1, LastAt: 7, LastN: 2, Events: events("brew", "unknown", "", "rinse", "brew", "brew")}, gateway.Accepted, 2, gateway.JourneyFilling},
+		{gateway.FillTraits{Journey: "fans", Version: 1, LastAt: 7, LastN: 2, Events: events("brew")}, gateway.Duplicate, 2, gateway.JourneyFilling},
+		{gateway.FinishFill{Journey: "fans", Version: 1}, gateway.Duplicate, 2, gateway.JourneyFilling},
+		{gateway.FinishFill{Journey: "fans", Version: 1, AfterAt: 7, AfterN: 1}, gateway.Duplicate, 2, gateway.JourneyFilling},
+		{gateway.FinishFill{Journey: "fans", Version: 1, AfterAt: 6, AfterN: 2}, gateway.Duplicate, 2, gateway.JourneyFilling},
+		{gateway.FinishFill{Journey: "fans", Version: 1, AfterAt: 7, AfterN: 2}, gateway.Accepted, 2, gateway.JourneyPublished},
+		{gateway.FinishFill{Journey: "fans", Version: 1, AfterAt: 7, AfterN: 2}, gateway.Duplicate, 2, gateway.JourneyPublished},
+	} {
+		got := apply(tt.c)
+		if v := p.journeys[0].versions[0]; got != tt.want || count() != tt.count || v.state != tt.state {
+			t.Errorf("%+v: %v, %d brews, %s", tt.c, got, count(), v.state)
 		}
 	}
 }
