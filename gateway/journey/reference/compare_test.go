@@ -165,7 +165,7 @@ func coreMessage(m *gateway.Message) string {
 
 func refMessage(m *message, _ gateway.Instant) string {
 	return fmt.Sprintf("message %s %s v%d %s visit %d customer %d device %d on %s then %v holdout %v from %s until %s expires %s %v", m.id, m.run.j.def.name,
-		m.run.def.version, m.step, m.visit, m.run.c.id, m.device, m.channel, m.fallback, m.holdout, m.notBefore, m.notAfter, m.expires, valueList(m.values))
+		m.def.version, m.step, m.visit, m.run.c.id, m.device, m.channel, m.fallback, m.holdout, m.notBefore, m.notAfter, m.expires, valueList(m.values))
 }
 
 // number6 writes a number to a millionth, the unit of sums.

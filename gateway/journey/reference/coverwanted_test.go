@@ -85,6 +85,8 @@ trait max
 trait mean
 trait min
 trait p50
+trait p90
+trait slope
 trait sum
 trigger absence
 trigger api

@@ -277,6 +277,10 @@ func (w *world) traitOf(c *customer, since int, t *traitDef, d gateway.DeviceID)
 		return float64(inside[len(inside)-1].value), true
 	case "p50":
 		return float64(inside[(len(inside)+1)/2-1].value), true
+	case "p90":
+		return float64(inside[(len(inside)*90+99)/100-1].value), true
+	case "slope":
+		return slope(t, inside)
 	}
 	return float64(total(inside)) / float64(len(inside)), true
 }
@@ -330,4 +334,35 @@ func show(v any) string {
 		return "null"
 	}
 	return fmt.Sprint(v)
+}
+
+// slope is the line of least squares over time, in units per day; the events of
+// one granule count with their mean time and value.
+func slope(t *traitDef, inside []sample) (any, bool) {
+	granules := map[gateway.Instant][]sample{}
+	for _, x := range inside {
+		g := x.at / (t.within / 128)
+		granules[g] = append(granules[g], x)
+	}
+	if len(granules) < 2 {
+		return nil, false
+	}
+	var n, time, value float64
+	type point struct{ n, time, value float64 }
+	var points []point
+	for _, list := range granules {
+		p := point{n: float64(len(list))}
+		for _, x := range list {
+			p.time += float64(x.at-start) / float64(day) / p.n
+			p.value += float64(x.value) / p.n
+		}
+		points = append(points, p)
+		n, time, value = n+p.n, time+p.n*p.time, value+p.n*p.value
+	}
+	var up, down float64
+	for _, p := range points {
+		up += p.n * (p.time - time/n) * (p.value - value/n)
+		down += p.n * (p.time - time/n) * (p.time - time/n)
+	}
+	return up / down, down > 0
 }

@@ -284,7 +284,7 @@ func (g gen) journey(name string) *journeyDef {
 }
 
 func (g gen) trait(name string) traitDef {
-	t := traitDef{name: name, kind: pick(g, []string{"count", "count", "sum", "mean", "min", "max", "first", "last", "last", "distinct", "p50"}),
+	t := traitDef{name: name, kind: pick(g, []string{"count", "count", "sum", "mean", "min", "max", "first", "last", "last", "distinct", "p50", "p90", "slope"}),
 		event: pick(g, eventTypes), perDevice: g.chance(20)}
 	t.where = g.maybe(30, func() *cond { return g.onEvent("event") })
 	switch t.kind {
@@ -292,7 +292,7 @@ func (g gen) trait(name string) traitDef {
 		if g.chance(60) {
 			t.within = g.duration()
 		}
-	case "sum", "mean", "min", "max", "p50":
+	case "sum", "mean", "min", "max", "p50", "p90", "slope":
 		t.prop, t.within = "x", g.duration()
 	case "distinct":
 		t.prop = pick(g, []string{"x", "s"})
