@@ -206,7 +206,7 @@ func printSummary(out io.Writer, r *audit.Report, took time.Duration) {
 		"event that led to it was published.\n\n", r.Days, took.Seconds(), milliseconds(r.HandoverP50), milliseconds(r.HandoverP99))
 	printAudit(out, r)
 	fmt.Fprintf(out, "\nHeld out: the control group. Expired: nobody looked in time. Taken back: the customer brewed again first.\n"+
-		"Waiting: its machine is not there yet.\nThe audit compared the machines' own ledger with every row of the gateway's log, steps, history and messages;\n"+
+		"Waiting: its machine is not there yet. Arrived and in no further column: on a machine at which nobody has looked yet.\nThe audit compared the machines' own ledger with every row of the gateway's log, steps, history and messages;\n"+
 		"it took %.1f s.\n", r.Took.Seconds())
 }
 
