@@ -113,7 +113,7 @@ func (s *step) armEdges() (edges []OutlineEdge) {
 
 // reach marks what can be reached from a step.
 func (o *Outline) reach(i int) {
-	if i == OutlineEnd || i >= len(o.Steps) || o.Steps[i].Reached {
+	if i == OutlineEnd || o.Steps[i].Reached {
 		return
 	}
 	o.Steps[i].Reached = true

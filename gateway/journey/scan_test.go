@@ -127,3 +127,25 @@ func TestTasksAreBounded(t *testing.T) {
 	}
 	w.check()
 }
+
+// TestFilteredAreCounted: what the filter of a trigger turns away leaves no
+// decision; a step says how often that was.
+func TestFilteredAreCounted(t *testing.T) {
+	w := newWorld(t, Config{}, 1)
+	w.clock = modelStart
+	filtered, decisions := map[string]uint64{}, 0
+	w.submit(0, gateway.Input{Command: gateway.PublishJourney{Journey: "big", Version: 1, Effective: w.clock, Definition: []byte(modelJourneys["big"])}})
+	w.onStep = func(_ *gateway.Batch, s *gateway.Step) {
+		for _, f := range s.Filtered {
+			filtered[f.Journey] += f.Count
+		}
+		decisions += len(s.Decisions)
+	}
+	for i := range 5 {
+		w.submit(0, gateway.Input{Event: gateway.Event{Type: "brew", Customer: 1, ID: fmt.Sprint(i), OccurredAt: w.clock, ReceivedAt: w.clock,
+			Properties: gateway.Properties{{Key: "ml", Value: gateway.Int(100)}}}})
+	}
+	if filtered["big"] != 5 || decisions != 0 {
+		t.Errorf("filtered %v, %d decisions", filtered, decisions)
+	}
+}
