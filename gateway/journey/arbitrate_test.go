@@ -89,7 +89,7 @@ func submit(t *testing.T, w *World, inputs ...gateway.Input) {
 func TestArbitrationComesLast(t *testing.T) {
 	for id := range gateway.CustomerID(100) {
 		c := &customer{id: id + 1}
-		for _, timer := range []timed{&occasion{c: c, journey: &journey{}}, &class{c: c}, &enrollment{c: c, id: gateway.EnrollmentID{255, byte(id)}}} {
+		for _, timer := range []timed{&occasion{c: c, journey: &journey{}}, &class{c: c}, &enrollment{c: c, extras: noExtras, id: gateway.EnrollmentID{255, byte(id)}}} {
 			if _, _, k := timer.timer(); k&lastOfInstant != 0 {
 				t.Errorf("a timer of customer %d fires among the candidates: %T", id+1, timer)
 			}
