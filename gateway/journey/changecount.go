@@ -71,7 +71,9 @@ func (c countChange) apply(p *Partition) {
 		if !t.spec.perDev && next < len(cust.counters) && int(cust.counters[next].trait) == t.id {
 			k = &cust.counters[next]
 		} else if k = cust.counter(t, c.device); k == nil {
-			k = p.addCounter(cust, t, c.device)
+			if k = p.addCounter(cust, t, c.device); k == nil {
+				continue
+			}
 		}
 		switch {
 		case !t.form.timed():
@@ -93,7 +95,7 @@ func (c countChange) apply(p *Partition) {
 	}
 }
 
-// addCounter puts a new counter at its place.
+// addCounter puts a new counter at its place, nil when there is no room for it.
 func (p *Partition) addCounter(c *customer, t *trait, d gateway.DeviceID) *counter {
 	if !t.spec.perDev {
 		d = 0
@@ -102,7 +104,10 @@ func (p *Partition) addCounter(c *customer, t *trait, d gateway.DeviceID) *count
 	for i < len(c.counters) && (int(c.counters[i].trait) < t.id || int(c.counters[i].trait) == t.id && c.counters[i].device < d) {
 		i++
 	}
-	k := p.newCounter(c, t, d)
+	k, ok := p.newCounter(c, t, d)
+	if !ok {
+		return nil
+	}
 	if len(c.counters) == cap(c.counters) { // grow by one: customers are many, traits few
 		c.counters = append(make([]counter, 0, len(c.counters)+1), c.counters...)
 	}
@@ -110,28 +115,34 @@ func (p *Partition) addCounter(c *customer, t *trait, d gateway.DeviceID) *count
 	return &c.counters[i]
 }
 
-// newCounter makes a counter, with room for what it keeps beside itself.
-func (p *Partition) newCounter(c *customer, t *trait, d gateway.DeviceID) counter {
-	k := counter{trait: uint32(t.id), device: d}
+// maxStores bounds the logs, and the windows, of one customer: their numbers are
+// small. What goes beyond, of some ten thousand devices, is not counted.
+const maxStores = 1 << 16
+
+// newCounter makes a counter, with room for what it keeps beside itself; ok is
+// false when there is none.
+func (p *Partition) newCounter(c *customer, t *trait, d gateway.DeviceID) (k counter, ok bool) {
+	store := 0
 	switch {
 	case t.form.timed():
-		k.store = p.logFor(c, t, d)
+		store = p.logFor(c, t, d)
 	case t.form != formPlain:
 		m := c.grow()
-		k.store = uint16(len(m.windows))
-		m.windows = append(m.windows, window{})
+		if store = len(m.windows); store < maxStores {
+			m.windows = append(m.windows, window{})
+		}
 	}
-	return k
+	return counter{trait: uint32(t.id), device: d, store: uint16(store)}, store < maxStores
 }
 
 // logFor returns the number of the log of an event type and device, making it
-// when it is new.
-func (p *Partition) logFor(c *customer, t *trait, d gateway.DeviceID) uint16 {
+// when it is new; maxStores when there is no room for it.
+func (p *Partition) logFor(c *customer, t *trait, d gateway.DeviceID) int {
 	used := false
 	for i := range c.counters {
 		o := p.traits[c.counters[i].trait]
 		if o.form.timed() && o.typ == t.typ && c.counters[i].device == d {
-			return c.counters[i].store
+			return int(c.counters[i].store)
 		}
 		used = used || o.form.timed()
 	}
@@ -139,8 +150,11 @@ func (p *Partition) logFor(c *customer, t *trait, d gateway.DeviceID) uint16 {
 		return 0
 	}
 	m := c.grow()
+	if len(m.logs) == maxStores-1 { // the first one is the customer's
+		return maxStores
+	}
 	m.logs = append(m.logs, timeLog{})
-	return uint16(len(m.logs))
+	return len(m.logs)
 }
 
 // window returns what a counter keeps that has no log.

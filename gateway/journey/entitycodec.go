@@ -139,9 +139,14 @@ func (d *decoder) counter(p *Partition, c *customer) {
 		d.fail()
 		return
 	}
-	c.counters = append(c.counters, p.newCounter(c, t, device))
+	made, ok := p.newCounter(c, t, device)
+	if !ok {
+		d.fail()
+		return
+	}
+	made.flags = flags
+	c.counters = append(c.counters, made)
 	k := &c.counters[len(c.counters)-1]
-	k.flags = flags
 	switch t.form {
 	case formTimes, formSums:
 		if p.had = d.samples(t, p.had[:0]); !d.bad {
