@@ -150,7 +150,7 @@ func (d *decoder) counter(p *Partition, c *customer) {
 	switch t.form {
 	case formTimes, formSums:
 		if p.had = d.samples(t, p.had[:0]); !d.bad {
-			p.restoreTimes(c, k, p.had)
+			p.restoreTimes(c, p.had)
 		}
 	case formPlain, formEnds:
 		k.n, k.first, k.last = int32(d.uint()), d.at(), d.at()

@@ -51,6 +51,7 @@ type Partition struct {
 	took      []int64  // see timecount.go
 	taken     []sample // a log taken apart
 	had       []sample
+	regained  regained
 	rewritten []byte
 	touched   int        // see warm
 	latest    *eventType // looked up last

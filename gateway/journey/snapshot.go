@@ -243,12 +243,14 @@ func (d *decoder) customer(p *Partition) {
 	c.apply(p)
 	cust := p.customers[c.id]
 	cust.counters = make([]counter, 0, d.length(10))
+	p.regained.all = p.regained.all[:0]
 	for range cap(cust.counters) {
 		d.counter(p, cust)
 		if d.bad {
 			return
 		}
 	}
+	p.writeRegained(cust)
 	for range d.length(5) {
 		cust.marks = append(cust.marks, d.mark(p))
 	}

@@ -157,6 +157,7 @@ func (p *Partition) insertTime(c *customer, k *counter, ev *countChange, who uin
 		all = slices.Insert(all, i, s)
 		i++
 	}
+	p.taken = all // it may have grown
 	p.rewrite(c, k, all)
 	for o := range p.sharing(c, k) {
 		w := p.times(c, o)
@@ -175,22 +176,45 @@ func (p *Partition) startAnew(c *customer, k *counter) {
 	}
 }
 
-// restoreTimes gives a new counter what it had taken.
-func (p *Partition) restoreTimes(c *customer, k *counter, had []sample) {
-	all := p.samples(c, k)
-	i := 0
-	for _, s := range had { // both are sorted
-		for i < len(all) && all[i].at <= s.at {
+// regained is what counters that are restored one after the other had taken. They
+// mostly share a log, which is written once for all of them.
+type regained struct {
+	at         int // one of the counters
+	all, spare []sample
+}
+
+// restoreTimes notes what the last counter of a customer had taken.
+func (p *Partition) restoreTimes(c *customer, had []sample) {
+	r, at := &p.regained, len(c.counters)-1
+	if len(r.all) > 0 && c.counters[r.at].store != c.counters[at].store {
+		p.writeRegained(c)
+	}
+	r.at = at
+	r.all, r.spare = mergeSamples(r.spare[:0], r.all, had), r.all
+}
+
+// writeRegained gives what was noted to the counters.
+func (p *Partition) writeRegained(c *customer) {
+	r := &p.regained
+	if len(r.all) == 0 {
+		return
+	}
+	k := &c.counters[r.at]
+	r.spare = mergeSamples(r.spare[:0], p.samples(c, k), r.all)
+	p.rewrite(c, k, r.spare)
+	r.all = r.all[:0]
+}
+
+// mergeSamples appends a and b, both sorted by time, to out; of one time, a comes first.
+func mergeSamples(out, a, b []sample) []sample {
+	for _, s := range b {
+		i := 0
+		for i < len(a) && a[i].at <= s.at {
 			i++
 		}
-		if i == len(all) {
-			all = append(all, s)
-		} else {
-			all = slices.Insert(all, i, s)
-		}
-		i++
+		out, a = append(append(out, a[:i]...), s), a[i:]
 	}
-	p.rewrite(c, k, all)
+	return append(out, a...)
 }
 
 // samples takes the log of a counter apart, in the order of times.
@@ -225,7 +249,6 @@ func (p *Partition) samples(c *customer, k *counter) []sample {
 
 // rewrite makes the log of a counter anew.
 func (p *Partition) rewrite(c *customer, k *counter, all []sample) {
-	p.taken = all // whatever grew
 	typ, device, l := p.traits[k.trait].typ, k.device, c.timeLog(k.store)
 	for o := range p.sharing(c, k) {
 		o.clear()
