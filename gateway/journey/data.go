@@ -109,15 +109,10 @@ func (c *compiler) use(ref fieldRef, event string, line int, field string) {
 // category is that of a property, else of its event type, "" when none is
 // declared.
 func (c *compiler) category(event, property string) string {
-	for key := event + "." + property; key != event && key != ""; {
+	for key := event + "." + property; key != event; key = key[:strings.LastIndexByte(key, '.')] {
 		if k := c.env.Categories[key]; k != "" {
 			return k
 		}
-		i := strings.LastIndexByte(key, '.')
-		if i < 0 {
-			break
-		}
-		key = key[:i]
 	}
 	return c.env.Categories[event]
 }
