@@ -24,3 +24,21 @@ func TestReach(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestReachNamesOthers: what a display does not reach is told with the channels
+// that do.
+func TestReachNamesOthers(t *testing.T) {
+	const text = "name: a\npurpose: service\ntrigger: {event: due}\nsteps:\n  - {id: tell, send: {recipient: dealer, channels: [product], texts: {en: {title: Due}}}}\n"
+	for _, tt := range []struct {
+		channels []string
+		want     string
+	}{
+		{nil, "such as email or webhook"},
+		{[]string{productChannel}, "such as email or webhook"},
+		{[]string{"stream", productChannel, "letter"}, "such as stream or letter"},
+	} {
+		if _, err := Compile([]byte(text), Env{Channels: tt.channels}); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%v: %v, want %s", tt.channels, err, tt.want)
+		}
+	}
+}

@@ -144,8 +144,7 @@ func inlineTrait(m map[string]any) string {
 	for _, key := range sortedKeys(m) {
 		text := fmt.Sprint(m[key])
 		if _, isText := m[key].(string); isText && !plainYAML.MatchString(text) {
-			quoted, _ := json.Marshal(text)
-			text = string(quoted)
+			text = quoted(text)
 		}
 		parts = append(parts, key+": "+text)
 	}
@@ -154,4 +153,13 @@ func inlineTrait(m map[string]any) string {
 			boolInt(strings.HasPrefix(b, "within:") || strings.HasPrefix(b, "where:") || strings.HasPrefix(b, "per:"))
 	})
 	return "{" + strings.Join(parts, ", ") + "}"
+}
+
+// quoted writes a text in quotes, as people do: < and > stay what they are.
+func quoted(text string) string {
+	var b strings.Builder
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	_ = enc.Encode(text) // a text always can be
+	return strings.TrimSuffix(b.String(), "\n")
 }

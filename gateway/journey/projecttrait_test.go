@@ -65,3 +65,48 @@ func TestProjectTraitFaults(t *testing.T) {
 		t.Errorf("a rule reads a trait per device: %v", err)
 	}
 }
+
+// TestProjectTraitsAsWritten: what the publication writes reads as people write
+// it, and means the same.
+func TestProjectTraitsAsWritten(t *testing.T) {
+	traits := map[string]map[string]any{
+		"hot":   {"p90": "brew_finished.temp", "per": "device", "where": "event.ml > 1", "within": "7d"},
+		"ago":   {"per": "device", "first": "brew_finished"},
+		"cups":  {"distinct": "brew_finished.kind", "within": "30d", "where": "event.ok"},
+		"named": {"last": "brew_finished.name", "within": "1d12h"},
+	}
+	for name, want := range map[string]string{
+		"hot":   `{p90: brew_finished.temp, per: device, where: "event.ml > 1", within: 7d}`,
+		"ago":   `{first: brew_finished, per: device}`,
+		"cups":  `{distinct: brew_finished.kind, where: event.ok, within: 30d}`,
+		"named": `{last: brew_finished.name, within: "1d12h"}`,
+	} {
+		if got := inlineTrait(traits[name]); got != want {
+			t.Errorf("%s is written %s, want %s", name, got, want)
+		}
+	}
+	broken := map[string]map[string]any{"brews": {"count": "a.b"}, "never": {"count": "x", "within": func() {}}, "two": {}}
+	const text = "name: tip\npurpose: service\ntrigger: {event: machine_on}\nfilter: trait.NAME > 2\nsteps: [{id: s, wait: {for: 1h}}]\n"
+	for name := range broken {
+		own := []byte(strings.ReplaceAll(text, "NAME", name))
+		if _, err := Compile(own, Env{Traits: broken}); err == nil {
+			t.Errorf("%s of the project is used though it is broken", name)
+		}
+		if got := string(Standalone(own, broken)); got != string(own) {
+			t.Errorf("%s is written:\n%s", name, got)
+		}
+	}
+	for _, tt := range []struct{ trait, own string }{
+		{"hot", `{p50: brew_finished.temp, per: device, where: "event.ml > 1", within: 7d}`},
+		{"ago", `{last: brew_finished, per: device}`},
+	} {
+		text := strings.ReplaceAll(text, "filter: trait.NAME > 2", "traits: {"+tt.trait+": "+tt.own+"}")
+		if _, err := Compile([]byte(text), Env{Traits: traits}); err == nil || !strings.Contains(err.Error(), "means something else") {
+			t.Errorf("%s is declared anew: %v", tt.trait, err)
+		}
+	}
+	if _, err := Compile([]byte("name: tip\npurpose: service\ntrigger: {threshold: {trait: '', above: 1}}\nsteps: [{id: s, wait: {for: 1h}}]\n"),
+		Env{Traits: map[string]map[string]any{"": {"count": "x"}}}); err == nil {
+		t.Error("a threshold without a trait compiles")
+	}
+}
