@@ -1,6 +1,7 @@
 package journey
 
 import (
+	"math/bits"
 	"slices"
 
 	"touchpoint/gateway"
@@ -10,7 +11,7 @@ import (
 // one array, so that a look-up costs one visit to memory and many look-ups can
 // be on their way at once (see warm.go), which a map does not allow.
 type deviceTable struct {
-	slots []deviceSlot // a power of two long
+	slots []deviceSlot // some are free
 	used  int
 }
 
@@ -21,12 +22,25 @@ type deviceSlot struct {
 
 // slot returns where an id is, or would be.
 func (t *deviceTable) slot(id gateway.DeviceID) int {
-	mask := len(t.slots) - 1
-	i := int(mix(uint64(id))) & mask
+	i := t.home(id)
 	for t.slots[i].d != nil && t.slots[i].id != id {
-		i = (i + 1) & mask
+		i = t.after(i)
 	}
 	return i
+}
+
+// home returns the slot where an id belongs.
+func (t *deviceTable) home(id gateway.DeviceID) int {
+	i, _ := bits.Mul64(mix(uint64(id)), uint64(len(t.slots)))
+	return int(i)
+}
+
+// after returns the slot behind one, round the end.
+func (t *deviceTable) after(i int) int {
+	if i++; i < len(t.slots) {
+		return i
+	}
+	return 0
 }
 
 func (t *deviceTable) get(id gateway.DeviceID) *device {
@@ -41,11 +55,11 @@ func (t *deviceTable) touch(id gateway.DeviceID) int {
 	if t.used == 0 {
 		return 0
 	}
-	return int(t.slots[int(mix(uint64(id)))&(len(t.slots)-1)].id)
+	return int(t.slots[t.home(id)].id)
 }
 
 func (t *deviceTable) put(d *device) {
-	if t.used*4 >= len(t.slots)*3 {
+	if t.used*5 >= len(t.slots)*4 {
 		t.reserve(t.used + 1)
 	}
 	s := &t.slots[t.slot(d.id)]
@@ -55,12 +69,9 @@ func (t *deviceTable) put(d *device) {
 	*s = deviceSlot{d.id, d}
 }
 
-// reserve makes room for n devices.
+// reserve makes room for n devices. The table grows by a quarter: devices are many.
 func (t *deviceTable) reserve(n int) {
-	size := max(len(t.slots), 8)
-	for size*3 <= n*4 {
-		size *= 2
-	}
+	size := max(n+n/4, len(t.slots)+len(t.slots)/4) + 8
 	old := t.slots
 	t.slots = make([]deviceSlot, size)
 	for _, s := range old {
@@ -74,11 +85,10 @@ func (t *deviceTable) remove(id gateway.DeviceID) {
 	if t.get(id) == nil {
 		return
 	}
-	mask := len(t.slots) - 1
 	free := t.slot(id)
 	t.slots[free] = deviceSlot{}
 	t.used--
-	for i := (free + 1) & mask; t.slots[i].d != nil; i = (i + 1) & mask { // close the gap
+	for i := t.after(free); t.slots[i].d != nil; i = t.after(i) { // close the gap
 		s := t.slots[i]
 		t.slots[i] = deviceSlot{}
 		t.slots[t.slot(s.id)] = s
