@@ -48,6 +48,10 @@ func (t *teller) recipient(c gateway.ExplainCheck) string {
 		if c.Reason == gateway.ReasonNoRecipient {
 			return t.say("Step %s addresses %s: nobody is known.", "Schritt %s spricht %s an: niemand ist bekannt.", c.Step, t.audience(c.Rule))
 		}
+		if c.Reason == gateway.ReasonNoConsent {
+			return t.say("Step %s would address %s now, but the customer's consent to the use of his data is missing (%s).",
+				"Schritt %s würde jetzt %s ansprechen, doch die Einwilligung des Kunden zur Nutzung seiner Daten fehlt (%s).", c.Step, t.audience(c.Rule), c.Values.Get("consent"))
+		}
 		return t.say("Step %s addresses %s: %s beside him.", "Schritt %s spricht %s an: %s außer ihm.", c.Step, t.audience(c.Rule), c.Values.Get("recipients"))
 	}
 	text := t.say("Was addressed at %s by step %s of somebody else's run, as %s", "Wurde am %s von Schritt %s im Durchlauf eines anderen angesprochen, als %s",

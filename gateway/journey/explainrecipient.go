@@ -35,7 +35,10 @@ func (x *explainer) recipients(e *enrollment, s *step) bool {
 	list := x.p.recipients(e, to)
 	c := gateway.ExplainCheck{Name: gateway.CheckRecipient, Result: gateway.CheckHolds, Step: s.id, Rule: audienceNames[to],
 		Values: gateway.Properties{{Key: "recipients", Value: gateway.Int(int64(len(list)))}}}
-	if len(list) == 0 && !to.includesOwner() {
+	if rule, missing := dataConsent(e.c, e.v.def); missing {
+		c.Result, c.Reason = gateway.CheckFails, gateway.ReasonNoConsent
+		c.Values = append(c.Values, gateway.Property{Key: "consent", Value: gateway.String(rule)})
+	} else if len(list) == 0 && !to.includesOwner() {
 		c.Result, c.Reason = gateway.CheckFails, gateway.ReasonNoRecipient
 	}
 	x.add(c)
