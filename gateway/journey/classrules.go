@@ -165,7 +165,7 @@ func (c *compiler) rules(key string, list []Rule, known []string) (out []rule) {
 func (c *compiler) ruleCondition(r *rule, text string, stage bool, segments []string) (err error) {
 	r.when, err = compileCondition(text, func(ref fieldRef) string {
 		switch {
-		case ref.root == "event" || ref.root == "trigger":
+		case ref.root == "event" || ref.root == "trigger" || ref.root == "device":
 			return "reads " + ref.root + ", but a rule looks at the customer alone"
 		case ref.root == "customer" && ref.key == "stage":
 			return "reads customer.stage, which is decided after it"
@@ -183,13 +183,14 @@ func (c *compiler) ruleCondition(r *rule, text string, stage bool, segments []st
 		return err
 	}
 	problem := checkTypes(r.when.ast, func(ref fieldRef) gateway.ValueKind { return c.fieldKind(ref, eventAtHand{}) })
+	whole := readWhole(r.when.ast.Expr(), slices.Concat(roots, plainTexts))
 	if r.when.ast = nil; problem != "" {
 		return errors.New(problem)
 	}
 	if problem := r.when.unknownClass(segments, nil); problem != "" {
 		return errors.New(problem)
 	}
-	if whole := wholeRoots(text); whole != "" {
+	if whole != "" {
 		return fmt.Errorf("reads %s as a whole; name its fields, so that it is known when to look again", whole)
 	}
 	for _, ref := range r.when.refs {
@@ -205,26 +206,22 @@ func (c *compiler) ruleCondition(r *rule, text string, stage bool, segments []st
 	return nil
 }
 
-// wholeRoots names a root, or a plain text, that an expression uses other than
-// by a field.
-func wholeRoots(text string) (name string) {
-	ast, issues := conditions.Compile(text)
-	if issues.Err() != nil {
-		return ""
-	}
+// readWhole names one of the variables that an expression uses other than by a
+// field of it, "" when it uses none.
+func readWhole(expr celast.Expr, variables []string) (name string) {
 	var visit func(e celast.Expr)
 	visit = func(e celast.Expr) {
 		if _, ok := asField(e); ok {
 			return
 		}
-		if e.Kind() == celast.IdentKind && (slices.Contains(roots, e.AsIdent()) || slices.Contains(plainTexts, e.AsIdent())) {
+		if e.Kind() == celast.IdentKind && slices.Contains(variables, e.AsIdent()) {
 			name = e.AsIdent()
 		}
 		for _, child := range childrenOf(e) {
 			visit(child)
 		}
 	}
-	visit(ast.NativeRep().Expr())
+	visit(expr)
 	return name
 }
 

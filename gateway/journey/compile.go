@@ -139,6 +139,10 @@ func (c *compiler) condition(o *object, key string, at eventAtHand) *condition {
 		o.fault(key, "%q %s", text, err)
 		return nil
 	}
+	if whole := readWhole(cond.ast.Expr(), roots); whole != "" { // by which the checks of fields and of data would be passed
+		o.fault(key, "%q reads %s as a whole, or by a computed name; name the field, as in has(%s.x)", text, whole, whole)
+		return nil
+	}
 	if problem := checkTypes(cond.ast, func(ref fieldRef) gateway.ValueKind { return c.fieldKind(ref, at) }); problem != "" {
 		o.fault(key, "%q %s", text, problem)
 		return nil
