@@ -369,3 +369,21 @@ func TestInfluxOptions(t *testing.T) {
 		}
 	}
 }
+
+// TestAnswerCutOff: a connection that breaks within an answer is no wrong answer.
+func TestAnswerCutOff(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/query") {
+			fmt.Fprint(w, "#datatype,string,long,dateTime:RFC3339,string\r\n#group,false,false,false,false\r\n#default,_result,,,\r\n,result,table")
+			w.(http.Flusher).Flush()
+			panic(http.ErrAbortHandler)
+		}
+		w.WriteHeader(http.StatusNoContent)
+	}))
+	defer server.Close()
+	store := openInflux(t, history.InfluxOptions{URL: server.URL, Org: "o", Bucket: "b", Token: "t"})
+	_, err := store.Events(context.Background(), history.Query{Limit: 10})
+	if gateway.KindOf(err) != gateway.Unavailable {
+		t.Errorf("got %v: %v", gateway.KindOf(err), err)
+	}
+}

@@ -5,9 +5,12 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
+	"syscall"
 	"time"
 
 	ihttp "github.com/influxdata/influxdb-client-go/v2/api/http"
@@ -39,6 +42,7 @@ func (x *Influx) queryError(ctx context.Context, err error) error {
 	}
 	var e *ihttp.Error
 	switch errors.As(err, &e); {
+	case e == nil && cutOff(err): // below
 	case e == nil:
 		return gateway.Errorf(gateway.Internal, "InfluxDB answers a query wrongly: %w", err)
 	case e.StatusCode == http.StatusBadRequest:
@@ -47,6 +51,12 @@ func (x *Influx) queryError(ctx context.Context, err error) error {
 		return x.refusal(e)
 	}
 	return gateway.Errorf(gateway.Unavailable, "InfluxDB does not answer: %w", err)
+}
+
+// cutOff reports whether an answer ended before its end. Of such an error the
+// client keeps the text alone.
+func cutOff(err error) bool {
+	return strings.Contains(err.Error(), io.ErrUnexpectedEOF.Error()) || strings.Contains(err.Error(), syscall.ECONNRESET.Error())
 }
 
 // Positions implements Store: what is stored, which may lie behind what was

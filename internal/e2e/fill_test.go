@@ -27,6 +27,9 @@ func TestFillGoesOn(t *testing.T) {
 	var pages atomic.Int64
 	second, stopped := make(chan struct{}), make(chan struct{})
 	proxy := httputil.NewSingleHostReverseProxy(must[*url.URL](t)(url.Parse(influx.URL)))
+	transport := &http.Transport{} // of its own: a server that another test closes closes connections of the default one
+	t.Cleanup(transport.CloseIdleConnections)
+	proxy.Transport = transport
 	proxy.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }
 	between := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if filling.Load() && strings.HasPrefix(r.URL.Path, "/api/v2/query") && pages.Add(1) == 2 {
