@@ -156,7 +156,7 @@ func (p *Partition) expect(c gateway.BindDevice, to int) {
 	p.forward(to, gateway.Input{Command: gateway.ReleaseDevice{Device: c.Device, To: p.cfg.Partition, At: c.At}})
 }
 
-// bindHere inserts an interval: it ends the one before and lasts until the next.
+// bindHere gives a device that is here to a customer.
 func (p *Partition) bindHere(c gateway.BindDevice) {
 	d := p.devices.get(c.Device)
 	if d != nil && c.Role == roleUser && d.ownerAt(c.At) != 0 && d.ownerAt(c.At) != c.Customer { // somebody came to have it
@@ -183,8 +183,27 @@ func (p *Partition) bindHere(c gateway.BindDevice) {
 		p.announce(d.id, change.product, d.owners[len(d.owners)-1])
 		return
 	}
+	i, users := p.insertOwner(&change, c)
+	known := p.customers[c.Customer] != nil
+	do(p, change)
+	if made := p.customers[c.Customer]; made != nil && !known {
+		p.introduce(made)
+	}
+	p.announce(c.Device, change.product, change.owners[i])
+	p.settlePeople(p.devices.get(c.Device), users)
+	now := p.devices.get(c.Device).present()
+	if before != 0 && before != now && p.customers[before] != nil {
+		p.deviceLeft(p.customers[before], c.Device)
+	}
+	p.out.Routes = append(p.out.Routes, gateway.Route{Device: c.Device, Partition: p.cfg.Partition, Customer: now})
+}
+
+// insertOwner puts an interval at its place among the device's owners: it ends
+// the one before and lasts until the next. It returns the place, and the users
+// who held the device meanwhile.
+func (p *Partition) insertOwner(change *deviceChange, c gateway.BindDevice) (i int, users []ownership) {
 	o := ownership{customer: c.Customer, role: clone(c.Role), from: c.At}
-	i := len(change.owners)
+	i = len(change.owners)
 	for i > 0 && change.owners[i-1].from >= c.At {
 		i--
 	}
@@ -202,23 +221,11 @@ func (p *Partition) bindHere(c gateway.BindDevice) {
 	} else {
 		change.owners = slices.Insert(change.owners, i, o)
 	}
-	var users []ownership
 	change.owners, users = yieldUsers(change.owners, i)
 	if i+1 < len(change.owners) {
 		change.owners[i].to = change.owners[i+1].from
 	}
-	known := p.customers[c.Customer] != nil
-	do(p, change)
-	if made := p.customers[c.Customer]; made != nil && !known {
-		p.introduce(made)
-	}
-	p.announce(c.Device, change.product, change.owners[i])
-	p.settlePeople(p.devices.get(c.Device), users)
-	now := p.devices.get(c.Device).present()
-	if before != 0 && before != now && p.customers[before] != nil {
-		p.deviceLeft(p.customers[before], c.Device)
-	}
-	p.out.Routes = append(p.out.Routes, gateway.Route{Device: c.Device, Partition: p.cfg.Partition, Customer: now})
+	return i, users
 }
 
 // announce tells the read model about an interval.

@@ -215,6 +215,15 @@ func (p *Partition) dispatch(in *gateway.Input) gateway.Outcome {
 		return o
 	case gateway.Receipt:
 		return p.receipt(in, c)
+	default:
+		return p.dispatchRare(in)
+	}
+	return gateway.Outcome{}
+}
+
+// dispatchRare takes what concerns households, recipients and the installation.
+func (p *Partition) dispatchRare(in *gateway.Input) gateway.Outcome {
+	switch c := in.Command.(type) {
 	case gateway.JoinGroup:
 		return p.joinGroup(in, c)
 	case gateway.LeaveGroup:
@@ -239,10 +248,8 @@ func (p *Partition) dispatch(in *gateway.Input) gateway.Outcome {
 		return p.fillTraits(c)
 	case gateway.FinishFill:
 		return p.finishFill(c)
-	default:
-		return gateway.Outcome{Disposition: gateway.Refused}
 	}
-	return gateway.Outcome{}
+	return gateway.Outcome{Disposition: gateway.Refused}
 }
 
 // customer returns the customer, making him when he is new. Only changes call it.

@@ -46,64 +46,13 @@ func appendRecipientCommand(b []byte, c gateway.Command) []byte {
 }
 
 func (m *reader) addressRecipient() (c gateway.AddressRecipient) {
-	for {
-		f, t, ok := m.next()
-		if !ok {
-			return c
-		}
-		switch f<<3 | t {
-		case 1<<3 | typeFixed64:
-			c.Customer = gateway.CustomerID(m.fixed64())
-		case 2<<3 | typeBytes:
-			c.Journey = m.text()
-		case 3<<3 | typeVarint:
-			c.Version = m.uint32()
-		case 4<<3 | typeBytes:
-			c.Step = m.text()
-		case 5<<3 | typeBytes:
-			c.Origin = m.id()
-		case 6<<3 | typeVarint:
-			c.Visit = m.uint32()
-		case 7<<3 | typeBytes:
-			c.Role = m.text()
-		case 8<<3 | typeFixed64:
-			c.Device = gateway.DeviceID(m.fixed64())
-		case 9<<3 | typeBytes:
-			c.Product = m.text()
-		case 10<<3 | typeVarint:
-			c.Holdout = m.bool()
-		case 11<<3 | typeBytes:
-			c.Values = append(c.Values, gateway.Property{})
-			m.property(&c.Values[len(c.Values)-1])
-		case 12<<3 | typeBytes:
-			c.Cause = m.text()
-		case 13<<3 | typeVarint:
-			c.CauseReceivedAt = m.time()
-		case 14<<3 | typeVarint:
-			c.CauseAt = m.time()
-		case 15<<3 | typeVarint:
-			c.At = m.time()
-		default:
-			m.skip(t)
-		}
-	}
+	m.fill(fixedAt(1, &c.Customer), textAt(2, &c.Journey), uint32At(3, &c.Version), textAt(4, &c.Step), idAt(5, &c.Origin),
+		uint32At(6, &c.Visit), textAt(7, &c.Role), fixedAt(8, &c.Device), textAt(9, &c.Product), boolAt(10, &c.Holdout),
+		propertyAt(11, &c.Values), textAt(12, &c.Cause), timeAt(13, &c.CauseReceivedAt), timeAt(14, &c.CauseAt), timeAt(15, &c.At))
+	return c
 }
 
 func (m *reader) recallRecipient() (c gateway.RecallRecipient) {
-	for {
-		f, t, ok := m.next()
-		if !ok {
-			return c
-		}
-		switch f<<3 | t {
-		case 1<<3 | typeFixed64:
-			c.Customer = gateway.CustomerID(m.fixed64())
-		case 2<<3 | typeBytes:
-			c.Origin = m.id()
-		case 3<<3 | typeBytes:
-			c.Reason = gateway.Reason(m.text())
-		default:
-			m.skip(t)
-		}
-	}
+	m.fill(fixedAt(1, &c.Customer), idAt(2, &c.Origin), textAt(3, &c.Reason))
+	return c
 }

@@ -60,3 +60,15 @@ func codeAt[T ~uint8](f int, v *T) slot {
 func boolAt(f int, v *bool) slot {
 	return slot{f<<3 | typeVarint, func(r *reader) { *v = r.bool() }}
 }
+
+func idAt[T ~[16]byte](f int, v *T) slot {
+	return slot{f<<3 | typeBytes, func(r *reader) { *v = r.id() }}
+}
+
+// propertyAt appends a property to the list at each field.
+func propertyAt(f int, v *gateway.Properties) slot {
+	return slot{f<<3 | typeBytes, func(r *reader) {
+		*v = append(*v, gateway.Property{})
+		r.property(&(*v)[len(*v)-1])
+	}}
+}

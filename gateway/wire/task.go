@@ -32,70 +32,14 @@ func appendTaskUpdate(b []byte, u *gateway.TaskUpdate) []byte {
 }
 
 func (m *reader) task() (c gateway.Task) {
-	for {
-		f, t, ok := m.next()
-		if !ok {
-			return c
-		}
-		switch f<<3 | t {
-		case 1<<3 | typeBytes:
-			c.ID = m.id()
-		case 2<<3 | typeBytes:
-			c.Enrollment = m.id()
-		case 3<<3 | typeBytes:
-			c.Journey = m.text()
-		case 4<<3 | typeVarint:
-			c.Version = m.uint32()
-		case 5<<3 | typeBytes:
-			c.Step = m.text()
-		case 6<<3 | typeFixed64:
-			c.Customer = gateway.CustomerID(m.fixed64())
-		case 7<<3 | typeFixed64:
-			c.Device = gateway.DeviceID(m.fixed64())
-		case 8<<3 | typeBytes:
-			c.Product = m.text()
-		case 9<<3 | typeBytes:
-			c.Assignee = m.text()
-		case 10<<3 | typeBytes:
-			c.Locale = m.text()
-		case 11<<3 | typeBytes:
-			c.Values = append(c.Values, gateway.Property{})
-			m.property(&c.Values[len(c.Values)-1])
-		case 12<<3 | typeVarint:
-			c.OpenedAt = m.time()
-		case 13<<3 | typeVarint:
-			c.DueAt = m.time()
-		case 14<<3 | typeBytes:
-			c.State = gateway.TaskState(m.text())
-		case 15<<3 | typeVarint:
-			c.ClosedAt = m.time()
-		case 16<<3 | typeBytes:
-			c.Outcome = m.text()
-		default:
-			m.skip(t)
-		}
-	}
+	m.fill(idAt(1, &c.ID), idAt(2, &c.Enrollment), textAt(3, &c.Journey), uint32At(4, &c.Version), textAt(5, &c.Step),
+		fixedAt(6, &c.Customer), fixedAt(7, &c.Device), textAt(8, &c.Product), textAt(9, &c.Assignee), textAt(10, &c.Locale),
+		propertyAt(11, &c.Values), timeAt(12, &c.OpenedAt), timeAt(13, &c.DueAt), textAt(14, &c.State), timeAt(15, &c.ClosedAt),
+		textAt(16, &c.Outcome))
+	return c
 }
 
 func (m *reader) taskUpdate() (u gateway.TaskUpdate) {
-	for {
-		f, t, ok := m.next()
-		if !ok {
-			return u
-		}
-		switch f<<3 | t {
-		case 1<<3 | typeBytes:
-			u.Task = m.id()
-		case 2<<3 | typeFixed64:
-			u.Customer = gateway.CustomerID(m.fixed64())
-		case 3<<3 | typeBytes:
-			u.State = gateway.TaskState(m.text())
-		case 4<<3 | typeVarint:
-			u.At = m.time()
-		case 5<<3 | typeBytes:
-			u.Outcome = m.text()
-		default:
-			m.skip(t)
-		}
-	}
+	m.fill(idAt(1, &u.Task), fixedAt(2, &u.Customer), textAt(3, &u.State), timeAt(4, &u.At), textAt(5, &u.Outcome))
+	return u
 }
