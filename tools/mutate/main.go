@@ -37,6 +37,7 @@ type options struct {
 	fresh bool
 	list  bool
 	dark  bool
+	quick bool
 	cpu   int
 }
 
@@ -51,6 +52,7 @@ func main() {
 	flag.BoolVar(&o.fresh, "fresh", false, "forget the results of an earlier run")
 	flag.BoolVar(&o.list, "list", false, "list the mutants and stop")
 	flag.BoolVar(&o.dark, "unreached", false, "list the mutants that no test comes by, and stop")
+	flag.BoolVar(&o.quick, "quick", false, "only tests of less than a CPU second, the mutants that few tests come by first: for work under way")
 	flag.IntVar(&o.cpu, "cpu", 20, "CPU seconds that one run of tests may take: longer is a failure")
 	flag.Parse()
 	if err := run(o); err != nil {
@@ -87,6 +89,9 @@ func run(o options) error {
 			}
 		}
 		return nil
+	}
+	if o.quick {
+		slices.SortStableFunc(chosen, func(a, b mutant) int { return t.reachedBy(a.Number) - t.reachedBy(b.Number) })
 	}
 	stop := make(chan os.Signal, 1)
 	signal.Notify(stop, os.Interrupt)

@@ -53,7 +53,10 @@ func newTester(o options, overlay string, mutants []mutant) (*tester, error) {
 	if err := t.load(); err != nil {
 		return nil, err
 	}
-	start := time.Now()
+	start, seeds := time.Now(), "800"
+	if o.quick {
+		seeds = "400"
+	}
 	for _, s := range suites {
 		if matches, _ := filepath.Glob(filepath.Join(s, "*_test.go")); len(matches) == 0 {
 			continue
@@ -68,7 +71,7 @@ func newTester(o options, overlay string, mutants []mutant) (*tester, error) {
 		t.bins, t.dirs = append(t.bins, bin), append(t.dirs, dir)
 		help, _ := exec.Command(bin, "-help").CombinedOutput()
 		var flags []string
-		for _, f := range [][2]string{{"rapid.seed", "1"}, {"rapid.shrinktime", "0s"}, {"rapid.nofailfile", "true"}, {"seeds", "800"}} {
+		for _, f := range [][2]string{{"rapid.seed", "1"}, {"rapid.shrinktime", "0s"}, {"rapid.nofailfile", "true"}, {"seeds", seeds}} {
 			if strings.Contains(string(help), "-"+f[0]) {
 				flags = append(flags, "-"+f[0]+"="+f[1])
 			}
@@ -257,6 +260,16 @@ func (t *tester) one(m mutant) result {
 	return r
 }
 
+// reachedBy counts the tests that come by a mutant.
+func (t *tester) reachedBy(mutant int) (n int) {
+	for i := range t.tests {
+		if t.tests[i].reaches[mutant] {
+			n++
+		}
+	}
+	return n
+}
+
 type group struct {
 	suite   int
 	pattern string
@@ -279,7 +292,7 @@ func (t *tester) groups(mutant int) (out []group) {
 	limit := 6
 	for i := range t.tests {
 		x := &t.tests[i]
-		if !x.reaches[mutant] {
+		if !x.reaches[mutant] || t.o.quick && x.took > time.Second {
 			continue
 		}
 		if !x.story {
