@@ -90,6 +90,9 @@ func (t *tester) load() (err error) {
 	if t.print, err = fingerprint([]string{target}); err != nil {
 		return err
 	}
+	if t.o.quick {
+		t.print += " quick" // what survives some tests may yet fail the others
+	}
 	name := filepath.Join(t.o.out, "results.jsonl")
 	mode := os.O_CREATE | os.O_RDWR | os.O_APPEND
 	if t.o.fresh {
