@@ -25,6 +25,8 @@ type Options struct {
 	// OnStep, if any, is called with every record and what it decided. Neither may
 	// be kept.
 	OnStep func(*gateway.Batch, *gateway.Step)
+
+	onCommand func(*Session) // after every command of a checked story
 }
 
 // Session runs the commands of a story one by one.
@@ -82,6 +84,9 @@ func (s *Session) Do(line string) ([]string, error) {
 		}
 		if err := s.w.Check(); err != nil {
 			return nil, err
+		}
+		if s.o.onCommand != nil {
+			s.o.onCommand(s)
 		}
 	}
 	return s.out, nil
