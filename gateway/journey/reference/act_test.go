@@ -59,6 +59,9 @@ func (d *driver) act(a action) error {
 		return d.customer(a)
 	case "api":
 		d.arrive()
+		if dev := d.ref.devices[a.device]; d.s.partitions > 1 && dev != nil && dev.present() != a.customer {
+			a.device = 0 // what is known of a stranger's device is known where it lives
+		}
 		return d.said(d.ref.api(d.ref.journey(d.s.defs[a.journey].name), a.customer, a.text, a.device), homeOf, gateway.Input{Command: gateway.TriggerJourney{Journey: d.s.defs[a.journey].name, Customer: a.customer, Device: a.device, Key: a.text}})
 	case "journey":
 		j := d.ref.journey(d.s.defs[a.journey].name)
@@ -116,7 +119,7 @@ func (d *driver) done(a action) error {
 
 func (d *driver) event(ev gateway.Event, route int) error {
 	d.arrive()
-	e := event{id: ev.ID, at: ev.OccurredAt, typ: ev.Type, device: ev.Device, product: ev.Product, props: map[string]any{}}
+	e := event{id: ev.ID, at: ev.OccurredAt, came: ev.ReceivedAt, typ: ev.Type, device: ev.Device, product: ev.Product, props: map[string]any{}}
 	e.ref = "id " + ev.ID
 	if ev.ID == "" {
 		e.ref = fmt.Sprintf("seq %d %d", ev.Boot, ev.Seq)

@@ -152,7 +152,11 @@ func (w *world) enterClass(j *journey, c *customer, e *event) {
 	if e != nil && e.device != 0 {
 		d = e.device
 	}
-	w.enterNext(j, c, e, d, nil)
+	by := trigger{e: e, device: d}
+	if n := len(k.stages); t.kind == "stage" && n > 1 {
+		by.saw = map[string]any{"from": k.stages[n-2].stage}
+	}
+	w.enterNext(j, c, by)
 }
 
 func (w *world) firstDevice(c *customer) gateway.DeviceID {

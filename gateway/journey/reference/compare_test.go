@@ -30,8 +30,7 @@ func (d *driver) equal(what string) error {
 		got = append(got, coreMessage(&d.messages[i]))
 	}
 	for i := range d.updates {
-		u := &d.updates[i]
-		got = append(got, fmt.Sprintf("update %s %s %s", u.Message, u.State, u.At))
+		got = append(got, coreUpdate(&d.updates[i]))
 	}
 	for i := range d.ref.decisions {
 		if dec := &d.ref.decisions[i]; dec.reason == "too_late_to_act" && d.sequence(dec.journey) {
@@ -40,10 +39,10 @@ func (d *driver) equal(what string) error {
 		want = append(want, refDecision(&d.ref.decisions[i]))
 	}
 	for _, m := range d.ref.messages {
-		want = append(want, refMessage(m, d.ref.now))
+		want = append(want, refMessage(m))
 	}
-	for _, u := range d.ref.updates {
-		want = append(want, fmt.Sprintf("update %s %s %s", u.message.id, u.state, u.at))
+	for i := range d.ref.updates {
+		want = append(want, refUpdate(&d.ref.updates[i]))
 	}
 	d.decisions, d.messages, d.updates = nil, nil, nil
 	d.ref.decisions, d.ref.messages, d.ref.updates = nil, nil, nil
@@ -93,85 +92,6 @@ func (d *driver) nameRun(r *run) {
 			r.id, d.named[dec.Enrollment] = dec.Enrollment, true
 		}
 	}
-}
-
-func coreTask(t *gateway.Task) string {
-	return fmt.Sprintf("task %s of %s v%d %s customer %d device %d for %s at %s due %s %v", t.ID, t.Journey, t.Version, t.Step, t.Customer,
-		t.Device, t.Assignee, t.OpenedAt, t.DueAt, traitValues(t.Values))
-}
-
-func refTask(t *task) string {
-	return fmt.Sprintf("task %s of %s v%d %s customer %d device %d for support at %s due %s %v", t.id, t.def.name, t.def.version, t.step, t.run.c.id,
-		t.device, t.opened, t.due, valueList(t.values))
-}
-
-func traitValues(values gateway.Properties) (out []string) {
-	for _, v := range values {
-		if strings.HasPrefix(v.Key, "trait.t") {
-			out = append(out, v.Key+"="+number6(v.Value.Any()))
-		}
-	}
-	return out
-}
-
-func valueList(values map[string]any) (out []string) {
-	for k, v := range values {
-		out = append(out, k+"="+number6(v))
-	}
-	slices.Sort(out)
-	return out
-}
-
-func coreDecision(x *gateway.Decision) string {
-	rule := ""
-	switch x.Reason {
-	case gateway.ReasonCapped, gateway.ReasonBranch, gateway.ReasonConditionFailed:
-		if x.Kind != gateway.DecisionEntry {
-			rule = strings.TrimPrefix(x.Rule, "missed window, ")
-		}
-	case gateway.ReasonEnrolled, gateway.ReasonStarted, gateway.ReasonStopped, gateway.ReasonTask, gateway.ReasonLoop:
-		if x.Kind != gateway.DecisionExit {
-			rule = x.Rule
-		}
-	}
-	return fmt.Sprintf("%s %s %s of %s v%d step %q customer %d device %d event %q rule %q %s %s", x.At, x.Kind, x.Reason, x.Journey, x.Version,
-		x.Step, x.Customer, x.Device, x.EventID, rule, x.Enrollment, x.Message)
-}
-
-func refDecision(x *decision) string {
-	rule := ""
-	switch x.reason {
-	case "capped", "branch", "condition_unavailable", "enrolled", "started", "stopped", "task", "loop":
-		if x.kind != "exit" {
-			rule = x.rule
-		}
-	}
-	var e gateway.EnrollmentID
-	var m gateway.MessageID
-	if x.run != nil {
-		e = x.run.id
-	}
-	if x.message != nil {
-		m = x.message.id
-	}
-	return fmt.Sprintf("%s %s %s of %s v%d step %q customer %d device %d event %q rule %q %s %s", x.at, x.kind, x.reason, x.journey, x.version,
-		x.step, x.customer, x.device, x.event, rule, e, m)
-}
-
-func coreMessage(m *gateway.Message) string {
-	return fmt.Sprintf("message %s %s v%d %s visit %d customer %d device %d on %s then %v holdout %v from %s until %s expires %s %v", m.ID, m.Journey,
-		m.Version, m.Step, m.Visit, m.Customer, m.Device, m.Channel, m.Fallback, m.Holdout, m.NotBefore, m.NotAfter, m.ExpiresAt, traitValues(m.Values))
-}
-
-func refMessage(m *message, _ gateway.Instant) string {
-	return fmt.Sprintf("message %s %s v%d %s visit %d customer %d device %d on %s then %v holdout %v from %s until %s expires %s %v", m.id, m.run.j.def.name,
-		m.def.version, m.step, m.visit, m.run.c.id, m.device, m.channel, m.fallback, m.holdout, m.notBefore, m.notAfter, m.expires, valueList(m.values))
-}
-
-// number6 writes a number to a millionth, the unit of sums.
-func number6(v any) string {
-	f, _ := number(v)
-	return fmt.Sprintf("%.5f", f)
 }
 
 // compareState compares traits, devices and enrollments as they stand.

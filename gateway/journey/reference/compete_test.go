@@ -57,6 +57,9 @@ func (w *world) arbitrate(c *customer) {
 	})
 	w.claims = nil
 	for _, k := range list {
+		if w.stood = k.due; k.r != nil && k.r.stand != nil {
+			w.stood = k.r.stand.since
+		}
 		switch {
 		case k.m != nil && k.m.due == k.due:
 			w.decideMessage(k.m)
@@ -70,5 +73,5 @@ func (w *world) arbitrate(c *customer) {
 			w.walk(k.r, nil)
 		}
 	}
-	w.claims = nil
+	w.claims, w.stood = nil, 0
 }

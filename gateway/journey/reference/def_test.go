@@ -14,6 +14,8 @@ const (
 	minute = gateway.Instant(60_000)
 	hour   = 60 * minute
 	day    = 24 * hour
+
+	legalBasis = "a recall"
 )
 
 // cond is a condition: a comparison of a field with a constant, has(), or a
@@ -58,6 +60,7 @@ type traitDef struct {
 	where                   *cond
 	within                  gateway.Instant
 	perDevice               bool
+	most                    int64 // of a trigger: it counts no further
 }
 
 type triggerDef struct {
@@ -168,4 +171,62 @@ func (d *journeyDef) after(i int) int {
 		return d.step(d.steps[i].next)
 	}
 	return i + 1
+}
+
+// rule names a listener in a decision.
+func (o *listener) rule() string {
+	switch {
+	case o.where == nil:
+		return o.event
+	case o.event == "":
+		return o.where.cel()
+	}
+	return o.event + " where " + o.where.cel()
+}
+
+// speaks lists the properties of the trigger that a journey's conditions read.
+func (d *journeyDef) speaks() (out []string) {
+	var look func(c *cond)
+	look = func(c *cond) {
+		if c == nil {
+			return
+		}
+		if c.root == "trigger" {
+			out = append(out, c.key)
+		}
+		for _, sub := range c.subs {
+			look(sub)
+		}
+	}
+	look(d.filter)
+	look(d.trigger.where)
+	for i := range d.steps {
+		for _, a := range d.steps[i].arms {
+			look(a.when)
+		}
+	}
+	return out
+}
+
+// span writes a length of time.
+func span(d gateway.Instant) (out string) {
+	for _, unit := range []struct {
+		name string
+		ms   gateway.Instant
+	}{{"d", day}, {"h", hour}, {"m", minute}, {"s", 1000}, {"ms", 1}} {
+		if n := d / unit.ms; n > 0 {
+			out += fmt.Sprint(int64(n)) + unit.name
+			d -= n * unit.ms
+		}
+	}
+	return out
+}
+
+// counter is the trait that a trigger counts by.
+func (t *triggerDef) counter() (own traitDef, ok bool) {
+	own = traitDef{name: "count", kind: "count", event: t.event, where: t.where, within: t.within, perDevice: t.perDevice, most: t.atLeast}
+	if t.sum != "" {
+		own.name, own.kind, own.prop = "sum", "sum", t.sum
+	}
+	return own, t.kind == "threshold" || t.kind == "milestone"
 }

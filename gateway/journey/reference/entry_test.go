@@ -29,38 +29,50 @@ func sortedLatches(c *customer, journey string) (out []latchKey) {
 // enter makes the checks in their order: state, consent, filter, re-entry,
 // holdout.
 func (w *world) enter(j *journey, c *customer, e *event, d gateway.DeviceID, since gateway.Instant) *run {
-	return w.enterWith(j, c, e, d, since, nil)
+	return w.enterBy(j, c, trigger{e: e, device: d, since: since})
 }
 
-// enterWith enters with the properties of what started another journey.
-func (w *world) enterWith(j *journey, c *customer, e *event, d gateway.DeviceID, since gateway.Instant, props map[string]any) *run {
-	dec := decision{kind: "entry", journey: j.def.name, version: j.def.version, customer: c.id, device: d}
+// trigger is what led to an entry.
+type trigger struct {
+	e      *event // nil for a timer
+	device gateway.DeviceID
+	since  gateway.Instant
+	saw    map[string]any
+	props  map[string]any // of what started another journey
+}
+
+// enterBy enters by whatever it was.
+func (w *world) enterBy(j *journey, c *customer, t trigger) *run {
+	e, d := t.e, t.device
+	dec := decision{kind: "entry", journey: j.def.name, version: j.def.version, customer: c.id, device: d, values: t.saw}
 	if e != nil {
 		dec.event = e.id
 	}
-	refuse := func(reason string) *run {
-		dec.reason = reason
+	dec.audit(j.def)
+	refuse := func(reason, rule string) *run {
+		dec.reason, dec.rule = reason, rule
 		w.decide(dec)
 		return nil
 	}
 	switch j.state {
 	case "paused":
-		return refuse("paused")
+		return refuse("paused", "")
 	case "archived":
-		return refuse("not_active")
+		return refuse("not_active", "archived")
 	}
-	if reason := w.mayEnter(j.def, c); reason != "" {
-		return refuse(reason)
+	if reason, rule := w.mayEnter(j.def, c); reason != "" {
+		return refuse(reason, rule)
 	}
-	if j.def.filter != nil {
-		switch w.eval(j.def.filter, view{c: c, def: j.def, e: e, device: d, product: w.productOf(d)}) {
+	if f := j.def.filter; f != nil {
+		missing := w.seeTraits(&dec, f, c, j.def, d)
+		switch w.eval(f, view{c: c, def: j.def, e: e, device: d, product: w.productOf(d)}) {
 		case isFalse:
-			return refuse("filtered")
+			return refuse("filtered", f.cel())
 		case unknown:
-			if w.unknownTrait(j.def.filter, c, j.def, d) {
-				return refuse("unknown_trait")
+			if missing {
+				return refuse("unknown_trait", f.cel())
 			}
-			return refuse("condition_unavailable")
+			return refuse("condition_unavailable", f.cel())
 		}
 	}
 	key := ""
@@ -73,14 +85,14 @@ func (w *world) enterWith(j *journey, c *customer, e *event, d gateway.DeviceID,
 			key = show(e.props[j.def.keyBy[len("event."):]])
 		}
 	}
-	if reason := w.reentry(j, c, key); reason != "" {
-		return refuse(reason)
+	if reason, rule := w.reentry(j, c, key); reason != "" {
+		return refuse(reason, rule)
 	}
 	if c.arms[j.def.name] == "" {
 		c.arms[j.def.name] = w.arm(j.def, c)
 	}
 	c.entries[j.def.name]++
-	r := &run{c: c, j: j, def: j.def, device: d, key: key, props: props, entered: w.now, since: since, arm: c.arms[j.def.name], product: w.productOf(d)}
+	r := &run{c: c, j: j, def: j.def, device: d, key: key, props: t.props, entered: w.now, since: t.since, arm: c.arms[j.def.name], product: w.productOf(d)}
 	if e != nil {
 		r.props, r.event = e.props, e.id
 		if r.product == "" {
@@ -93,6 +105,7 @@ func (w *world) enterWith(j *journey, c *customer, e *event, d gateway.DeviceID,
 	if r.arm == "holdout" {
 		dec.rule = "holdout"
 	}
+	dec.sign(r)
 	w.decide(dec)
 	w.walk(r, e)
 	return r
@@ -106,7 +119,7 @@ func (w *world) productOf(d gateway.DeviceID) string {
 }
 
 // mayEnter: the journey may reach him on at least one of its channels.
-func (w *world) mayEnter(d *journeyDef, c *customer) (reason string) {
+func (w *world) mayEnter(d *journeyDef, c *customer) (reason, rule string) {
 	var channels []string
 	any := false
 	for _, s := range d.steps {
@@ -119,12 +132,12 @@ func (w *world) mayEnter(d *journeyDef, c *customer) (reason string) {
 	for _, ch := range channels {
 		if reason = consentFor(c, d.purpose, ch); reason == "" {
 			if dataMissing(c, d) {
-				return "no_consent"
+				return "no_consent", "data:usage"
 			}
-			return ""
+			return "", ""
 		}
 	}
-	return reason
+	return reason, d.purpose
 }
 
 // consentFor: the channel's own entry, else the one for all, else the law.
@@ -146,7 +159,7 @@ func consentFor(c *customer, purpose, channel string) string {
 	return "no_consent"
 }
 
-func (w *world) reentry(j *journey, c *customer, key string) string {
+func (w *world) reentry(j *journey, c *customer, key string) (reason, rule string) {
 	var active, before bool
 	var exited gateway.Instant
 	for _, r := range c.runs {
@@ -164,14 +177,16 @@ func (w *world) reentry(j *journey, c *customer, key string) string {
 		mode = "once"
 	}
 	switch {
+	case active && mode == "concurrent_per_key":
+		return "already_enrolled", mode
 	case active:
-		return "already_enrolled"
+		return "already_enrolled", ""
 	case mode == "once" && before:
-		return "reentry_once"
+		return "reentry_once", mode
 	case mode == "after_exit_and_gap" && before && w.now < exited+j.def.gap:
-		return "reentry_gap"
+		return "reentry_gap", mode + " " + span(j.def.gap)
 	}
-	return ""
+	return "", ""
 }
 
 func (w *world) arm(d *journeyDef, c *customer) string {
@@ -219,7 +234,7 @@ func (w *world) api(j *journey, id gateway.CustomerID, key string, d gateway.Dev
 		w.decide(decision{kind: "entry", reason: "replayed", journey: j.def.name, version: j.def.version, customer: id, device: d, event: key, run: r})
 		return "duplicate"
 	}
-	r := w.enter(j, c, &event{id: key, at: w.now, device: d}, d, w.now)
+	r := w.enter(j, c, &event{id: key, at: w.now, came: w.now, device: d}, d, w.now)
 	if r == nil {
 		return "refused"
 	}

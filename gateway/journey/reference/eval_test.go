@@ -314,18 +314,21 @@ func (t *traitDef) exact() bool {
 	return slices.Contains([]string{"count", "sum", "first", "last"}, t.kind)
 }
 
-// unknownTrait reports whether a condition reads a trait without data.
-func (w *world) unknownTrait(c *cond, who *customer, def *journeyDef, d gateway.DeviceID) bool {
+// seeTraits notes the traits that a condition reads; it reports whether one has
+// no data.
+func (w *world) seeTraits(dec *decision, c *cond, who *customer, def *journeyDef, d gateway.DeviceID) (missing bool) {
 	if c.root == "trait" {
-		_, known := w.trait(who, def, d, c.key)
+		v, known := w.trait(who, def, d, c.key)
+		if !known {
+			v = "unknown"
+		}
+		dec.see("trait."+c.key, v)
 		return !known
 	}
 	for _, sub := range c.subs {
-		if w.unknownTrait(sub, who, def, d) {
-			return true
-		}
+		missing = w.seeTraits(dec, sub, who, def, d) || missing
 	}
-	return false
+	return missing
 }
 
 // show writes a value as a correlation key.

@@ -146,7 +146,32 @@ func (w *world) take(c *customer, e event) {
 // reached reports whether a threshold holds now.
 func (w *world) reached(c *customer, j *journey, d gateway.DeviceID) bool {
 	t := &j.def.trigger
-	n, sum := int64(0), int64(0)
+	n, sum, blocked := w.inside(c, j, d)
+	switch {
+	case blocked:
+		return false
+	case t.sum != "":
+		return n > 0 && sum >= t.atLeast
+	}
+	return n >= t.atLeast
+}
+
+// sawCounted is what a counting trigger saw.
+func (w *world) sawCounted(j *journey, c *customer, d gateway.DeviceID) map[string]any {
+	n, sum, _ := w.inside(c, j, d)
+	switch t := &j.def.trigger; {
+	case t.kind == "milestone":
+		return map[string]any{"trait.count": int64(w.counted(c, j, d))}
+	case t.sum != "":
+		return map[string]any{"trait.sum": sum}
+	}
+	return map[string]any{"trait.count": min(n, j.def.trigger.atLeast)}
+}
+
+// inside counts what lies in the window of a threshold, and whether something
+// blocks it.
+func (w *world) inside(c *customer, j *journey, d gateway.DeviceID) (n, sum int64, blocked bool) {
+	t := &j.def.trigger
 	used := c.latch(j, d).usedUp
 	for i := range c.events {
 		e := &c.events[i]
@@ -154,7 +179,7 @@ func (w *world) reached(c *customer, j *journey, d gateway.DeviceID) bool {
 			continue
 		}
 		if t.unless != "" && e.typ == t.unless {
-			return false
+			blocked = true
 		}
 		if e.typ != t.event || e.serial <= used || !w.matches(t.where, c, nil, e) {
 			continue
@@ -168,10 +193,7 @@ func (w *world) reached(c *customer, j *journey, d gateway.DeviceID) bool {
 		}
 		n++
 	}
-	if t.sum != "" {
-		return n > 0 && sum >= t.atLeast
-	}
-	return n >= t.atLeast
+	return n, sum, blocked
 }
 
 // counted is how often a milestone's event ever came.
@@ -186,6 +208,16 @@ func (w *world) counted(c *customer, j *journey, d gateway.DeviceID) (n int) {
 	return n
 }
 
+// maxAge is how old an event may be that starts the journey.
+func (w *world) maxAge(j *journey) gateway.Instant {
+	if j.def.maxAge > 0 {
+		return j.def.maxAge
+	}
+	return w.cfg.maxAge
+}
+
+func (w *world) lateRule(j *journey) string { return "max_event_age " + span(w.maxAge(j)) }
+
 // trigger asks whether an event starts the journey.
 func (w *world) trigger(j *journey, c *customer, e *event) {
 	t := &j.def.trigger
@@ -196,13 +228,9 @@ func (w *world) trigger(j *journey, c *customer, e *event) {
 		if !w.matches(t.where, c, j.def, e) {
 			return
 		}
-		age := w.cfg.maxAge
-		if j.def.maxAge > 0 {
-			age = j.def.maxAge
-		}
-		if w.now-e.at > age {
+		if w.now-e.at > w.maxAge(j) {
 			w.decide(decision{kind: "entry", reason: "too_late_to_act", journey: j.def.name, version: j.def.version,
-				customer: c.id, device: e.device, event: e.id})
+				customer: c.id, device: e.device, event: e.id, rule: w.lateRule(j)})
 			return
 		}
 		w.enter(j, c, e, e.device, e.at)
@@ -234,12 +262,13 @@ func (w *world) crossed(j *journey, c *customer, e *event, d gateway.DeviceID, s
 		return
 	}
 	l.pending = false
+	saw := w.sawCounted(j, c, d)
 	if j.def.trigger.every {
 		l.usedUp = w.serial
 	} else {
 		l.closed = true
 	}
-	w.enter(j, c, e, d, since)
+	w.enterBy(j, c, trigger{e: e, device: d, since: since, saw: saw})
 }
 
 // makeGood enters those who crossed in a pause and still meet the entry.
@@ -279,7 +308,7 @@ func (w *world) hear(r *run, e *event) {
 			w.convert(r, e)
 			return
 		case !r.over && e.at >= r.since && e.at < r.entered: // it has no point any more
-			w.end(r, "exit_criterion", e)
+			w.end(r, "exit_criterion", e, g.rule())
 			return
 		}
 	}
@@ -288,7 +317,7 @@ func (w *world) hear(r *run, e *event) {
 	}
 	for _, x := range r.def.exits {
 		if x.event == "" && w.matchesRun(x.where, r, nil) || x.event == e.typ && e.at >= r.since && w.matchesRun(x.where, r, e) {
-			w.end(r, "exit_criterion", e)
+			w.end(r, "exit_criterion", e, x.rule())
 			return
 		}
 	}
@@ -297,7 +326,7 @@ func (w *world) hear(r *run, e *event) {
 	}
 	s := &r.def.steps[r.step]
 	if s.kind == "wait_event" && s.until.event == e.typ && e.at >= r.began && w.matchesRun(s.until.where, r, e) {
-		w.decideRun(r, decision{kind: "step", reason: "arrived", step: s.id, event: e.id})
+		w.decideRun(r, decision{kind: "step", reason: "arrived", step: s.id, event: e.id, rule: e.typ})
 		w.leave(r, r.def.after(r.step), e)
 	}
 }
@@ -321,7 +350,7 @@ func (w *world) listens(d *journeyDef, typ string) bool {
 }
 
 func (w *world) convert(r *run, e *event) {
-	d := decision{kind: "conversion", reason: "goal", event: e.id}
+	d := decision{kind: "conversion", reason: "goal", event: e.id, rule: r.def.goal.rule()}
 	if r.over {
 		d.reason = "conversion"
 	}
@@ -335,7 +364,7 @@ func (w *world) convert(r *run, e *event) {
 	w.decideRun(r, d)
 	r.goal = true
 	if !r.over {
-		w.end(r, "goal", e)
+		w.end(r, "goal", e, r.def.goal.rule())
 	}
 }
 

@@ -99,11 +99,14 @@ func (w *world) gated(r *run, s *stepDef, ch choice, expires gateway.Instant) (c
 			return ch, false
 		}
 	}
-	_, until := w.stateOf(d)
+	state, until := w.stateOf(d)
 	if until == 0 || until > expires {
 		until = expires
 	}
-	return choice{reason: "held", until: until, hold: "context"}, true
+	if state == "" {
+		state = "unknown"
+	}
+	return choice{reason: "held", rule: "context " + g.when.cel(), until: until, hold: "context", values: map[string]any{"device.state": state}}, true
 }
 
 // wake lets those look again that wait for what just changed.
@@ -182,7 +185,10 @@ func (w *world) suspended(r *run, ch choice, expires gateway.Instant) (choice, b
 	if !open || r.def.purpose != "marketing" {
 		return ch, false
 	}
-	ch = choice{reason: "suspended"}
+	ch = choice{reason: "suspended", rule: "case"}
+	if k.id != "" {
+		ch.rule += " " + k.id
+	}
 	if !w.cfg.discard {
 		ch.hold, ch.until = "case", min(expires, k.opened+w.cfg.suspend)
 	}
@@ -192,7 +198,7 @@ func (w *world) suspended(r *run, ch choice, expires gateway.Instant) (choice, b
 // caseHeard takes back what must not be shown while the case is open.
 func (w *world) caseHeard(c *customer, e *event) {
 	if _, open := w.openCase(c); open && e.typ == caseOpened {
-		w.withdraw(c, func(m *message) bool { return m.run.def.purpose == "marketing" })
+		w.withdraw(c, "suspended", func(m *message) bool { return m.run.def.purpose == "marketing" })
 	}
 }
 
@@ -235,6 +241,6 @@ func (w *world) silent(m *message) {
 	sent := w.nextFor(m, "no_receipt")
 	w.except = nil
 	if sent {
-		w.withdraw(m.run.c, func(o *message) bool { return o == m })
+		w.withdraw(m.run.c, "no_receipt", func(o *message) bool { return o == m })
 	}
 }

@@ -46,7 +46,8 @@ func (w *world) within(j *journey, do func()) {
 
 // enterNext enters a journey that another one, a segment or a time led to,
 // unless it is itself among those that led here.
-func (w *world) enterNext(j *journey, c *customer, e *event, d gateway.DeviceID, props map[string]any) {
+func (w *world) enterNext(j *journey, c *customer, t trigger) {
+	e, d := t.e, t.device
 	if slices.Contains(w.chain, j) {
 		dec := decision{kind: "entry", reason: "loop", journey: j.def.name, version: j.def.version, customer: c.id, device: d}
 		if e != nil {
@@ -62,7 +63,8 @@ func (w *world) enterNext(j *journey, c *customer, e *event, d gateway.DeviceID,
 		w.decide(dec)
 		return
 	}
-	w.within(j, func() { w.enterWith(j, c, e, d, w.now, props) })
+	t.since = w.now
+	w.within(j, func() { w.enterBy(j, c, t) })
 }
 
 // startOther is the start_journey step.
@@ -72,7 +74,7 @@ func (w *world) startOther(r *run, s *stepDef) {
 	w.within(r.j, func() {
 		w.putOff(r.c, func() {
 			if j := w.journey(s.other); j != nil {
-				w.enterNext(j, r.c, nil, r.device, r.props)
+				w.enterNext(j, r.c, trigger{device: r.device, props: r.props})
 				return
 			}
 			w.decide(decision{kind: "entry", reason: "not_active", journey: s.other, customer: r.c.id})
@@ -87,7 +89,7 @@ func (w *world) stopOther(r *run, s *stepDef) {
 		w.putOff(r.c, func() {
 			for _, other := range slices.Clone(r.c.runs) {
 				if other.def.name == s.other && !other.over {
-					w.end(other, "stopped", nil)
+					w.end(other, "stopped", nil, r.j.def.name+"/"+s.id)
 				}
 			}
 		})
@@ -105,6 +107,8 @@ type task struct {
 	device  gateway.DeviceID
 	opened  gateway.Instant
 	due     gateway.Instant
+	product string
+	locale  string
 	values  map[string]any
 	def     *journeyDef
 	state   string // open done withdrawn
@@ -119,7 +123,9 @@ func (w *world) openTask(r *run, s *stepDef) {
 		return
 	}
 	r.visits++
-	t := &task{run: r, step: s.id, visit: r.visits, device: w.deviceFor(r), opened: w.now, values: w.valuesOf(r), def: r.def, state: "open"}
+	device := w.deviceFor(r)
+	t := &task{run: r, step: s.id, visit: r.visits, device: device, product: w.productOf(device), locale: r.c.locale, opened: w.now,
+		values: w.valuesOf(r, device), def: r.def, state: "open"}
 	if s.length > 0 {
 		t.due = w.now + s.length
 	}

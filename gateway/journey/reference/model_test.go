@@ -1,6 +1,7 @@
 package reference
 
 import (
+	"maps"
 	"slices"
 
 	"touchpoint/gateway"
@@ -29,8 +30,9 @@ type world struct {
 	chain   []*journey // that led here without a wait
 	// fired is how many timers fired in the present action.
 	fired  int
-	except *message // its slot does not count
-	claims []claim  // of better candidates whose window is still open
+	except *message        // its slot does not count
+	stood  gateway.Instant // the candidate at hand competes since
+	claims []claim         // of better candidates whose window is still open
 }
 
 type config struct {
@@ -77,6 +79,7 @@ type journey struct {
 type customer struct {
 	id         gateway.CustomerID
 	zone       string
+	locale     string
 	channels   []string
 	reachable  []string
 	attributes map[string]any
@@ -109,6 +112,7 @@ type event struct {
 	serial  int
 	id      string
 	at      gateway.Instant
+	came    gateway.Instant
 	typ     string
 	device  gateway.DeviceID
 	product string
@@ -196,7 +200,7 @@ type run struct {
 type standing struct {
 	since gateway.Instant
 	at    gateway.Instant // of the event that led here
-	event string
+	cause cause
 }
 
 // message is one decided send.
@@ -225,6 +229,15 @@ type message struct {
 	decided   gateway.Instant
 	tags      []string
 	def       *journeyDef
+	product   string
+	locale    string
+	cause     cause
+}
+
+// cause is the event that led to a send; none for a timer.
+type cause struct {
+	event string
+	came  gateway.Instant
 }
 
 type decision struct {
@@ -237,7 +250,10 @@ type decision struct {
 	customer gateway.CustomerID
 	device   gateway.DeviceID
 	event    string
-	rule     string // compared where the reference states one
+	rule     string
+	values   map[string]any
+	arm      string
+	split    string
 	run      *run
 	message  *message
 }
@@ -246,6 +262,7 @@ type update struct {
 	message *message
 	state   string
 	at      gateway.Instant
+	detail  string
 }
 
 func newWorld(cfg config) *world {
@@ -284,10 +301,36 @@ func (w *world) decide(d decision) {
 
 func (w *world) decideRun(r *run, d decision) {
 	d.journey, d.version, d.customer, d.run = r.def.name, r.def.version, r.c.id, r
+	d.sign(r)
+	if d.kind == "send" {
+		d.audit(r.def)
+	}
 	if d.device == 0 {
 		d.device = r.device
 	}
 	w.decide(d)
+}
+
+// sign notes the arms of an enrollment; a test customer counts in none.
+func (d *decision) sign(r *run) {
+	if !r.c.test {
+		d.arm, d.split = r.arm, r.splitArm
+	}
+}
+
+// audit notes the legal basis of a safety journey.
+func (d *decision) audit(def *journeyDef) {
+	if def.purpose == "safety" {
+		d.see("legal_basis", legalBasis)
+	}
+}
+
+// see notes what was looked at.
+func (d *decision) see(key string, v any) {
+	if d.values = maps.Clone(d.values); d.values == nil {
+		d.values = map[string]any{}
+	}
+	d.values[key] = v
 }
 
 // devicesOf lists a customer's present devices by id.

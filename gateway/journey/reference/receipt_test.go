@@ -23,7 +23,7 @@ func (w *world) receipt(m *message, state string, at gateway.Instant) string {
 		at = w.now
 	}
 	m.state = state
-	w.updates = append(w.updates, update{m, state, at})
+	w.updates = append(w.updates, update{m, state, at, ""})
 	switch state {
 	case "attempted", "redelivered":
 	case "handed_over", "delivered":
@@ -32,7 +32,7 @@ func (w *world) receipt(m *message, state string, at gateway.Instant) string {
 		}
 	case "displayed", "opened", "clicked", "dismissed":
 		m.shown(at)
-		w.takeBackInstead(m)
+		w.takeBackInstead(m, m.channel)
 	case "missed_window":
 		m.silent = 0
 		if m.slot == "reserved" {
@@ -74,7 +74,7 @@ func (w *world) decideMessage(m *message) {
 	give := func(state string) {
 		m.state = state
 		m.close()
-		w.updates = append(w.updates, update{m, state, w.now})
+		w.updates = append(w.updates, update{m, state, w.now, ""})
 	}
 	if r.over && r.reason != "completed" {
 		give("withdrawn")
@@ -82,7 +82,10 @@ func (w *world) decideMessage(m *message) {
 	}
 	s := &r.def.steps[r.def.step(m.step)]
 	ch := w.choose(r, s, m.expires)
-	d := decision{kind: "send", reason: ch.reason, rule: ch.rule, step: m.step}
+	d := decision{kind: "send", reason: ch.reason, rule: "missed window", values: ch.values, step: m.step}
+	if ch.rule != "" {
+		d.rule += ", " + ch.rule
+	}
 	switch {
 	case ch.until != 0:
 		w.decideRun(r, d)
@@ -95,7 +98,7 @@ func (w *world) decideMessage(m *message) {
 			give("failed")
 		}
 	default:
-		d.message = w.message(r, s, ch, m.expires)
+		d.message = w.message(r, s, ch, m.expires, cause{})
 		w.decideRun(r, d)
 		m.close()
 	}
@@ -111,23 +114,23 @@ func (w *world) nextFor(m *message, success string) bool {
 	d := decision{kind: "send", step: m.step}
 	device := w.deviceFor(r)
 	for i, name := range m.fallback {
-		reason, rule, _ := w.against(r, name, m.tags, device)
+		k := w.against(r, name, m.tags, device)
 		s := &r.def.steps[r.def.step(m.step)]
 		ch := w.quietHours(r, s, choice{channel: name, until: w.now}, m.expires)
-		if reason == "" && ch.until == 0 { // quiet for as long as it is of use
-			reason = "quiet_hours"
+		if k.reason == "" && ch.until == 0 { // quiet for as long as it is of use
+			k.reason, k.rule = "quiet_hours", name
 		}
-		d.reason = reason
-		if reason == "capped" {
-			d.rule = rule
-		}
-		if reason == "" {
-			d.reason, d.rule = success, ""
+		d.reason, d.rule, d.values = k.reason, k.rule, k.values
+		if k.reason == "" {
+			d.reason, d.rule = success, name+" after "+m.channel+" failed"
+			if success == "no_receipt" {
+				d.rule = name + " after " + m.channel + " gave no receipt in " + span(s.fallback)
+			}
 			now := w.now
 			w.now = ch.until // the next quiet hours after the present ones
 			after := w.quietHours(r, s, choice{channel: name}, m.expires).notAfter
 			w.now = now
-			d.message = w.message(r, s, choice{channel: name, fallback: m.fallback[i+1:], device: device, notAfter: after}, m.expires)
+			d.message = w.message(r, s, choice{channel: name, fallback: m.fallback[i+1:], device: device, notAfter: after}, m.expires, cause{})
 			d.message.notBefore, d.message.instead = ch.until, m
 			w.awaitReceipt(d.message, s)
 			break
@@ -138,7 +141,7 @@ func (w *world) nextFor(m *message, success string) bool {
 }
 
 // takeBackInstead: a person saw m, so what was sent in its place is taken back.
-func (w *world) takeBackInstead(m *message) {
+func (w *world) takeBackInstead(m *message, shownOn string) {
 	for _, o := range m.run.c.sent {
 		if o.instead != m {
 			continue
@@ -146,9 +149,9 @@ func (w *world) takeBackInstead(m *message) {
 		if !o.closed {
 			o.state = "withdrawn"
 			o.close()
-			w.updates = append(w.updates, update{o, "withdrawn", w.now})
+			w.updates = append(w.updates, update{o, "withdrawn", w.now, "shown by " + shownOn})
 		}
-		w.takeBackInstead(o)
+		w.takeBackInstead(o, shownOn)
 		return
 	}
 }

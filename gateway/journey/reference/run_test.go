@@ -12,7 +12,7 @@ func (w *world) walk(r *run, e *event) {
 	r.waiting, r.absence, r.due = false, false, 0
 	for !r.over {
 		if r.step >= len(r.def.steps) {
-			w.end(r, "completed", e)
+			w.end(r, "completed", e, "")
 			return
 		}
 		s := &r.def.steps[r.step]
@@ -127,7 +127,7 @@ func (w *world) runDue(r *run) {
 		}
 		w.walk(r, nil)
 	case "wait_event":
-		w.decideRun(r, decision{kind: "step", reason: "timed_out", step: s.id})
+		w.decideRun(r, decision{kind: "step", reason: "timed_out", step: s.id, rule: s.until.event})
 		to := r.step + 1 // the step below, whatever next says
 		if s.onTimeout != "" {
 			to = r.def.step(s.onTimeout)
@@ -143,7 +143,7 @@ func (w *world) runDue(r *run) {
 func (w *world) stillRelevant(r *run) bool {
 	for _, x := range r.def.exits {
 		if x.event == "" && w.matchesRun(x.where, r, nil) {
-			w.end(r, "exit_criterion", nil)
+			w.end(r, "exit_criterion", nil, x.rule())
 			return false
 		}
 	}
@@ -152,8 +152,8 @@ func (w *world) stillRelevant(r *run) bool {
 
 // end ends an enrollment; unless it went through, what was not shown is taken
 // back.
-func (w *world) end(r *run, reason string, e *event) {
-	d := decision{kind: "exit", reason: reason}
+func (w *world) end(r *run, reason string, e *event, rule string) {
+	d := decision{kind: "exit", reason: reason, rule: rule}
 	if r.step < len(r.def.steps) {
 		d.step = r.def.steps[r.step].id
 	}
@@ -164,18 +164,18 @@ func (w *world) end(r *run, reason string, e *event) {
 	r.over, r.reason, r.exited = true, reason, w.now
 	r.waiting, r.due, r.stand = false, 0, nil
 	if reason != "completed" {
-		w.withdraw(r.c, func(m *message) bool { return m.run == r })
+		w.withdraw(r.c, reason, func(m *message) bool { return m.run == r })
 		w.closeTasks(r.c, "withdrawn", reason, func(t *task) bool { return t.run == r })
 	}
 }
 
 // withdraw takes back what was not shown yet.
-func (w *world) withdraw(c *customer, which func(*message) bool) {
+func (w *world) withdraw(c *customer, detail string, which func(*message) bool) {
 	for _, m := range c.sent {
 		if !m.closed && which(m) {
 			m.state = "withdrawn"
 			m.close()
-			w.updates = append(w.updates, update{m, "withdrawn", w.now})
+			w.updates = append(w.updates, update{m, "withdrawn", w.now, detail})
 		}
 	}
 }
@@ -307,10 +307,10 @@ func (w *world) deviceLeft(c *customer, dev gateway.DeviceID) {
 	}
 	for _, r := range c.runs {
 		if !r.over && r.device == dev {
-			w.end(r, "unbound", nil)
+			w.end(r, "unbound", nil, "")
 		}
 	}
-	w.withdraw(c, func(m *message) bool { return m.device == dev && m.channel == "product" })
+	w.withdraw(c, "unbound", func(m *message) bool { return m.device == dev && m.channel == "product" })
 }
 
 func (w *world) consent(id gateway.CustomerID, k consent) string {
@@ -331,7 +331,7 @@ func (w *world) consent(id gateway.CustomerID, k consent) string {
 		}
 	}
 	c.consents = append(kept, k)
-	w.withdraw(c, func(m *message) bool {
+	w.withdraw(c, "no_consent", func(m *message) bool {
 		return m.run.def.purpose == k.purpose && consentFor(c, k.purpose, m.channel) != "" ||
 			slices.Contains(m.def.data, strings.TrimPrefix(k.purpose, "data:")) && dataMissing(c, m.def)
 	})
@@ -340,7 +340,7 @@ func (w *world) consent(id gateway.CustomerID, k consent) string {
 
 func (w *world) erase(id gateway.CustomerID) {
 	if c := w.customers[id]; c != nil {
-		w.withdraw(c, func(*message) bool { return true })
+		w.withdraw(c, "erased", func(*message) bool { return true })
 		w.closeTasks(c, "withdrawn", "erased", func(*task) bool { return true })
 		for _, r := range c.runs {
 			if !r.over {

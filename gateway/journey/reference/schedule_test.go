@@ -170,16 +170,14 @@ func (w *world) occasionDue(j *journey, c *customer) {
 		}
 	}
 	d := w.firstDevice(c)
-	age := w.cfg.maxAge
-	if j.def.maxAge > 0 {
-		age = j.def.maxAge
-	}
-	if w.now-due > age {
-		w.decide(decision{kind: "entry", reason: "too_late_to_act", journey: j.def.name, version: j.def.version, customer: c.id, device: d})
+	saw := map[string]any{"scheduled": o.last.String()}
+	if w.now-due > w.maxAge(j) {
+		w.decide(decision{kind: "entry", reason: "too_late_to_act", journey: j.def.name, version: j.def.version, customer: c.id, device: d,
+			rule: w.lateRule(j), values: saw})
 		return
 	}
 	if where := j.def.trigger.where; where != nil && w.eval(where, view{c: c, def: j.def, device: d, product: w.productOf(d)}) != isTrue {
 		return
 	}
-	w.enterNext(j, c, nil, d, nil)
+	w.enterNext(j, c, trigger{device: d, saw: saw})
 }

@@ -1,6 +1,7 @@
 package reference
 
 import (
+	"cmp"
 	"slices"
 
 	"touchpoint/gateway"
@@ -9,6 +10,7 @@ import (
 // choice is what a send decides.
 type choice struct {
 	channel, reason, rule string
+	values                map[string]any
 	fallback              []string
 	until, notAfter       gateway.Instant
 	device                gateway.DeviceID
@@ -30,19 +32,20 @@ func (w *world) send(r *run, s *stepDef, e *event) bool {
 	if r.stand == nil && w.competes(r, s, ch) {
 		r.stand = &standing{since: w.now, at: w.now}
 		if e != nil {
-			r.stand.at, r.stand.event = e.at, e.id
+			r.stand.at, r.stand.cause = e.at, cause{e.id, e.came}
 		}
 		r.waiting, r.due, r.held = true, w.now+r.def.window, first
 		return false
 	}
+	var by cause
 	switch {
 	case e != nil:
-		d.event = e.id
+		by = cause{e.id, e.came}
 	case r.stand != nil:
-		d.event = r.stand.event
+		by = r.stand.cause
 	}
 	r.stand = nil
-	d.reason, d.rule = ch.reason, ch.rule
+	d.event, d.reason, d.rule, d.values = by.event, ch.reason, ch.rule, ch.values
 	if ch.until != 0 {
 		if ch.hold == "" || ch.hold != r.hold { // else it was said before
 			w.decideRun(r, d)
@@ -52,7 +55,7 @@ func (w *world) send(r *run, s *stepDef, e *event) bool {
 	}
 	r.hold = ""
 	if ch.channel != "" {
-		d.message = w.message(r, s, ch, first+life)
+		d.message = w.message(r, s, ch, first+life, by)
 	}
 	w.decideRun(r, d)
 	r.held = 0
@@ -68,23 +71,23 @@ func (w *world) choose(r *run, s *stepDef, expires gateway.Instant) choice {
 	}
 	best := -1
 	for _, name := range w.channels(r.c, s) {
-		reason, rule, passed := w.against(r, name, r.def.tagsOf(s), ch.device)
+		k := w.against(r, name, r.def.tagsOf(s), ch.device)
 		switch {
-		case reason == "" && ch.channel == "":
+		case k.reason == "" && ch.channel == "":
 			ch.channel = name
-		case ch.channel != "" && (reason == "" || reason == "capped"):
+		case ch.channel != "" && (k.reason == "" || k.reason == "capped"):
 			ch.fallback = append(ch.fallback, name)
-		case ch.channel == "" && passed > best:
-			ch.reason, ch.rule, best = reason, rule, passed
+		case ch.channel == "" && k.passed > best:
+			ch.reason, ch.rule, ch.values, best = k.reason, k.rule, k.values, k.passed
 		}
 	}
 	if ch.channel == "" {
 		if ch.reason == "" {
-			ch.reason = "unreachable"
+			ch.reason, ch.rule = "unreachable", "no channel"
 		}
 		return ch
 	}
-	ch.reason, ch.rule = "sent", ch.channel
+	ch.reason, ch.rule, ch.values = "sent", ch.channel, nil
 	if r.arm == "holdout" {
 		ch.reason = "holdout"
 	}
@@ -117,21 +120,58 @@ func (w *world) channels(c *customer, s *stepDef) []string {
 	return out
 }
 
+// objection is what speaks against a channel, and how many checks it passed.
+type objection struct {
+	reason, rule string
+	values       map[string]any
+	passed       int
+}
+
 // against says what speaks against a channel: consent, reach, caps.
-func (w *world) against(r *run, channel string, tags []string, d gateway.DeviceID) (reason, rule string, passed int) {
+func (w *world) against(r *run, channel string, tags []string, d gateway.DeviceID) objection {
 	if reason := consentFor(r.c, r.def.purpose, channel); reason != "" {
-		return reason, "", 0
+		return objection{reason: reason, rule: r.def.purpose + " on " + channel}
 	}
 	if dataMissing(r.c, r.def) {
-		return "no_consent", "", 0
+		return objection{reason: "no_consent", rule: "data:usage"}
 	}
-	if channel == "product" && d == 0 || channel == "email" && !slices.Contains(r.c.reachable, "email") {
-		return "unreachable", "", 1
+	if channel == "product" && d == 0 {
+		return objection{reason: "unreachable", rule: "no device", passed: 1}
 	}
-	if rule := w.capped(r, channel, tags); rule != "" {
-		return "capped", rule, 2
+	if channel == "email" && !slices.Contains(r.c.reachable, "email") {
+		return objection{reason: "unreachable", rule: "no address for email", passed: 1}
 	}
-	return "", "", 3
+	if rule := w.capped(r, channel, tags); rule != nil {
+		k := objection{reason: "capped", rule: rule.name, passed: 2}
+		if name := w.winner(r.c, rule); name != "" {
+			k.values = map[string]any{"winner": name}
+		}
+		return k
+	}
+	return objection{passed: 3}
+}
+
+// winner names the journey that took the slot while the candidate at hand stood;
+// none when the slot was gone before.
+func (w *world) winner(c *customer, rule *capDef) (name string) {
+	if w.stood == 0 {
+		return ""
+	}
+	for _, k := range w.claims {
+		if rule.covers(k.channel, k.r.def.purpose, k.tags) {
+			name = k.r.j.def.name
+		}
+	}
+	if name != "" {
+		return name
+	}
+	latest := w.stood
+	for _, m := range c.sent {
+		if (m.slot == "reserved" || m.slot == "shown") && m.slotAt >= latest && rule.covers(m.channel, m.def.purpose, m.tags) {
+			name, latest = m.def.name, m.slotAt
+		}
+	}
+	return name
 }
 
 // deviceFor: his device of the enrollment, or any of his when it names none.
@@ -148,13 +188,14 @@ func (w *world) deviceFor(r *run) gateway.DeviceID {
 	return 0
 }
 
-// capped names the cap that closes a channel, "" when none does.
-func (w *world) capped(r *run, channel string, tags []string) string {
+// capped returns the cap that closes a channel, nil when none does.
+func (w *world) capped(r *run, channel string, tags []string) *capDef {
 	c := r.c
 	if !r.def.obeys || c.test {
-		return ""
+		return nil
 	}
-	for _, rule := range w.cfg.caps {
+	for i := range w.cfg.caps {
+		rule := &w.cfg.caps[i]
 		if !rule.covers(channel, r.def.purpose, tags) {
 			continue
 		}
@@ -177,7 +218,7 @@ func (w *world) capped(r *run, channel string, tags []string) string {
 			}
 		}
 		if n >= rule.max {
-			return rule.name
+			return rule
 		}
 	}
 	if c.capMax > 0 {
@@ -188,10 +229,10 @@ func (w *world) capped(r *run, channel string, tags []string) string {
 			}
 		}
 		if n >= c.capMax {
-			return "customer"
+			return &capDef{name: "customer"}
 		}
 	}
-	return ""
+	return nil
 }
 
 func (r *capDef) covers(channel, purpose string, tags []string) bool {
@@ -235,18 +276,19 @@ func (w *world) quietHours(r *run, s *stepDef, ch choice, expires gateway.Instan
 	case until == w.now:
 		return ch
 	case discard:
-		return choice{reason: "quiet_hours"}
+		return choice{reason: "quiet_hours", rule: "discard"}
 	case until >= expires:
-		return choice{reason: "expired"}
+		return choice{reason: "expired", rule: "quiet until " + until.String()}
 	}
-	return choice{reason: "held", until: until}
+	return choice{reason: "held", rule: "quiet until " + until.String(), until: until}
 }
 
-func (w *world) message(r *run, s *stepDef, ch choice, expires gateway.Instant) *message {
+func (w *world) message(r *run, s *stepDef, ch choice, expires gateway.Instant, by cause) *message {
 	r.visits++
 	m := &message{run: r, step: s.id, visit: r.visits, device: ch.device, channel: ch.channel, fallback: ch.fallback,
 		holdout: r.arm == "holdout", notAfter: ch.notAfter, expires: expires, state: "decided", slot: "none", slotAt: w.now,
-		decided: w.now, notBefore: w.now, tags: r.def.tagsOf(s), def: r.def, values: w.valuesOf(r)}
+		decided: w.now, notBefore: w.now, tags: r.def.tagsOf(s), def: r.def, values: w.valuesOf(r, ch.device),
+		product: w.productOf(ch.device), locale: r.c.locale, cause: by}
 	if r.def.counts && !r.c.test && !m.holdout {
 		m.slot = "reserved"
 	}
@@ -263,13 +305,36 @@ func (w *world) awaitReceipt(m *message, s *stepDef) {
 	}
 }
 
-// valuesOf are the traits that a text may show.
-func (w *world) valuesOf(r *run) map[string]any {
+// valuesOf is what a text may show: the properties of the trigger that the
+// journey speaks of, traits, the product and how the customer is addressed.
+func (w *world) valuesOf(r *run, d gateway.DeviceID) map[string]any {
 	values := map[string]any{}
-	for _, t := range r.def.traits {
+	for k, v := range r.props {
+		if slices.Contains(r.def.speaks(), k) {
+			values["event."+k] = v
+		}
+	}
+	if name := cmp.Or(w.productOf(d), r.product); name != "" {
+		values["product"] = name
+	}
+	if r.c.locale != "" {
+		values["customer.locale"] = r.c.locale
+	}
+	traits := r.def.traits
+	if own, ok := r.def.trigger.counter(); ok {
+		traits = append(slices.Clone(traits), own)
+	}
+	for _, t := range traits {
 		if v, ok := w.traitOf(r.c, r.j.since, &t, r.device); ok {
+			if n, whole := v.(int64); whole && t.most > 0 {
+				v = min(n, t.most)
+			}
 			values["trait."+t.name] = v
 		}
+	}
+	if t := &r.def.trigger; t.every { // used up: what it took
+		own, _ := t.counter()
+		values["trait."+own.name] = t.atLeast
 	}
 	return values
 }

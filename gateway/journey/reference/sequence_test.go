@@ -89,18 +89,14 @@ func (w *world) sequence(j *journey, c *customer, e *event, before map[int]gatew
 	if !blocks && !w.isOne(t.chain, c, e) {
 		return
 	}
-	age := w.cfg.maxAge
-	if j.def.maxAge > 0 {
-		age = j.def.maxAge
-	}
-	horizon := w.now - age
+	horizon := w.now - w.maxAge(j)
 	ends, starts := w.completed(j, c, e.device)
 	entry := decision{kind: "entry", journey: j.def.name, version: j.def.version, customer: c.id}
 	for _, b := range w.ordered(j, c, e.device) {
 		_, still := starts[b.serial]
 		if _, was := before[b.serial]; blocks && was && !still && j.fired[b.serial] && b.at >= horizon {
 			d := entry
-			d.reason, d.device, d.event = "blocked_late", e.device, e.id
+			d.reason, d.device, d.event, d.rule = "blocked_late", e.device, e.id, e.typ+" after it had fired"
 			w.decide(d)
 		}
 	}
@@ -111,10 +107,10 @@ func (w *world) sequence(j *journey, c *customer, e *event, before map[int]gatew
 		j.fired[b.serial] = true
 		if e.at < horizon {
 			d := entry
-			d.reason, d.device, d.event = "too_late_to_act", b.device, b.id
+			d.reason, d.device, d.event, d.rule = "too_late_to_act", b.device, b.id, w.lateRule(j)
 			w.decide(d)
 			continue
 		}
-		w.enter(j, c, b, b.device, starts[b.serial])
+		w.enterBy(j, c, trigger{e: b, device: b.device, since: starts[b.serial], saw: map[string]any{"started_at": starts[b.serial].String()}})
 	}
 }

@@ -127,5 +127,6 @@ func (w *world) silence(c *customer, j *journey) {
 	if devices := w.devicesOf(c); len(devices) > 0 {
 		d = devices[0]
 	}
-	w.enter(j, c, nil, d, w.now-j.def.trigger.within)
+	last := due - j.def.trigger.within
+	w.enterBy(j, c, trigger{device: d, since: w.now - j.def.trigger.within, saw: map[string]any{"last_" + j.def.trigger.event: last.String()}})
 }

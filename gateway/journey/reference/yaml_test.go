@@ -62,7 +62,7 @@ func (d *journeyDef) yaml() []byte {
 	}
 	o := object{"name": d.name, "purpose": d.purpose, "trigger": d.trigger.yaml()}
 	if d.purpose == "safety" {
-		o["legal_basis"] = "a recall"
+		o["legal_basis"] = legalBasis
 	}
 	if d.maxAge > 0 {
 		o["max_event_age"] = length(d.maxAge)
