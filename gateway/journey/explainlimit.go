@@ -13,7 +13,7 @@ func (x *explainer) comes() {
 	if near := closest(x.out.Journey, x.p.JourneyNames()); near != "" && x.j == nil {
 		c.Values = gateway.Properties{property("near", near)}
 	}
-	if x.j != nil && len(x.j.versions) > 0 {
+	if x.j != nil {
 		c.Rule = "coming"
 		if i := slices.IndexFunc(x.j.changes, func(k pendingChange) bool { return k.version != 0 }); i >= 0 {
 			c.Until = x.j.changes[i].at
@@ -33,7 +33,7 @@ func (x *explainer) standstill() {
 	}
 	if x.j.dry() {
 		x.add(gateway.ExplainCheck{Name: gateway.CheckDryRun, Result: gateway.CheckInfo, Rule: "self"})
-	} else if dry := p.journeyNamed(gateway.DryRun(x.j.name)); dry != nil && dry.active != nil && dry.state == gateway.JourneyPublished {
+	} else if dry := p.journeyNamed(gateway.DryRun(x.j.name)); dry != nil && dry.state == gateway.JourneyPublished {
 		x.add(gateway.ExplainCheck{Name: gateway.CheckDryRun, Result: gateway.CheckInfo, Rule: dry.name})
 	}
 	if x.v.def.forecast != nil {
@@ -113,8 +113,11 @@ func (x *explainer) ramp() {
 	if x.j.limits != nil {
 		c.Since = x.j.limits.rampAt
 	}
-	if i := slices.IndexFunc(x.v.def.ramp, func(s rampStep) bool { return place < s.share }); i >= 0 && reason != "" {
-		c.Until = x.v.def.ramp[i].after.after(c.Since)
+	for _, s := range x.v.def.ramp {
+		if reason != "" && place < s.share {
+			c.Until = s.after.after(c.Since)
+			break
+		}
 	}
 	x.add(c)
 }

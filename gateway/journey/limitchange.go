@@ -142,7 +142,6 @@ func (l *ledger) use(at gateway.Instant, n int) {
 // askChange notes that units were asked for, or that the answer is here.
 type askChange struct {
 	journey *journey
-	kind    gateway.Limit
 	asked   int
 	at      gateway.Instant
 	closed  gateway.Instant
@@ -152,7 +151,6 @@ type askChange struct {
 func (c askChange) encode(e *encoder) {
 	e.byte(opAsk)
 	e.uint(uint64(c.journey.index))
-	e.byte(byte(c.kind))
 	e.uint(uint64(c.asked))
 	e.at(c.at)
 	e.at(c.closed)
@@ -160,12 +158,12 @@ func (c askChange) encode(e *encoder) {
 }
 
 func (d *decoder) askChange(p *Partition) change {
-	return askChange{d.journey(p), d.limitKind(), int(d.uint()), d.at(), d.at(), uint32(d.uint())}
+	return askChange{d.journey(p), int(d.uint()), d.at(), d.at(), uint32(d.uint())}
 }
 
 func (c askChange) apply(p *Partition) {
 	l := c.journey.limitsOf()
-	l.asked[c.kind], l.askedAt = c.asked, c.at
+	l.asked, l.askedAt = c.asked, c.at
 	l.closed, l.closedVersion = c.closed, c.version
 	p.schedule(c.journey)
 }
@@ -285,8 +283,8 @@ func (e *encoder) limits(l *limits) {
 			e.at(u.at)
 			e.uint(uint64(u.n))
 		}
-		e.uint(uint64(l.asked[i]))
 	}
+	e.uint(uint64(l.asked))
 	e.at(l.askedAt)
 	e.uint(uint64(len(l.waiting)))
 	for _, w := range l.waiting {
@@ -304,7 +302,7 @@ func (e *encoder) limits(l *limits) {
 // grows began.
 func (l *limits) empty() bool {
 	for i := range l.ledgers {
-		if len(l.ledgers[i].out)+len(l.ledgers[i].used)+l.asked[i] > 0 {
+		if len(l.ledgers[i].out)+len(l.ledgers[i].used) > 0 {
 			return false
 		}
 	}
@@ -323,9 +321,8 @@ func (d *decoder) limits() *limits {
 		for range d.length(2) {
 			l.ledgers[i].used = append(l.ledgers[i].used, use{d.at(), int(d.uint())})
 		}
-		l.asked[i] = int(d.uint())
 	}
-	l.askedAt = d.at()
+	l.asked, l.askedAt = int(d.uint()), d.at()
 	for range d.length(20) {
 		l.waiting = append(l.waiting, d.waiting())
 	}

@@ -21,7 +21,7 @@ import (
 // limits is what a partition keeps of a journey's limits.
 type limits struct {
 	ledgers [limitKinds]ledger // of the coordinator
-	asked   [limitKinds]int    // units that were asked for and not yet granted
+	asked   int                // entries for which units were asked and not yet granted
 	askedAt gateway.Instant    // the latest
 	waiting []*waiting         // entries that ask for a place
 	units   int                // granted for the scan of existing customers
@@ -40,6 +40,9 @@ const (
 	maxWaiting = 4096
 	grantWait  = Duration(5 * 60_000)
 )
+
+// unitsLook is when a scan looks again that waits for units which others may return.
+const unitsLook = Duration(60_000)
 
 // ledger is the coordinator's account of one limit.
 type ledger struct {
@@ -119,23 +122,22 @@ func (p *Partition) room(l *ledger, a *allowance) (free int, next gateway.Instan
 		return 0, a.turns(p)
 	case a.per > 0:
 		i, _ := slices.BinarySearchFunc(l.used, bound+1, func(u use, t gateway.Instant) int { return compare(int64(u.at), int64(t)) })
-		if i < len(l.used) {
-			return 0, a.per.after(l.used[i].at)
-		}
-		return 0, 0
+		return 0, a.per.after(l.used[i].at) // some is used, for max is at least 1
 	}
 	return 0, gateway.NoMore
 }
 
-// allowanceOf returns the limit of a version, nil when it has none.
+// byGrants reports whether a limit is shared by units that are asked for.
+func byGrants(kind gateway.Limit) bool {
+	return kind == gateway.LimitEntry || kind == gateway.LimitExisting
+}
+
+// allowanceOf returns the limit of a version; nil when it has no entry cap.
 func (v *version) allowanceOf(kind gateway.Limit) *allowance {
-	switch {
-	case kind == gateway.LimitEntry:
+	if kind == gateway.LimitEntry {
 		return v.def.cap
-	case kind == gateway.LimitExisting && v.pace > 0:
-		return &allowance{max: v.pace, calendar: "day"}
 	}
-	return nil
+	return &allowance{max: v.pace, calendar: "day"}
 }
 
 // coordinator is the partition that keeps the accounts of a journey.
@@ -156,39 +158,36 @@ func (j *journey) limitsOf() *limits {
 // capEntry asks whether there is a place under the entry cap. An entry that has
 // to ask elsewhere waits and is decided when the answer is here.
 func (p *Partition) capEntry(en *entry) (gateway.Reason, string, gateway.Properties) {
-	a := en.v.def.cap
-	if a == nil || en.c.test || en.grant == granted {
-		return "", "", nil
-	}
 	j := en.v.journey
 	reason, rule, values := p.capCheck(en)
-	switch reason {
-	case "":
-		do(p, ledgerChange{journey: j, kind: gateway.LimitEntry, at: p.now, n: 1, bound: a.after(p)})
-	case gateway.ReasonWaiting:
+	switch {
+	case reason == gateway.ReasonWaiting:
 		do(p, waitChange{j, en.waits()})
 		p.askGrant(j, 0, 0)
+	case reason == "" && en.needsPlace():
+		do(p, ledgerChange{journey: j, kind: gateway.LimitEntry, at: p.now, n: 1, bound: en.v.def.cap.after(p)})
 	}
 	return reason, rule, values
 }
 
+// needsPlace reports whether the entry takes a place under the entry cap.
+func (en *entry) needsPlace() bool { return en.v.def.cap != nil && !en.c.test && en.grant != granted }
+
 // capCheck says what the entry cap answers, and takes no place.
 func (p *Partition) capCheck(en *entry) (gateway.Reason, string, gateway.Properties) {
-	a, j := en.v.def.cap, en.v.journey
-	if a == nil || en.c.test || en.grant == granted {
+	if !en.needsPlace() {
 		return "", "", nil
 	}
+	a, j := en.v.def.cap, en.v.journey
 	l := j.limits
 	if l == nil {
 		l = &limits{}
 	}
 	switch {
-	case en.grant == denied && l.closedVersion == en.v.number:
+	case en.grant == denied: // by an answer that says when there is room
 		return gateway.ReasonEntryCap, a.String(), frees(l.closed)
-	case en.grant == denied:
-		return gateway.ReasonEntryCap, a.String(), nil
 	case p.coordinates(j):
-		if free, next := p.room(&l.ledgers[gateway.LimitEntry], a); free <= 0 {
+		if free, next := p.room(&l.ledgers[gateway.LimitEntry], a); free == 0 {
 			return gateway.ReasonEntryCap, a.String(), frees(next)
 		}
 		return "", "", nil
@@ -211,15 +210,18 @@ func frees(next gateway.Instant) gateway.Properties {
 // askGrant tells the coordinator what became of granted units and asks for as
 // many as entries wait, unless it was asked already.
 func (p *Partition) askGrant(j *journey, used, returned int) {
-	l := j.limitsOf()
+	l := j.limits
+	if l == nil {
+		return
+	}
 	r := gateway.RequestGrant{Journey: j.name, Limit: gateway.LimitEntry, Partition: p.cfg.Partition,
 		Used: used, Returned: returned}
 	if used > 0 {
 		r.UsedAt = p.now
 	}
-	if l.asked[r.Limit] == 0 && len(l.waiting) > 0 && j.active != nil && j.state != gateway.JourneyPaused {
+	if l.asked == 0 && len(l.waiting) > 0 && j.state != gateway.JourneyPaused {
 		r.Want, r.Version = len(l.waiting), j.active.number
-		do(p, askChange{journey: j, kind: r.Limit, asked: r.Want, at: p.now, closed: l.closed, version: l.closedVersion})
+		do(p, askChange{journey: j, asked: r.Want, at: p.now, closed: l.closed, version: l.closedVersion})
 	}
 	if r.Want+used+returned > 0 {
 		p.forward(p.coordinator(j), gateway.Input{Command: r})
@@ -229,7 +231,7 @@ func (p *Partition) askGrant(j *journey, used, returned int) {
 // requestGrant is the coordinator's part.
 func (p *Partition) requestGrant(c gateway.RequestGrant) gateway.Outcome {
 	j := p.journeyNamed(c.Journey)
-	if j == nil || !p.coordinates(j) || int(c.Limit) >= limitKinds || c.Limit == 0 {
+	if j == nil || !p.coordinates(j) || !byGrants(c.Limit) {
 		return gateway.Outcome{Disposition: gateway.Refused}
 	}
 	var a *allowance
@@ -250,15 +252,10 @@ func (p *Partition) requestGrant(c gateway.RequestGrant) gateway.Outcome {
 	g := gateway.Grant{Journey: j.name, Limit: c.Limit, At: p.now}
 	if a != nil {
 		free, next := p.room(&j.limitsOf().ledgers[c.Limit], a)
-		if g.Units = min(free, c.Want); g.Units < c.Want {
-			g.Next = next
-		}
+		g.Units, g.Next = min(free, c.Want), next
 	}
 	if g.Units > 0 {
 		do(p, ledgerChange{journey: j, kind: c.Limit, partition: c.Partition, out: g.Units, bound: bound})
-		if free, next := p.room(&j.limitsOf().ledgers[c.Limit], a); free == 0 && g.Units < c.Want {
-			g.Next = next
-		}
 	}
 	p.forward(c.Partition, gateway.Input{Command: g})
 	return gateway.Outcome{}
@@ -267,7 +264,7 @@ func (p *Partition) requestGrant(c gateway.RequestGrant) gateway.Outcome {
 // takeGrant decides the entries that waited for it.
 func (p *Partition) takeGrant(c gateway.Grant) gateway.Outcome {
 	j := p.journeyNamed(c.Journey)
-	if j == nil || int(c.Limit) >= limitKinds || c.Limit == 0 {
+	if j == nil || j.active == nil || !byGrants(c.Limit) {
 		return gateway.Outcome{Disposition: gateway.Refused}
 	}
 	if c.Limit == gateway.LimitExisting {
@@ -275,9 +272,9 @@ func (p *Partition) takeGrant(c gateway.Grant) gateway.Outcome {
 		return gateway.Outcome{}
 	}
 	l := j.limitsOf()
-	asked, units, used := min(l.asked[c.Limit], len(l.waiting)), c.Units, 0
-	change := askChange{journey: j, kind: c.Limit, at: l.askedAt}
-	if units < asked && j.active != nil {
+	asked, units, used := min(l.asked, len(l.waiting)), c.Units, 0
+	change := askChange{journey: j, at: l.askedAt}
+	if units < asked {
 		change.closed, change.version = c.Next, j.active.number
 	}
 	do(p, change)
@@ -301,9 +298,6 @@ func (p *Partition) takeGrant(c gateway.Grant) gateway.Outcome {
 // used.
 func (p *Partition) enterWaiting(j *journey, w *waiting, unit bool) bool {
 	c := p.customers[w.customer]
-	if c == nil || j.active == nil {
-		return false
-	}
 	en := w.entry(j.active, c)
 	if en.grant = denied; unit {
 		en.grant = granted
@@ -324,40 +318,35 @@ func (p *Partition) giveUpWaiting(j *journey) {
 	list := slices.Clone(l.waiting)
 	do(p, unwaitChange{j, len(list)})
 	for _, w := range list {
-		c := p.customers[w.customer]
-		if c == nil || j.active == nil {
-			continue
-		}
-		en := w.entry(j.active, c)
-		p.decideEntry(j.active, gateway.Decision{Reason: gateway.ReasonExhausted, Customer: c.id, Device: en.device,
-			Rule: "no grant within " + grantWait.String(), Values: en.values}, en.ev)
+		p.decideEntry(j.active, gateway.Decision{Reason: gateway.ReasonExhausted, Customer: w.customer, Device: w.device,
+			Rule: "no grant within " + grantWait.String(), Values: w.values}, w.event)
 	}
+}
+
+// givesUp is when the entries that wait for a grant give up, 0 for never.
+func (j *journey) givesUp() gateway.Instant {
+	if l := j.limits; len(l.waiting) > 0 && l.asked > 0 && j.state != gateway.JourneyPaused {
+		return grantWait.after(l.askedAt)
+	}
+	return 0
 }
 
 // limitTimer is when something of the journey's limits is due, 0 for never.
-func (j *journey) limitTimer() (due gateway.Instant) {
-	l := j.limits
-	if l == nil {
+func (j *journey) limitTimer() gateway.Instant {
+	if j.limits == nil {
 		return 0
 	}
-	if len(l.waiting) > 0 && l.asked[gateway.LimitEntry] > 0 && j.state != gateway.JourneyPaused {
-		due = grantWait.after(l.askedAt)
-	}
-	if l.rampDue != 0 && (due == 0 || l.rampDue < due) {
-		due = l.rampDue
-	}
-	return due
+	return sooner(j.givesUp(), j.limits.rampDue)
 }
 
 func (p *Partition) limitsDue(j *journey) {
-	l := j.limits
-	if l == nil {
+	if j.limits == nil {
 		return
 	}
-	if len(l.waiting) > 0 && l.asked[gateway.LimitEntry] > 0 && j.state != gateway.JourneyPaused && grantWait.after(l.askedAt) <= p.now {
+	if due := j.givesUp(); due != 0 && due <= p.now {
 		p.giveUpWaiting(j)
 	}
-	if l.rampDue != 0 && l.rampDue <= p.now {
+	if due := j.limits.rampDue; due != 0 && due <= p.now {
 		p.growRamp(j)
 	}
 }
@@ -392,7 +381,7 @@ func (p *Partition) waitExisting(j *journey, want int) gateway.Instant {
 		if _, next := p.room(&j.limitsOf().ledgers[gateway.LimitExisting], a); next != 0 {
 			return next
 		}
-		return p.now + 60_000 // units are on their way back
+		return unitsLook.after(p.now)
 	}
 	p.tellExisting(j, min(want, a.max))
 	return 0
@@ -418,19 +407,13 @@ func (p *Partition) tellExisting(j *journey, want int) {
 func (p *Partition) takeExistingGrant(j *journey, c gateway.Grant) {
 	l := j.limitsOf()
 	do(p, unitsChange{j, l.units + c.Units, l.used})
-	change := j.put()
-	switch {
-	case j.scan.kind != scanEntry || j.active == nil:
-		if j.active != nil {
-			p.tellExisting(j, 0)
-		}
+	if j.scan.kind != scanEntry {
+		p.tellExisting(j, 0)
 		return
-	case c.Units > 0:
-		change.scan.due = p.now
-	case c.Next == 0 || c.Next == gateway.NoMore:
-		change.scan.due = p.now + 60_000
-	default:
-		change.scan.due = max(c.Next, p.now)
+	}
+	change := j.put()
+	if change.scan.due = max(c.Next, p.now); c.Units == 0 && c.Next == 0 {
+		change.scan.due = unitsLook.after(p.now)
 	}
 	do(p, change)
 }

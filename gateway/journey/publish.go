@@ -208,6 +208,7 @@ func (p *Partition) activate(j *journey, change *journeyChange, number uint32) {
 	do(p, *change)
 	p.arm(v)
 	p.startRamp(before, v)
+	p.askGrant(j, 0, 0)
 	p.status(v, gateway.JourneyPublished)
 	if before != nil {
 		p.status(before, gateway.JourneyDraining)

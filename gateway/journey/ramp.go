@@ -3,7 +3,6 @@ package journey
 import (
 	"fmt"
 	"slices"
-	"strconv"
 
 	"touchpoint/gateway"
 )
@@ -57,7 +56,7 @@ func (p *Partition) rampCheck(v *version, c *customer) (gateway.Reason, string) 
 func rampPlace(v *version, c *customer) int { return bucket(uint64(c.id), v.def.Name+"/ramp") }
 
 func percent(hundredths int) string {
-	return strconv.FormatFloat(float64(hundredths)/100, 'f', -1, 64) + " %"
+	return fmt.Sprintf("%v %%", float64(hundredths)/100)
 }
 
 // rampHolds reports whether only the ramp keeps a customer out: then a crossed
@@ -90,7 +89,7 @@ func (p *Partition) startRamp(before, v *version) {
 		return
 	}
 	at := p.now
-	if before != nil && j.limits != nil && j.limits.rampAt != 0 && slices.Equal(before.def.ramp, v.def.ramp) {
+	if before != nil && slices.Equal(before.def.ramp, v.def.ramp) {
 		at = j.limits.rampAt
 	}
 	do(p, rampChange{j, at, nextRamp(v, at, p.now)})
@@ -108,13 +107,9 @@ func nextRamp(v *version, at, now gateway.Instant) gateway.Instant {
 
 // growRamp lets in those who were kept out until now.
 func (p *Partition) growRamp(j *journey) {
-	l := j.limits
-	if j.active == nil {
-		do(p, rampChange{j, l.rampAt, 0})
-		return
-	}
-	do(p, rampChange{j, l.rampAt, nextRamp(j.active, l.rampAt, p.now)})
-	if j.state == gateway.JourneyPublished && j.scan.kind == scanNone {
+	at := j.limits.rampAt
+	do(p, rampChange{j, at, nextRamp(j.active, at, p.now)})
+	if j.state == gateway.JourneyPublished && j.scan.kind != scanMigrate {
 		change := j.put()
 		change.scan = j.rescan(p.now)
 		do(p, change)
@@ -182,7 +177,7 @@ func (p *Partition) countSent(j *journey, n int, at gateway.Instant) {
 		return
 	}
 	pause := gateway.SetJourneyState{Journey: j.name, State: gateway.JourneyPaused, Effective: p.now, Reason: gateway.ReasonForecast,
-		Rule: fmt.Sprintf("%d messages in %s, forecast %d times %s", sent, forecastWindow, f.perDay, strconv.FormatFloat(f.factor, 'f', -1, 64))}
+		Rule: fmt.Sprintf("%d messages in %s, forecast %d times %v", sent, forecastWindow, f.perDay, f.factor)}
 	for to := range p.cfg.Partitions {
 		if to != p.cfg.Partition {
 			p.forward(to, gateway.Input{Command: pause})
