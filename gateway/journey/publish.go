@@ -198,7 +198,7 @@ func (p *Partition) activate(j *journey, change *journeyChange, number uint32) {
 	if j.state == gateway.JourneyPaused {
 		change.state = gateway.JourneyPaused // a new version does not lift a pause
 	}
-	if v.existing || v.def.trigger.schedule != nil || before != nil && (v.migrate == "migrate" || v.migrate == "restart") {
+	if v.existing || v.def.trigger.schedule != nil || before != nil && (len(before.def.ramp) > 0 || v.migrate == "migrate" || v.migrate == "restart") {
 		kind := scanEntry
 		if before != nil && v.migrate != "" && v.migrate != "pin" {
 			kind = scanMigrate

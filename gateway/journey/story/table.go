@@ -37,6 +37,7 @@ var commands = map[string]command{
 	"outage":     {(*Session).cmdOutage, "outage 3d", 1, none},
 	"show":       {(*Session).cmdShow, "show NAME", 1, none},
 	"explain":    {(*Session).cmdExplain, "explain NAME JOURNEY [lang=de]", 2, []string{"lang"}},
+	"budget":     {(*Session).cmdBudget, "budget NAME", 1, none},
 	"decided":    {(*Session).cmdDecided, "decided NAME [lang=de]", 1, []string{"lang"}},
 	"forwards":   {(*Session).cmdForwards, "forwards wait|go", 1, none},
 	"home":       {(*Session).cmdHome, "home NAME…", 1, none},
