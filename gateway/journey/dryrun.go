@@ -41,6 +41,11 @@ func (p *Partition) over(e *enrollment) bool {
 		return false
 	}
 	do(p, forgetChange{e.c.id, e.id})
+	if !e.ended() && e.origin == nil {
+		m := e.c.mark(e.v.journey)
+		m.active, m.exitedAt = m.active-1, p.now
+		do(p, markChange{e.c.id, m})
+	}
 	return true
 }
 

@@ -51,4 +51,5 @@ func (w *world) restart() {
 func (w *world) check() {
 	w.t.Helper()
 	w.ok(w.Check())
+	w.ok(UnsoundWorld(w.World))
 }

@@ -25,6 +25,8 @@ type Options struct {
 	// OnStep, if any, is called with every record and what it decided. Neither may
 	// be kept.
 	OnStep func(*gateway.Batch, *gateway.Step)
+	// Look, if any, looks at the world after every command; its error ends the story.
+	Look func(*journey.World) error
 
 	onCommand func(*Session) // after every command of a checked story
 }
@@ -75,6 +77,11 @@ func (s *Session) Do(line string) ([]string, error) {
 	}
 	if s.w != nil && !s.together {
 		if err := s.w.Settle(); err != nil {
+			return nil, err
+		}
+	}
+	if s.o.Look != nil && s.w != nil {
+		if err := s.o.Look(s.w); err != nil {
 			return nil, err
 		}
 	}
