@@ -145,8 +145,8 @@ func (i *inspector) limits(j *journey) {
 			i.wrong(u.n <= 0 || u.at > i.p.now, "used nothing, or in the future", u.n)
 			i.wrong(u.at <= keep && len(j.versions) == 1, "an old use is kept", u.at)
 		}
-		i.wrong(l.asked[k] < 0 || l.asked[k] > 0 && i.p.coordinates(j), "asks itself")
 	}
+	i.wrong(l.asked < 0 || l.asked > 0 && i.p.coordinates(j), "asks itself")
 	for _, w := range l.waiting {
 		i.wrong(i.p.customers[w.customer] == nil, "lets somebody wait who is not here", w.customer)
 		i.wrong(w.since > i.p.now, "waits since the future")
