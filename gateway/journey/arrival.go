@@ -115,36 +115,26 @@ func (d *decoder) names(p *Partition, a *arrival) {
 		latest := uint32(d.uint())
 		s.active, s.done = uint32(d.uint()), d.bool()
 		a.journeys = append(a.journeys, s.journey)
+		a.scanned = append(a.scanned, s)
 		if s.journey == nil || s.journey.versions[len(s.journey.versions)-1].number < latest {
 			a.known = false
-			continue
 		}
-		a.scanned = append(a.scanned, s)
 	}
 	for range d.length(1) {
-		key := d.string()
-		if key == "" {
-			a.traits = append(a.traits, nil)
-			continue
+		t := (*trait)(nil) // one that stayed behind
+		if key := d.string(); key != "" {
+			t = p.traitOf(key)
+			a.known = a.known && t != nil
 		}
-		i := slices.IndexFunc(p.traits, func(t *trait) bool { return t.key == key })
-		if i < 0 {
-			a.known = false
-			a.traits = append(a.traits, nil)
-			continue
-		}
-		a.traits = append(a.traits, p.traits[i])
+		a.traits = append(a.traits, t)
 	}
 	for range d.length(10) {
-		i := d.uint()
-		w := d.waiting()
-		if d.bad || i >= uint64(len(a.journeys)) {
+		i, w := d.uint(), d.waiting()
+		if i >= uint64(len(a.journeys)) {
 			d.fail()
 			return
 		}
-		if j := a.journeys[i]; j != nil {
-			a.waiting = append(a.waiting, waitingAt{j, w})
-		}
+		a.waiting = append(a.waiting, waitingAt{a.journeys[i], w})
 	}
 }
 

@@ -70,16 +70,23 @@ func (c publishChange) apply(p *Partition) {
 // defineTrait returns the counter of a spec, making it when it is new. Counters
 // stay when their journey is archived: published again, it finds them up to date.
 func (p *Partition) defineTrait(spec *traitSpec) *trait {
-	key := traitKey(spec)
-	for _, t := range p.traits {
-		if t.key == key {
-			return t
-		}
+	if t := p.traitOf(traitKey(spec)); t != nil {
+		return t
 	}
 	t := p.newTrait(len(p.traits), spec, p.now)
 	p.traits = append(p.traits, t)
 	p.eventType(spec.event).add(t)
 	return t
+}
+
+// traitOf returns the counter of a key, nil when there is none.
+func (p *Partition) traitOf(key string) *trait {
+	for _, t := range p.traits {
+		if t.key == key {
+			return t
+		}
+	}
+	return nil
 }
 
 // eventType returns the index entry of a type, making it when it is new.

@@ -61,7 +61,7 @@ func (p *Partition) withdrawData(c *customer, purpose gateway.Purpose) {
 	}
 	p.recallData(c, category)
 	p.withdraw(c, string(gateway.ReasonNoConsent), func(m *message) bool {
-		if p.aboutAnother(m) {
+		if m.full.Recipient != "" { // it tells of somebody else's run
 			return false
 		}
 		v := m.journey.version(m.full.Version)

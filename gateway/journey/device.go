@@ -184,11 +184,7 @@ func (p *Partition) bindHere(c gateway.BindDevice) {
 		return
 	}
 	i, users := p.insertOwner(&change, c)
-	known := p.customers[c.Customer] != nil
 	do(p, change)
-	if made := p.customers[c.Customer]; made != nil && !known {
-		p.introduce(made)
-	}
 	p.announce(c.Device, change.product, change.owners[i])
 	p.settlePeople(p.devices.get(c.Device), users)
 	now := p.devices.get(c.Device).present()
@@ -328,11 +324,7 @@ func (p *Partition) installDevice(dev *device) {
 			dev.forgetPerson(o.customer)
 		}
 	}
-	known := p.customers[dev.present()] != nil
 	do(p, admitChange{dev})
-	if made := p.customers[dev.present()]; made != nil && !known {
-		p.introduce(made)
-	}
 	p.out.Routes = append(p.out.Routes, gateway.Route{Device: dev.id, Partition: p.cfg.Partition, Customer: dev.present()})
 }
 

@@ -172,7 +172,7 @@ func (p *Partition) input(in *gateway.Input) {
 // advanceCursor reports whether a forwarded input is new and notes it.
 func (p *Partition) advanceCursor(from gateway.Forwarded) bool {
 	last := p.cursors[from.Partition]
-	if from.Step < last.Step || from.Step == last.Step && from.Index <= last.Index && last.Step != 0 {
+	if from.Step < last.Step || from.Step == last.Step && from.Index <= last.Index {
 		return false
 	}
 	do(p, cursorChange{from})

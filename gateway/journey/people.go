@@ -84,8 +84,9 @@ func (p *Partition) joinPeople(d *device, c gateway.BindDevice) bool {
 			p.announce(d.id, cmp.Or(d.product, c.Product), o)
 			return true
 		}
-		if o.from > n.from && (n.to == 0 || o.from < n.to) {
+		if o.from > n.from { // they are sorted by it
 			n.to = o.from
+			break
 		}
 	}
 	return p.putPeople(d, append(slices.Clone(d.facts.around()), n))
@@ -150,9 +151,7 @@ func (d *device) tenureEnd(t gateway.Instant) gateway.Instant {
 // settlePeople looks at the people anew after the holders of a device changed;
 // more are users who held it where somebody else is known to have had it.
 func (p *Partition) settlePeople(d *device, more []ownership) {
-	if d != nil && len(d.facts.around())+len(more) > 0 {
-		p.putPeople(d, append(slices.Clone(d.facts.around()), more...))
-	}
+	p.putPeople(d, append(slices.Clone(d.facts.around()), more...))
 }
 
 // yieldUsers takes those users out of the holders behind the i-th whose time
@@ -189,7 +188,10 @@ func (p *Partition) unbindPerson(d *device, c gateway.UnbindDevice) bool {
 			o.to, found = max(c.At, o.from), true
 		}
 	}
-	return found && p.putPeople(d, list)
+	if found {
+		p.putPeople(d, list)
+	}
+	return found
 }
 
 // People lists who is known of a device beside its holders.

@@ -84,8 +84,7 @@ func (p *Partition) tooManyCounters(def *Definition) string {
 	fresh := map[string]int{}
 	for i := range def.traits {
 		spec := &def.traits[i]
-		key := traitKey(spec)
-		if slices.ContainsFunc(p.traits, func(t *trait) bool { return t.key == key }) {
+		if p.traitOf(traitKey(spec)) != nil {
 			continue
 		}
 		fresh[spec.event]++

@@ -150,7 +150,7 @@ func (p *Partition) originValues(e *enrollment) gateway.Properties {
 
 // leavesStep notes that the enrollment is past a step that addressed others.
 func (e *enrollment) leavesStep() {
-	if e.addressed != nil && e.addressed.step != "" {
+	if e.addressed != nil {
 		next := *e.addressed
 		next.step = ""
 		e.own().addressed = &next
@@ -286,6 +286,3 @@ func (p *Partition) recallData(c *customer, category string) {
 		}
 	}
 }
-
-// aboutAnother reports whether a message tells a recipient of somebody else's run.
-func (p *Partition) aboutAnother(m *message) bool { return m.full != nil && m.full.Recipient != "" }
