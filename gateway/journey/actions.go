@@ -60,16 +60,14 @@ func (p *Partition) circle(j *journey) string {
 
 // enterNext enters a journey that another one, or a segment, led to. What its
 // own first steps lead to knows of it.
-func (p *Partition) enterNext(en *entry) gateway.Decision {
+func (p *Partition) enterNext(en *entry) {
 	j := en.v.journey
 	if rule := p.circle(j); rule != "" {
-		d := gateway.Decision{Reason: gateway.ReasonLoop, Customer: en.c.id, Device: en.device, Rule: rule}
-		p.decideEntry(en.v, d, en.ev)
-		return d
+		p.decideEntry(en.v, gateway.Decision{Reason: gateway.ReasonLoop, Customer: en.c.id, Device: en.device, Rule: rule}, en.ev)
+		return
 	}
 	before := p.chain
 	p.chain = append(slices.Clip(before), j)
-	d := p.enter(en)
+	p.enter(en)
 	p.chain = before
-	return d
 }

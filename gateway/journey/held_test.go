@@ -44,8 +44,9 @@ func fillAll(v reflect.Value, n *int) {
 	}
 }
 
-// TestHeldInputs writes and reads every input that may have to wait.
-func TestHeldInputs(t *testing.T) {
+// heldInputs are inputs of every kind that may have to wait, with something in
+// every field.
+func heldInputs() []gateway.Input {
 	n := 0
 	inputs := []gateway.Input{{}}
 	fillAll(reflect.ValueOf(&inputs[0].Event).Elem(), &n)
@@ -56,7 +57,12 @@ func TestHeldInputs(t *testing.T) {
 		fillAll(v, &n)
 		inputs = append(inputs, gateway.Input{Command: v.Interface().(gateway.Command)})
 	}
-	for _, want := range inputs {
+	return inputs
+}
+
+// TestHeldInputs writes and reads every input that may have to wait.
+func TestHeldInputs(t *testing.T) {
+	for _, want := range heldInputs() {
 		var e encoder
 		e.input(&want)
 		d := decoder{b: e.b}
@@ -71,5 +77,26 @@ func TestHeldInputs(t *testing.T) {
 		if diff := cmp.Diff(want, cloneInput(&want), opts); diff != "" {
 			t.Errorf("clone of %T: %s", want.Command, diff)
 		}
+	}
+}
+
+// TestHeldReachable: the difference between channels that are not told and no
+// channel at all is kept.
+func TestHeldReachable(t *testing.T) {
+	for _, reachable := range [][]string{nil, {}, {"email"}} {
+		var e encoder
+		e.input(&gateway.Input{Command: gateway.UpsertCustomer{Customer: 1, Reachable: reachable}})
+		d := decoder{b: e.b}
+		got := d.input().Command.(gateway.UpsertCustomer).Reachable
+		if d.err("input") != nil || !reflect.DeepEqual(got, reachable) {
+			t.Errorf("%#v became %#v", reachable, got)
+		}
+		kept := cloneInput(&gateway.Input{Command: gateway.UpsertCustomer{Reachable: reachable}}).Command.(gateway.UpsertCustomer).Reachable
+		if !reflect.DeepEqual(kept, reachable) {
+			t.Errorf("of %#v %#v is kept", reachable, kept)
+		}
+	}
+	if d := (decoder{b: []byte{heldRecall + 1, 0, 0, 0}}); d.input().Command != nil || !d.bad {
+		t.Error("an input of no known kind is read")
 	}
 }
