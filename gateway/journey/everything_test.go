@@ -43,6 +43,14 @@ steps: [{id: say, send: {texts: {en: {title: Chain}}}}]
 purpose: service
 trigger: {schedule: {rrule: "FREQ=WEEKLY;BYDAY=MO", start: "2026-05-04 09:00"}}
 steps: [{id: w, wait: {for: 1d}}]
+`, `name: pair
+purpose: service
+trigger: {sequence: {events: [brew, descale], within: 4h, per: device}}
+steps: [{id: w, wait: {for: 1d}}]
+`, `name: monthly
+purpose: service
+trigger: {schedule: {rrule: "FREQ=MONTHLY;BYMONTHDAY=3", start: "2026-05-03 09:00"}}
+steps: [{id: w, wait: {for: 1d}}]
 `, `name: keen
 purpose: service
 trigger: {stage: {enter: keen}}
@@ -84,6 +92,40 @@ steps: [{id: w, wait: {for: 3d}}]
 // everything is a partition in whose state something of every kind stands, and
 // the steps that led there.
 func everything(t testing.TB) (*Partition, []gateway.Step) {
+	var steps []gateway.Step
+	w, who := everythingHere(t, everythingJourneys, func(b *gateway.Batch, s *gateway.Step) {
+		if b.Partition == 0 {
+			s.Changes = bytes.Clone(s.Changes)
+			steps = append(steps, *s)
+		}
+	})
+	w.ok(w.HoldForwards(true)) // moves begin and do not end
+	who.command(
+		gateway.JoinGroup{Customer: who.there, Group: who.home, Role: "child", At: w.clock},
+		gateway.UpsertCustomer{Customer: who.there, Mask: []string{"locale"}, Locale: "fr"})
+	w.submit(0, gateway.Input{Command: gateway.AdmitDevice{Device: 12}}, gateway.Input{From: gateway.Forwarded{Partition: 2, Step: 7, Index: 1}, Command: gateway.EraseCustomer{Customer: who.away}})
+	for d := gateway.DeviceID(20); d < 24; d++ {
+		who.command(gateway.BindDevice{Device: d, Product: "brewer", Customer: who.anna, Role: "owner", At: w.clock, Holder: 2})
+		who.event("brew", d, 0)
+	}
+	w.check()
+	return w.parts[0], steps
+}
+
+// persons are those of a world with something of every kind: anna and bert live
+// in partition 0 and have it, there lives in partition 1, away is erased. The
+// group home lives in partition 0, too.
+type persons struct {
+	anna, bert, there, away gateway.CustomerID
+	home                    gateway.GroupID
+	// what partition 0 hears of, with time in between
+	command func(...gateway.Command)
+	event   func(kind string, device gateway.DeviceID, customer gateway.CustomerID, props ...gateway.Property)
+}
+
+// everythingHere is a world of three partitions with something of every kind in
+// the first. The others hear of the journeys in the order that is given.
+func everythingHere(t testing.TB, order []string, onStep func(*gateway.Batch, *gateway.Step)) (*world, persons) {
 	w := newWorld(t, Config{
 		Segments:     []Rule{{"big", "trait.cups >= 3"}, {"odd", "customer.odd == true"}},
 		Stages:       []Rule{{"keen", "trait.cups >= 2"}, {"fresh", ""}},
@@ -93,13 +135,7 @@ func everything(t testing.TB) (*Partition, []gateway.Step) {
 		Caps:         []CapRule{{Name: "week", Max: 20, Per: 7 * dayMillis}},
 	}, 3)
 	w.clock = modelStart
-	var steps []gateway.Step
-	w.onStep = func(b *gateway.Batch, s *gateway.Step) {
-		if b.Partition == 0 {
-			s.Changes = bytes.Clone(s.Changes)
-			steps = append(steps, *s)
-		}
-	}
+	w.onStep = onStep
 	homes := map[int][]gateway.CustomerID{}
 	for id := gateway.CustomerID(1); len(homes[0]) < 3 || len(homes[1]) < 3; id++ {
 		home := gateway.HomeOf(id, 0, 3)
@@ -110,16 +146,20 @@ func everything(t testing.TB) (*Partition, []gateway.Step) {
 	for gateway.HomeOf(anna, home, 3) != 0 {
 		home++
 	}
-	publish := func(text string, version uint32, at gateway.Instant) {
+	publish := func(part int, text string, version uint32, at gateway.Instant) {
 		name := text[len("name: "):bytes.IndexByte([]byte(text), '\n')]
-		for i := range w.parts {
-			w.submit(i, gateway.Input{Command: gateway.PublishJourney{Journey: name, Version: version, Effective: at, Definition: []byte(text), Existing: "enroll", Running: "migrate"}})
+		w.submit(part, gateway.Input{Command: gateway.PublishJourney{Journey: name, Version: version, Effective: at, Definition: []byte(text), Existing: "enroll", Running: "migrate"}})
+	}
+	for i := range w.parts {
+		list := everythingJourneys
+		if i > 0 {
+			list = order
 		}
+		for _, text := range list {
+			publish(i, text, 1, modelStart)
+		}
+		publish(i, everythingJourneys[0], 2, modelStart+3*dayMillis)
 	}
-	for _, text := range everythingJourneys {
-		publish(text, 1, modelStart)
-	}
-	publish(everythingJourneys[0], 2, modelStart+3*dayMillis)
 	command := func(c ...gateway.Command) {
 		for _, c := range c {
 			w.clock += 60_000
@@ -170,17 +210,8 @@ func everything(t testing.TB) (*Partition, []gateway.Step) {
 	command(gateway.BindDevice{Device: 11, Product: "brewer", Customer: there, Role: "owner", At: w.clock})
 	event("start", 10, 0)
 	event("brew", 10, 0)
-	w.ok(w.HoldForwards(true)) // moves begin and do not end
-	command(
-		gateway.JoinGroup{Customer: there, Group: home, Role: "child", At: w.clock},
-		gateway.UpsertCustomer{Customer: there, Mask: []string{"locale"}, Locale: "fr"})
-	w.submit(0, gateway.Input{Command: gateway.AdmitDevice{Device: 12}}, gateway.Input{From: gateway.Forwarded{Partition: 2, Step: 7, Index: 1}, Command: gateway.EraseCustomer{Customer: away}})
-	for d := gateway.DeviceID(20); d < 24; d++ {
-		command(gateway.BindDevice{Device: d, Product: "brewer", Customer: anna, Role: "owner", At: w.clock, Holder: 2})
-		event("brew", d, 0)
-	}
 	w.check()
-	return w.parts[0], steps
+	return w, persons{anna, bert, there, away, home, command, event}
 }
 
 // TestEverything: the state has something of all that a customer can have, or
