@@ -52,7 +52,7 @@ func (p *Partition) encodeNames(e *encoder, c gateway.CustomerID) {
 			active = j.active.number
 		}
 		e.uint(uint64(active))
-		e.bool(j.scan.kind == scanNone || j.scan.next > c)
+		e.bool((j.scan.kind == scanNone || j.scan.next > c) && !slices.Contains(j.scan.guests, c))
 	}
 	e.uint(uint64(len(p.traits)))
 	for _, t := range p.traits {
@@ -219,6 +219,7 @@ func (c departChange) apply(p *Partition) {
 	p.dropCustomer(c.customer)
 	p.left[c.customer] = c.to
 	for _, j := range p.journeys { // they wait where he goes
+		j.dismiss(c.customer)
 		if j.limits != nil {
 			j.limits.waiting = slices.DeleteFunc(j.limits.waiting, func(w *waiting) bool { return w.customer == c.customer })
 		}

@@ -53,6 +53,7 @@ func (c eraseChange) apply(p *Partition) {
 		}
 	}
 	for _, j := range p.journeys {
+		j.dismiss(c.id)
 		if j.limits != nil {
 			j.limits.waiting = slices.DeleteFunc(j.limits.waiting, func(w *waiting) bool { return w.customer == c.id })
 		}

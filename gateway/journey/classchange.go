@@ -152,14 +152,22 @@ func (c ruleScanChange) apply(p *Partition) {
 }
 
 func (e *encoder) scan(s scan) {
-	e.byte(byte(s.kind))
+	e.byte(byte(s.kind) | byte(boolInt(len(s.guests) > 0))*withGuests)
 	e.fixed(uint64(s.next))
 	e.at(s.due)
 	e.fixed(uint64(s.existing))
+	if len(s.guests) > 0 {
+		e.guests(s.guests)
+	}
 }
 
 func (d *decoder) scan() scan {
-	return scan{scanKind(d.byte()), gateway.CustomerID(d.fixed()), d.at(), gateway.CustomerID(d.fixed())}
+	kind := d.byte()
+	s := scan{kind: scanKind(kind &^ withGuests), next: gateway.CustomerID(d.fixed()), due: d.at(), existing: gateway.CustomerID(d.fixed())}
+	if kind&withGuests != 0 {
+		s.guests = d.guests()
+	}
+	return s
 }
 
 // classChange puts what the rules say of a customer, and lets the windows that

@@ -147,7 +147,7 @@ func (x *explainer) entryCap() {
 // existing tells of those who met the entry at publish and come in by and by.
 func (x *explainer) existing() {
 	s := &x.j.scan
-	if !x.v.existing || x.v.pace == 0 || s.kind != scanEntry || x.c.id < s.next || x.m.entries > 0 || x.c.test {
+	if !x.v.existing || x.v.pace == 0 || s.kind != scanEntry || x.c.id < s.next && !slices.Contains(s.guests, x.c.id) || x.m.entries > 0 || x.c.test {
 		return
 	}
 	x.add(gateway.ExplainCheck{Name: gateway.CheckExisting, Result: gateway.CheckUnknown, Until: s.due,

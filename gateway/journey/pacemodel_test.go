@@ -11,7 +11,8 @@ import (
 
 // TestPaceModel: `existing: enroll N per day` lets in N of those who met the entry
 // before on every day, over all partitions, each once, until nobody is left: no
-// more in pauses and while answers are late, and no fewer on quiet days.
+// more in pauses and while answers are late, and no fewer on quiet days,
+// whoever moves meanwhile.
 func TestPaceModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		pace := rapid.IntRange(1, 4).Draw(rt, "pace")
@@ -51,7 +52,7 @@ steps: [{id: rest, wait: {for: 1h}}]
 				Customer: id + 1, OccurredAt: w.clock, ReceivedAt: w.clock}})
 		}
 		publish(2, fmt.Sprintf("enroll %d per day", pace))
-		for _, what := range rapid.SliceOfN(rapid.IntRange(0, 7), 0, 20).Draw(rt, "what") {
+		for _, what := range rapid.SliceOfN(rapid.IntRange(0, 9), 0, 20).Draw(rt, "what") {
 			switch what {
 			case 0, 1:
 				w.ok(w.HoldForwards(what == 0))
@@ -61,6 +62,14 @@ steps: [{id: rest, wait: {for: 1h}}]
 				everywhere(gateway.SetJourneyState{Journey: "fans", State: gateway.JourneyPublished})
 			case 4:
 				w.restart()
+			case 5, 6: // somebody moves, or comes home
+				id := gateway.CustomerID(rapid.IntRange(1, max(customers, 1)).Draw(rt, "who"))
+				group := gateway.GroupID(rapid.IntRange(0, 4).Draw(rt, "group"))
+				if group > 0 {
+					w.submit(gateway.HomeOf(id, group, len(w.parts)), gateway.Input{Command: gateway.JoinGroup{Customer: id, Group: group, At: w.clock}})
+				} else {
+					w.submit(gateway.HomeOf(id, 0, len(w.parts)), gateway.Input{Command: gateway.LeaveGroup{Customer: id, At: w.clock}})
+				}
 			default:
 				w.advance(w.clock + 60_000*gateway.Instant(rapid.IntRange(1, 600).Draw(rt, "minutes")))
 			}

@@ -231,8 +231,11 @@ func (p *Partition) catchUp(s scanned, c *customer) {
 	if j.active.migrate != "" && j.active.migrate != "pin" {
 		p.migrate(j, c)
 	}
-	if j.state == gateway.JourneyPublished {
-		p.enterExisting(j, c, true)
+	switch {
+	case j.state == gateway.JourneyPaused && j.active.existing && !j.scansPaused():
+		p.invite(j, c, 0)
+	case !p.enterExisting(j, c, true):
+		p.invite(j, c, p.now)
 	}
 }
 

@@ -13,10 +13,13 @@ const scanSize = 512
 // scanPortion goes on with a scan over all customers in the order of their ids.
 func (p *Partition) scanPortion(j *journey) {
 	kind, from, existing := j.scan.kind, j.scan.next, j.scan.existing
-	if kind == scanEntry && j.state == gateway.JourneyPaused && (j.active.pace > 0 || j.active.def.trigger.class != nil) {
+	if kind == scanEntry && j.state == gateway.JourneyPaused && !j.scansPaused() {
 		change := j.put()
 		change.scan.due = 0 // it goes on after the pause
 		do(p, change)
+		return
+	}
+	if kind == scanEntry && !p.scanGuests(j) {
 		return
 	}
 	if from == 0 || p.ids == nil {
@@ -44,7 +47,7 @@ func (p *Partition) scanPortion(j *journey) {
 		if kind == scanMigrate {
 			p.migrate(j, c)
 		} else if !p.enterExisting(j, c, id >= existing) {
-			p.rest(j, portion[i:], existing)
+			p.rest(j, portion[i:], scan{kind: scanEntry, next: id, existing: existing})
 			break
 		}
 	}
@@ -59,7 +62,7 @@ func (p *Partition) scanPortion(j *journey) {
 // rescan begins a scan for what waits since a pause, or outside a ramp. Existing
 // customers whom the scan after the publication has not come to are among them.
 func (j *journey) rescan(now gateway.Instant) scan {
-	next := scan{kind: scanEntry, due: now, existing: ^gateway.CustomerID(0)}
+	next := scan{kind: scanEntry, due: now, existing: ^gateway.CustomerID(0), guests: j.scan.guests}
 	if j.scan.kind == scanEntry {
 		next.existing = max(j.scan.existing, j.scan.next)
 	}
@@ -67,16 +70,16 @@ func (j *journey) rescan(now gateway.Instant) scan {
 }
 
 // rest stops a scan until there are units for more existing customers.
-func (p *Partition) rest(j *journey, left []gateway.CustomerID, existing gateway.CustomerID) {
+func (p *Partition) rest(j *journey, left []gateway.CustomerID, next scan) {
 	want := 0
 	for _, id := range left {
 		if c := p.customers[id]; c != nil {
 			want += len(p.meets(j.active, c))
 		}
 	}
-	due := p.waitExisting(j, max(want, 1))
+	next.due = p.waitExisting(j, max(want, 1))
 	change := j.put()
-	change.scan = scan{kind: scanEntry, next: left[0], due: due, existing: existing}
+	change.scan = next
 	do(p, change)
 }
 

@@ -320,6 +320,7 @@ type scan struct {
 	// existing says from which customer on those who stand already where the
 	// trigger would put them enter: the others were looked at before.
 	existing gateway.CustomerID
+	guests   []gateway.CustomerID // looked at first; see guests.go
 }
 
 type scanKind uint8
