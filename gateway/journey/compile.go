@@ -49,6 +49,10 @@ type compiler struct {
 	targets []target
 	// read are the fields with a data category that conditions and texts use.
 	read []fieldUse
+	// untold says that the trigger is faulty, triggerLine where it stands: what it
+	// declares for the rest of the definition is not known then.
+	untold      bool
+	triggerLine int
 }
 
 type target struct {
@@ -66,6 +70,10 @@ func Compile(yaml []byte, env Env) (*Definition, error) {
 	if err != nil {
 		return nil, err
 	}
+	return compileTree(root, env)
+}
+
+func compileTree(root *node, env Env) (*Definition, error) {
 	c := &compiler{reader: reader{trace: env.Trace}, env: env, def: &Definition{Templates: map[string]map[string]Template{}, holdout: -1}}
 	c.definition(c.object(root, ""))
 	if len(c.violations) > 0 {
@@ -82,25 +90,20 @@ func (c *compiler) definition(o *object) {
 		o.fault("name", "%q may hold a-z, 0-9, - and _ only and starts with a letter", d.Name)
 	}
 	d.Purpose = gateway.Purpose(o.choice("purpose", "", "service", "marketing", "safety"))
-	if d.Purpose == "" && !o.broken("purpose") {
+	if d.Purpose == "" {
 		o.fault("purpose", "is missing; write service, marketing or safety: it decides the consent that is needed")
 	}
 	o.text("description")
 	d.maxAge = o.duration("max_event_age")
-	if v, ok := o.number("holdout", 0, 100); ok {
-		d.holdout = int(v*100 + 0.5)
+	if v, ok := o.share("holdout"); ok {
+		d.holdout = v
 	}
 	o.text("holdout_reason") // for those who read the definition
-	if key := o.text("key"); key == "event." {
-		o.fault("key", "names no property; write key: device or key: event.<property>")
-	} else {
-		d.keyBy = strings.TrimPrefix(key, "event.")
-	}
 	c.limits(o)
 	c.traits(o)
 	c.trigger(o)
 	c.correlation(o)
-	d.filter = c.condition(o, "filter", noEvent(d.trigger.event))
+	d.filter = c.condition(o, "filter", eventAtHand{d.trigger.event, c.untold})
 	c.reentry(o)
 	c.exits(o)
 	c.goal(o)
@@ -119,14 +122,15 @@ func (c *compiler) definition(o *object) {
 }
 
 // eventAtHand tells condition what `event` means where it stands: a type, or
-// "" when there is no event.
+// "" when there is no event, or when it is not known which.
 type eventAtHand struct {
-	event string
-	any   bool
+	event   string
+	unknown bool
 }
 
-func onEvent(event string) eventAtHand { return eventAtHand{event: event} }
-func noEvent(event string) eventAtHand { return eventAtHand{event: event, any: event == ""} }
+// onEvent is the event that a key names; when it names none, that is told
+// there.
+func onEvent(event string) eventAtHand { return eventAtHand{event, event == ""} }
 
 // condition compiles the CEL text of a key, nil when it is not there.
 func (c *compiler) condition(o *object, key string, at eventAtHand) *condition {
@@ -165,7 +169,7 @@ func (c *compiler) undeclared(ref fieldRef, at eventAtHand) string {
 	event := ""
 	switch ref.root {
 	case "event":
-		if at.event == "" {
+		if at.event == "" && !at.unknown {
 			return "reads event, but no event is at hand here; trigger.… holds what started the enrollment"
 		}
 		event = at.event
@@ -177,7 +181,7 @@ func (c *compiler) undeclared(ref fieldRef, at eventAtHand) string {
 		}
 		return ""
 	case "trait":
-		if c.traitNamed(ref.key) < 0 {
+		if c.traitNamed(ref.key) < 0 && !(c.untold && traitKindName(ref.key)) {
 			return c.unknownTrait(ref.key)
 		}
 	}
@@ -264,10 +268,7 @@ func (c *compiler) reentry(o *object) {
 	}
 	if n.kind == nodeMap {
 		r := c.object(n, "reentry")
-		d.reentry = reentry{mode: reentryAfterGap, gap: r.duration("after_exit_and_gap")}
-		if d.reentry.gap == 0 && !r.broken("after_exit_and_gap") {
-			r.fault("after_exit_and_gap", "is missing; write a duration such as 30d")
-		}
+		d.reentry = reentry{mode: reentryAfterGap, gap: r.length("after_exit_and_gap", "write a duration such as 30d")}
 		r.finish()
 		return
 	}
@@ -305,12 +306,9 @@ func (c *compiler) goal(o *object) {
 		return
 	}
 	g := c.object(n, "goal")
-	c.def.goal = &goal{within: g.duration("within")}
+	c.def.goal = &goal{within: g.length("within", "write how long after the entry the goal counts, such as 14d")}
 	c.def.goal.event = c.event(g, "event")
 	c.def.goal.where = c.condition(g, "where", onEvent(c.def.goal.event))
-	if c.def.goal.within == 0 && !g.broken("within") {
-		g.fault("within", "is missing; write how long after the entry the goal counts, such as 14d")
-	}
 	g.finish()
 }
 
@@ -331,7 +329,7 @@ func (c *compiler) quiet(o *object, key string) (out []QuietHours) {
 		h.From = c.localTime(q, "from")
 		h.To = c.localTime(q, "to")
 		h.Days = c.days(q, "days")
-		if h.From == h.To && !q.broken("from") && !q.broken("to") {
+		if h.From == h.To && !q.broken("from") {
 			q.fault("to", "equals from; the interval is empty")
 		}
 		c.channelNames(q, h.Channels)
@@ -357,7 +355,7 @@ func (c *compiler) days(o *object, key string) (out []Weekday) {
 	for _, w := range o.words(key) {
 		var d Weekday
 		if err := d.UnmarshalText([]byte(w)); err != nil {
-			o.fault(key, "%s", err)
+			o.also(key, "%s", err)
 		}
 		out = append(out, d)
 	}

@@ -3,6 +3,7 @@ package journey
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
@@ -145,16 +146,26 @@ func (c *compiler) traitKindOf(name string) gateway.ValueKind {
 	return gateway.KindFloat
 }
 
-// correlation checks the key once the trigger is known.
+// correlation reads the key once the trigger is known.
 func (c *compiler) correlation(o *object) {
 	d := c.def
-	if d.keyBy == "" || d.keyBy == "device" || o.broken("key") {
+	text := o.text("key")
+	if d.keyBy = text; text == "" || text == "device" {
+		return
+	}
+	property, found := strings.CutPrefix(text, "event.")
+	if d.keyBy = property; !found || property == "" {
+		switch {
+		case closest(text, []string{"device"}) != "":
+			o.fault("key", "%q is no key; did you mean \"device\"?", text)
+		case wordPattern.MatchString(text):
+			o.fault("key", "%q is no key; write device, or event.%s", text, text)
+		default:
+			o.fault("key", "%q is no key; write device, or event.<property>, such as event.order", text)
+		}
 		return
 	}
 	event := d.trigger.event
-	if d.trigger.sequence != nil {
-		event = d.trigger.sequence.steps[len(d.trigger.sequence.steps)-1].event
-	}
 	switch d.trigger.kind {
 	case triggerEvent, triggerThreshold, triggerMilestone, triggerSequence:
 		if problem := c.undeclared(fieldRef{"event", d.keyBy}, onEvent(event)); problem != "" {

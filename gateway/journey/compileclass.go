@@ -9,20 +9,17 @@ import (
 func (c *compiler) segmentTrigger(o *object) {
 	t := &classTrigger{segment: o.text("enter")}
 	c.def.trigger.class = t
-	if left := o.text("leave"); left != "" {
-		if t.segment != "" {
-			o.fault("leave", "excludes enter; a trigger has one of them")
-		}
+	switch left := o.text("leave"); {
+	case t.segment != "" && left != "":
+		o.fault("leave", "excludes enter; a trigger has one of them")
+	case t.segment != "":
+		c.declaredClass(o, "enter", "segment", t.segment, c.env.Segments)
+	case left != "":
 		t.segment, t.leave = left, true
-	}
-	if t.segment == "" && !o.broken("enter") && !o.broken("leave") {
+		c.declaredClass(o, "leave", "segment", left, c.env.Segments)
+	case !o.broken("leave"):
 		o.fault("enter", "is missing; write enter: <segment> or leave: <segment>")
 	}
-	key := "enter"
-	if t.leave {
-		key = "leave"
-	}
-	c.declaredClass(o, key, "segment", t.segment, c.env.Segments)
 	o.finish()
 }
 
@@ -48,10 +45,10 @@ func (c *compiler) declaredClass(o *object, key, what, name string, known []stri
 	}
 	switch s := closest(name, known); {
 	case s != "":
-		o.fault(key, "%q is no %s; did you mean %q?", name, what, s)
+		o.also(key, "%q is no %s; did you mean %q?", name, what, s)
 	case len(known) == 0:
-		o.fault(key, "%q is no %s; the installation's rules declare none", name, what)
+		o.also(key, "%q is no %s; the installation's rules declare none", name, what)
 	default:
-		o.fault(key, "%q is no %s; declared are %s", name, what, strings.Join(known, ", "))
+		o.also(key, "%q is no %s; declared are %s", name, what, strings.Join(known, ", "))
 	}
 }

@@ -17,15 +17,16 @@ func (c *compiler) limits(o *object) {
 // existing reads ignore, enroll, or enroll N per day.
 func (c *compiler) existing(o *object) {
 	text := o.text("existing")
-	if words := strings.Fields(text); len(words) > 1 {
-		pace, err := ParsePace(text)
-		if err != "" {
-			o.fault("existing", "%s", err)
-		}
-		c.def.existing, c.def.pace = true, pace
+	if text == "" || text == "ignore" {
 		return
 	}
-	c.def.existing = o.choice("existing", "ignore", "ignore", "enroll") == "enroll"
+	c.def.existing = true
+	if text != "enroll" {
+		var problem string
+		if c.def.pace, problem = ParsePace(text); problem != "" {
+			o.fault("existing", "%s", problem)
+		}
+	}
 }
 
 // ParsePace reads "enroll 500 per day"; fault says what is wrong.
@@ -35,8 +36,8 @@ func ParsePace(text string) (perDay int, fault string) {
 	if len(words) != 4 || words[0] != "enroll" || words[2] != "per" || words[3] != "day" {
 		return 0, wrong
 	}
-	n, err := strconv.Atoi(words[1])
-	if err != nil || n < 1 || n > 1e9 {
+	n, _ := strconv.Atoi(words[1])
+	if n < 1 || n > 1e9 {
 		return 0, wrong
 	}
 	return n, ""
@@ -49,12 +50,9 @@ func (c *compiler) entryCap(o *object) {
 	}
 	e := c.object(n, "entry_cap")
 	a := &allowance{per: e.duration("per"), calendar: e.choice("calendar", "", "day", "week", "month")}
-	most, ok := e.number("max", 1, 1e9)
-	if !ok && !e.broken("max") {
+	most, ok := e.whole("max", 1, 1e9)
+	if a.max = int(most); !ok {
 		e.fault("max", "is missing; write how many may enter, such as max: 500")
-	}
-	if a.max = int(most); float64(a.max) != most {
-		e.fault("max", "is not a whole number")
 	}
 	if a.per > 0 && a.calendar != "" {
 		e.fault("calendar", "excludes per; keep one")
@@ -69,27 +67,27 @@ func (c *compiler) ramp(o *object) {
 		return
 	}
 	r := c.object(n, "ramp")
-	start, ok := r.number("start", 0, 100)
-	if !ok && !r.broken("start") {
+	start, ok := r.share("start")
+	if !ok {
 		r.fault("start", "is missing; write the share that may enter at first, such as start: 5%%")
 	}
-	c.def.ramp = []rampStep{{share: int(start*100 + 0.5)}}
+	c.def.ramp = []rampStep{{share: start}}
 	for i, n := range r.list("then") {
 		s := c.object(n, indexed("ramp.then", i))
-		after := c.length(s, "after", "1d")
-		share, ok := s.number("share", 0, 100)
-		if !ok && !s.broken("share") {
+		after := s.length("after", "write a duration such as 1d")
+		share, ok := s.share("share")
+		if !ok {
 			s.fault("share", "is missing; write the share that may enter from then on, such as share: 25%%")
 		}
 		last := c.def.ramp[len(c.def.ramp)-1]
-		if after <= last.after && after > 0 {
-			s.fault("after", "is not later than the step before it")
+		if after <= last.after {
+			s.fault("after", "is not later than the step before it, which is after %s", last.after)
 		}
-		if int(share*100+0.5) < last.share {
-			s.fault("share", "is less than before; a ramp only grows")
+		if share < last.share {
+			s.fault("share", "is less than the %s %% before it; a ramp only grows", plainFloat(float64(last.share)/100))
 		}
 		s.finish()
-		c.def.ramp = append(c.def.ramp, rampStep{after, int(share*100 + 0.5)})
+		c.def.ramp = append(c.def.ramp, rampStep{after, share})
 	}
 	r.finish()
 }
@@ -100,9 +98,9 @@ func (c *compiler) forecast(o *object) {
 		return
 	}
 	f := c.object(n, "forecast")
-	perDay, ok := f.number("messages_per_day", 1, 1e9)
-	if !ok && !f.broken("messages_per_day") {
-		f.fault("messages_per_day", "is missing; write how many messages a day are expected")
+	perDay, ok := f.whole("messages_per_day", 1, 1e9)
+	if !ok {
+		f.fault("messages_per_day", "is missing; write how many messages a day are expected, such as 1000")
 	}
 	factor, ok := f.number("factor", 1, 1000)
 	if !ok {

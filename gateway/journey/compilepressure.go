@@ -21,11 +21,8 @@ type pressure struct {
 // pressure reads the keys priority, decision_window and tags.
 func (c *compiler) pressure(o *object) {
 	d := c.def
-	if v, ok := o.number("priority", -1000, 1000); ok {
-		if d.priority = int(v); float64(d.priority) != v {
-			o.fault("priority", "%v is no whole number", v)
-		}
-	}
+	priority, _ := o.whole("priority", -1000, 1000)
+	d.priority = int(priority)
 	d.window = o.duration("decision_window")
 	if d.window > 7*dayMillis {
 		o.fault("decision_window", "is longer than 7d: a message would come too late to be of use")
@@ -40,7 +37,7 @@ func (c *compiler) pressure(o *object) {
 func (c *compiler) legalBasis(o *object) {
 	c.def.legalBasis = o.text("legal_basis")
 	switch safety := c.def.Purpose == gateway.PurposeSafety; {
-	case safety && c.def.legalBasis == "" && !o.broken("legal_basis"):
+	case safety && c.def.legalBasis == "":
 		o.fault("legal_basis", "is missing; a safety journey passes consent, caps, quiet hours and suspension: write what allows it, such as \"recall under GPSR, art. 35\"")
 	case !safety && c.def.legalBasis != "":
 		o.fault("legal_basis", "is for purpose safety alone; it lets nothing pass here")
@@ -66,11 +63,11 @@ func (c *compiler) gate(o *object) *gate {
 	k := c.object(n, o.field("context"))
 	g := &gate{channels: k.words("channels")}
 	c.channelNames(k, g.channels)
-	if g.when = c.condition(k, "when", eventAtHand{}); g.when == nil && !k.broken("when") {
+	if g.when = c.condition(k, "when", eventAtHand{}); g.when == nil {
 		k.fault("when", "is missing; write the state in which the message may be shown, such as device.state == \"idle\"")
 	}
 	unknown := k.choice("unknown", "", "send", "hold")
-	if unknown == "" && !k.broken("unknown") {
+	if unknown == "" {
 		k.fault("unknown", "is missing; write what happens while the device's state is unknown: send or hold")
 	}
 	g.hold = unknown == "hold"
@@ -82,7 +79,7 @@ func (c *compiler) gate(o *object) *gate {
 func (c *compiler) tags(o *object) (out []string) {
 	for _, w := range o.words("tags") {
 		if !wordPattern.MatchString(w) {
-			o.fault("tags", "%q may hold a-z, 0-9, - and _ only and starts with a letter", w)
+			o.also("tags", "%q may hold a-z, 0-9, - and _ only and starts with a letter", w)
 		}
 		if !slices.Contains(out, w) {
 			out = append(out, w)
@@ -106,9 +103,9 @@ func (c *compiler) channelNames(o *object, names []string) {
 			continue
 		}
 		if near := closest(ch, c.env.Channels); near != "" {
-			o.fault("channels", "%q is no channel; did you mean %q?", ch, near)
+			o.also("channels", "%q is no channel; did you mean %q?", ch, near)
 		} else {
-			o.fault("channels", "%q is no channel; there are %s", ch, strings.Join(c.env.Channels, ", "))
+			o.also("channels", "%q is no channel; there are %s", ch, strings.Join(c.env.Channels, ", "))
 		}
 	}
 }

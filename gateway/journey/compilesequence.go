@@ -11,17 +11,17 @@ func (c *compiler) sequence(o *object) {
 	tr, q := &c.def.trigger, &sequence{}
 	tr.sequence = q
 	q.steps = c.sequenceEvents(o, "events")
-	if n := len(q.steps); n < 2 && !o.broken("events") {
+	if n := len(q.steps); n < 2 {
 		o.fault("events", "is missing; name at least two events in their order, such as [machine_on, brew_finished]")
 	} else if n > maxSequence {
 		o.fault("events", "has %d entries; %d are allowed", n, maxSequence)
-	} else if n > 0 {
+	} else {
 		tr.event = q.steps[n-1].event
 	}
 	if q.without = c.sequenceEvents(o, "without"); len(q.without) > maxSequence {
 		o.fault("without", "has %d entries; %d are allowed", len(q.without), maxSequence)
 	}
-	tr.within = c.length(o, "within", "10m")
+	tr.within = o.length("within", "write a duration such as 10m")
 	q.perDev = o.choice("per", "customer", "customer", "device") == "device"
 	o.finish()
 	q.key = q.text(tr.within)

@@ -61,15 +61,9 @@ func (c *compiler) step(i int, n *node) {
 	}
 	c.goTo(o, "next", &s.next)
 	o.finish()
-	if s.kind == 0 && !c.faultyKeys(o) {
+	if s.kind == 0 && !o.strange() {
 		o.fault("send", "is missing; a step is one of %s", strings.Join(stepNames[1:], ", "))
 	}
-}
-
-// faultyKeys reports whether the object has keys that are not known, of which
-// one was probably meant to be the kind of the step.
-func (c *compiler) faultyKeys(o *object) bool {
-	return slices.ContainsFunc(o.n.keys, func(k nodeKey) bool { return !slices.Contains(o.known, k.name) })
 }
 
 func (c *compiler) stepOf(s *step, o *object, v *node) {
@@ -122,7 +116,7 @@ func (c *compiler) resolve() {
 		if s := closest(t.name, ids); s != "" {
 			c.fault(t.line, t.field, "%q is no step; did you mean %q?", t.name, s)
 		} else {
-			c.fault(t.line, t.field, "%q is no step of this journey", t.name)
+			c.fault(t.line, t.field, "%q is no step of this journey; there are %s", t.name, strings.Join(ids[1:], ", "))
 		}
 	}
 	c.reader.step = ""
@@ -188,20 +182,21 @@ func (c *compiler) wait(s *step, o *object) {
 	}
 	switch w.kind {
 	case waitFor:
-		w.duration = c.length(o, "for", "3d")
+		w.duration = o.length("for", "write a duration such as 3d")
 	case waitEvent:
 		w.until.event = c.event(o, "until_event")
 		w.until.where = c.condition(o, "where", onEvent(w.until.event))
-		w.duration = c.length(o, "timeout", "7d")
+		w.duration = o.length("timeout", "write a duration such as 7d")
 		w.onTimeout = s.next
 		c.goTo(o, "on_timeout", &w.onTimeout)
 	case waitLocal:
 		w.local = c.localTime(o, "until_local_time")
 		w.days = c.days(o, "days")
-	default:
-		o.fault("for", "is missing; a wait is one of for, until_event, until_local_time")
 	}
 	o.finish()
+	if w.kind == 0 && !o.strange() {
+		o.fault("for", "is missing; a wait is one of for, until_event, until_local_time")
+	}
 }
 
 func (c *compiler) branch(s *step, o *object) {
@@ -233,7 +228,7 @@ func (c *compiler) branch(s *step, o *object) {
 func (c *compiler) split(s *step, o *object) {
 	list := o.list("split")
 	s.arms = make([]arm, len(list))
-	sum := 0
+	sum, known := 0, true
 	for i, n := range list {
 		b := c.object(n, indexed("split", i))
 		a := &s.arms[i]
@@ -241,14 +236,17 @@ func (c *compiler) split(s *step, o *object) {
 		if slices.ContainsFunc(s.arms[:i], func(o arm) bool { return o.name == a.name && a.name != "" }) {
 			b.fault("arm", "%q is there twice; reports tell arms apart by their names", a.name)
 		}
-		percent, _ := b.number("percent", 0, 100)
-		sum += int(percent*100 + 0.5)
+		percent, ok := b.share("percent")
+		if !ok {
+			b.fault("percent", "is missing; write the arm's share, such as percent: 50")
+		}
+		sum, known = sum+percent, known && ok
 		a.upTo = sum
 		a.to = s.next
 		c.goTo(b, "go", &a.to)
 		b.finish()
 	}
-	if sum != 10000 {
+	if sum != 10000 && known {
 		o.fault("split", "the arms sum up to %s %%; they must make 100 %%", strconv.FormatFloat(float64(sum)/100, 'f', -1, 64))
 	}
 	if len(list) > 100 {

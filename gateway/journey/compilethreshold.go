@@ -39,7 +39,7 @@ func (c *compiler) threshold(o *object) {
 	}
 	tr.event, tr.within = spec.event, spec.within
 	if spec.additive() {
-		if spec.within == 0 && !o.broken("within") {
+		if spec.within == 0 {
 			o.fault("within", "is missing; write a duration such as 30d")
 		}
 		c.bound(o, &spec)
@@ -111,8 +111,9 @@ func (c *compiler) level(o *object) {
 		}
 		tr.level = level{kind, v}
 	}
-	broken := slices.ContainsFunc(levelKinds, o.broken)
-	if tr.level.kind == "" && !broken {
+	if o.has("every") {
+		o.fault("every", "goes with a count or a sum only; write above: 96, or below, at_least, at_most")
+	} else if tr.level.kind == "" && !slices.ContainsFunc(levelKinds, o.broken) {
 		o.fault("above", "is missing; write above: 96, or below, at_least, at_most")
 	}
 }
@@ -120,23 +121,28 @@ func (c *compiler) level(o *object) {
 // bound reads at_least or every.
 func (c *compiler) bound(o *object, spec *traitSpec) {
 	tr := &c.def.trigger
-	atLeast, hasAtLeast := o.number("at_least", 1e-6, 1e9)
-	every, hasEvery := o.number("every", 1e-6, 1e9)
+	key := "at_least"
+	hasAtLeast := o.get(key) != nil
+	tr.sum, tr.every = spec.kind == traitSum, o.get("every") != nil
 	switch {
-	case hasAtLeast && hasEvery:
+	case hasAtLeast && tr.every:
 		o.fault("every", "excludes at_least; every uses up what it counted, at_least does not")
-	case !hasAtLeast && !hasEvery && !o.broken("at_least") && !o.broken("every"):
-		o.fault("at_least", "is missing; write at_least: 200, or every: 100")
+	case tr.every:
+		key = "every"
+	case !hasAtLeast:
+		o.fault(key, "is missing; write at_least: 200, or every: 100")
 	}
-	n := atLeast + every
-	tr.every, tr.sum = hasEvery, spec.kind == traitSum
-	if spec.kind == traitSum {
+	for _, other := range []string{"above", "below", "at_most"} {
+		if o.has(other) {
+			o.found(key)
+			o.fault(other, "does not go with a count or a sum; write at_least or every")
+		}
+	}
+	if tr.sum {
+		n, _ := o.number(key, 1e-6, 1e9)
 		tr.atLeast = toMicros(n)
 		return
 	}
-	if n != float64(int64(n)) || n > maxWindow {
-		o.fault("at_least", "a count is a whole number up to %d", maxWindow)
-		return
-	}
-	tr.atLeast, spec.limit = int64(n), int32(n)
+	n, _ := o.whole(key, 1, maxWindow)
+	tr.atLeast, spec.limit = n, int32(n)
 }

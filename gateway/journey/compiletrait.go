@@ -20,11 +20,12 @@ func (c *compiler) traits(o *object) {
 	for _, k := range n.keys {
 		t := c.object(all.get(k.name), all.field(k.name))
 		spec := traitSpec{name: k.name}
-		if c.traitKind(t, &spec) == "" {
-			t.fault("count", "is missing; a trait has one of %s, p90", strings.Join(traitKinds, ", "))
-		}
+		kind := c.traitKind(t, &spec)
 		c.traitWindow(t, &spec)
 		t.finish()
+		if kind == "" && !t.strange() {
+			t.fault("count", "is missing; a trait has one of %s, p90", strings.Join(traitKinds, ", "))
+		}
 		c.shadows(all, &spec)
 		c.def.traits = append(c.def.traits, spec)
 	}
@@ -41,12 +42,25 @@ func (c *compiler) traitKind(o *object, spec *traitSpec) (found string) {
 		}
 		found, spec.kind = kind, traitNames[kind]
 		if spec.kind == 0 {
-			spec.kind = traitPercentile
-			spec.percent, _ = strconv.Atoi(kind[1:])
+			spec.kind, spec.percent = traitPercentile, percentOf(kind)
 		}
 		c.traitSource(o, kind, spec)
 	}
 	return found
+}
+
+// traitKindName reports whether a trigger's own counter may have the name.
+func traitKindName(name string) bool {
+	return traitNames[name] != 0 || percentOf(name) > 0
+}
+
+// percentOf is the number of p1 … p99, 0 of any other name.
+func percentOf(name string) int {
+	n, _ := strconv.Atoi(strings.TrimPrefix(name, "p"))
+	if n < 1 || n > 99 || name != "p"+strconv.Itoa(n) {
+		return 0
+	}
+	return n
 }
 
 // percentileKeys lists the keys p1 … p99 that an object has; p90 stands for all
@@ -54,8 +68,7 @@ func (c *compiler) traitKind(o *object, spec *traitSpec) (found string) {
 func percentileKeys(o *object) []string {
 	keys := []string{"p90"}
 	for _, k := range o.n.keys {
-		if percent, err := strconv.Atoi(strings.TrimPrefix(k.name, "p")); err == nil && percent > 0 && percent < 100 &&
-			k.name == "p"+strconv.Itoa(percent) && percent != 90 {
+		if percentOf(k.name) > 0 && k.name != "p90" {
 			keys = append(keys, k.name)
 		}
 	}
@@ -67,7 +80,7 @@ func (c *compiler) traitWindow(o *object, spec *traitSpec) {
 	spec.within = o.duration("within")
 	switch spec.kind {
 	case traitSum, traitMean, traitMin, traitMax, traitSlope, traitPercentile:
-		if spec.within == 0 && !o.broken("within") {
+		if spec.within == 0 {
 			o.fault("within", "is missing; write the length of the window such as 30d")
 		}
 	case traitFirst:

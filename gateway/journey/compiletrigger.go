@@ -10,12 +10,15 @@ import (
 func indexed(field string, i int) string { return fmt.Sprintf("%s[%d]", field, i) }
 
 func (c *compiler) trigger(o *object) {
+	before := len(c.violations)
+	defer func() { c.untold = len(c.violations) > before }()
 	n := o.get("trigger")
 	if n == nil {
 		o.fault("trigger", "is missing; write one of %s", strings.Join(triggerNames[1:], ", "))
 		return
 	}
 	t := c.object(n, "trigger")
+	c.triggerLine = n.line
 	tr := &c.def.trigger
 	*tr = trigger{trait: -1, unless: -1}
 	for kind := triggerEvent; kind < triggerKinds; kind++ {
@@ -31,13 +34,13 @@ func (c *compiler) trigger(o *object) {
 		tr.kind = kind
 		c.triggerOf(t, name, v)
 	}
-	if tr.kind == 0 {
-		t.fault("event", "is missing; a trigger is one of %s", strings.Join(triggerNames[1:], ", "))
-	}
 	if tr.kind == triggerEvent {
 		tr.where = c.condition(t, "where", onEvent(tr.event))
 	}
 	t.finish()
+	if tr.kind == 0 && !t.strange() {
+		t.fault("event", "is missing; a trigger is one of %s", strings.Join(triggerNames[1:], ", "))
+	}
 }
 
 func (c *compiler) triggerOf(t *object, name string, v *node) {
@@ -51,8 +54,8 @@ func (c *compiler) triggerOf(t *object, name string, v *node) {
 		m := c.object(v, "trigger.milestone")
 		tr.event = c.event(m, "event")
 		tr.nth = 1
-		if f, ok := m.number("nth", 1, 1e9); ok {
-			tr.nth = uint32(f)
+		if n, ok := m.whole("nth", 1, 1e9); ok {
+			tr.nth = uint32(n)
 		}
 		spec := traitSpec{name: "count", kind: traitCount, event: tr.event, owner: c.def.Name}
 		spec.perDev = m.choice("per", "customer", "customer", "device") == "device"
@@ -62,7 +65,7 @@ func (c *compiler) triggerOf(t *object, name string, v *node) {
 	case triggerAbsence:
 		a := c.object(v, "trigger.absence")
 		tr.event = c.event(a, "event")
-		tr.within = c.length(a, "for", "14d")
+		tr.within = a.length("for", "write a duration such as 14d")
 		spec := traitSpec{kind: traitLast, event: tr.event, owner: c.def.Name, silence: tr.within}
 		spec.where = c.condition(a, "where", onEvent(tr.event))
 		a.finish()
@@ -91,7 +94,7 @@ func (c *compiler) silence(o *object) {
 		tr.event = c.event(o, "event")
 		spec.event = tr.event
 	}
-	tr.within = c.length(o, "for", "14d")
+	tr.within = o.length("for", "write a duration such as 14d")
 	spec.silence = tr.within
 	spec.where = c.condition(o, "where", onEvent(tr.event))
 	if spec.where != nil && tr.event == "" {
@@ -101,10 +104,14 @@ func (c *compiler) silence(o *object) {
 	tr.trait = c.ownTrait(o, spec)
 }
 
-func (c *compiler) length(o *object, key, example string) Duration {
+// length reads a duration that must be there and longer than nothing.
+func (o *object) length(key, hint string) Duration {
 	d := o.duration(key)
-	if d == 0 && !o.broken(key) {
-		o.fault(key, "is missing; write a duration such as %s", example)
+	switch {
+	case o.text(key) == "":
+		o.fault(key, "is missing; %s", hint)
+	case d == 0:
+		o.fault(key, "%q is no time at all; %s", o.text(key), hint)
 	}
 	return d
 }

@@ -123,7 +123,7 @@ var customerPattern = regexp.MustCompile(`\bcustomer\.([A-Za-z_]\w*(?:\.[A-Za-z_
 func (c *compiler) data(o *object) {
 	for _, w := range o.words("data") {
 		if !wordPattern.MatchString(w) {
-			o.fault("data", "%q may hold a-z, 0-9, - and _ only and starts with a letter", w)
+			o.also("data", "%q may hold a-z, 0-9, - and _ only and starts with a letter", w)
 		}
 		if !slices.Contains(c.def.data, w) {
 			c.def.data = append(c.def.data, w)
@@ -135,7 +135,7 @@ func (c *compiler) data(o *object) {
 // joins reports the fields that make a join which the journey does not declare.
 func (c *compiler) joins() {
 	if event := c.def.trigger.event; c.env.Categories[event] != "" {
-		c.read = append(c.read, fieldUse{category: c.env.Categories[event], name: event, field: "trigger", line: 1})
+		c.read = append(c.read, fieldUse{category: c.env.Categories[event], name: event, field: "trigger", line: c.triggerLine})
 	}
 	ofCustomer := slices.ContainsFunc(c.read, func(u fieldUse) bool { return u.category == customerData })
 	ofDevice := slices.ContainsFunc(c.read, func(u fieldUse) bool { return u.category != customerData })

@@ -52,7 +52,7 @@ func (p *Partition) putOffFrom(e *enrollment, run func(*Partition, *customer)) {
 func (c *compiler) otherJourney(s *step, o *object, key string) {
 	s.journey = o.text(key)
 	switch {
-	case s.journey == "" && !o.broken(key):
+	case s.journey == "":
 		o.fault(key, "is missing; name a journey")
 	case s.journey == c.def.Name && s.kind == stepStart:
 		o.fault(key, "a journey does not start itself; lead next to an earlier step behind a wait")

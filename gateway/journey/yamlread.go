@@ -168,15 +168,16 @@ type object struct {
 	n     *node
 	path  string
 	known []string
+	lost  bool // it is no map: what it lacks follows from that
 }
 
 // object opens n as a map.
 func (r *reader) object(n *node, path string) *object {
-	if n.kind != nodeMap {
-		r.fault(n.line, path, "is %s, not a map of keys and values", nodeKindNames[n.kind])
-		n = &node{line: n.line, kind: nodeMap}
+	if n.kind == nodeMap {
+		return &object{r: r, n: n, path: path}
 	}
-	return &object{r: r, n: n, path: path}
+	r.fault(n.line, path, "is %s, not a map of keys and values", nodeKindNames[n.kind])
+	return &object{r: r, n: &node{line: n.line}, path: path, lost: true}
 }
 
 func (o *object) field(key string) string {
@@ -199,8 +200,21 @@ func (o *object) get(key string) *node {
 	return nil
 }
 
-// fault reports a key of the object.
+// has reports whether a key is there, which may have no place here.
+func (o *object) has(key string) bool {
+	return slices.ContainsFunc(o.n.keys, func(k nodeKey) bool { return k.name == key })
+}
+
+// fault reports a key of the object, unless a fault of it is known: the other
+// one follows from that.
 func (o *object) fault(key, format string, args ...any) {
+	if !o.broken(key) {
+		o.also(key, format, args...)
+	}
+}
+
+// also reports a key of which other faults may be known.
+func (o *object) also(key, format string, args ...any) {
 	line := o.n.line
 	for _, k := range o.n.keys {
 		if k.name == key {
@@ -213,13 +227,14 @@ func (o *object) fault(key, format string, args ...any) {
 // finish reports the keys that nobody asked for.
 func (o *object) finish() {
 	if o.r.trace != nil {
-		o.r.trace(o.whole(), o.known)
+		o.r.trace(o.fromRoot(), o.known)
 	}
 	for _, k := range o.n.keys {
 		if slices.Contains(o.known, k.name) {
 			continue
 		}
 		if s := closest(k.name, o.known); s != "" {
+			o.found(s)
 			o.fault(k.name, "is no key here; did you mean %q?", s)
 		} else if len(o.known) == 0 {
 			o.fault(k.name, "is no key here; nothing stands in it")
@@ -229,8 +244,21 @@ func (o *object) finish() {
 	}
 }
 
-// whole is the path from the root.
-func (o *object) whole() string {
+// found takes back that a key is missing: it is there, misspelt.
+func (o *object) found(key string) {
+	o.r.violations = slices.DeleteFunc(o.r.violations, func(v gateway.Violation) bool {
+		return v.Field == o.field(key) && v.Step == o.r.step && strings.HasPrefix(v.Text, "is missing")
+	})
+}
+
+// strange reports whether a key is there that nobody asked for, which was
+// probably meant to be one that is missing.
+func (o *object) strange() bool {
+	return slices.ContainsFunc(o.n.keys, func(k nodeKey) bool { return !slices.Contains(o.known, k.name) })
+}
+
+// fromRoot is the path from the root.
+func (o *object) fromRoot() string {
 	switch {
 	case o.r.step == "":
 		return o.path
@@ -256,7 +284,7 @@ func (o *object) text(key string) string {
 // required returns a scalar that must be there.
 func (o *object) required(key, hint string) string {
 	v := o.text(key)
-	if v == "" && !o.broken(key) {
+	if v == "" {
 		o.fault(key, "is missing; %s", hint)
 	}
 	return v
@@ -264,7 +292,7 @@ func (o *object) required(key, hint string) string {
 
 // broken reports whether a fault of the key is known already.
 func (o *object) broken(key string) bool {
-	return slices.ContainsFunc(o.r.violations, func(v gateway.Violation) bool {
+	return o.lost || slices.ContainsFunc(o.r.violations, func(v gateway.Violation) bool {
 		return v.Field == o.field(key) && v.Step == o.r.step
 	})
 }
@@ -281,18 +309,40 @@ func (o *object) duration(key string) Duration {
 	return d
 }
 
+// number reads a number, ok is false when there is none.
 func (o *object) number(key string, low, high float64) (v float64, ok bool) {
-	text := o.text(key)
+	return o.parsed(key, o.text(key), "number", low, high)
+}
+
+// whole reads a whole number, 0 when there is none.
+func (o *object) whole(key string, low, high int64) (v int64, ok bool) {
+	f, ok := o.parsed(key, o.text(key), "whole number", float64(low), float64(high))
+	if v = int64(f); ok && float64(v) != f {
+		o.fault(key, "%q is no whole number in %d…%d", o.text(key), low, high)
+		return 0, false
+	}
+	return v, ok
+}
+
+// share reads a share in percent, as hundredths; the sign may stand behind it.
+func (o *object) share(key string) (hundredths int, ok bool) {
+	f, ok := o.parsed(key, strings.TrimSuffix(o.text(key), "%"), "number", 0, 100)
+	return int(f*100 + 0.5), ok
+}
+
+func (o *object) parsed(key, text, what string, low, high float64) (v float64, ok bool) {
 	if text == "" {
 		return 0, false
 	}
-	v, err := strconv.ParseFloat(strings.TrimSuffix(text, "%"), 64)
-	if err != nil || v < low || v > high {
-		o.fault(key, "%q is no number in %v…%v", text, low, high)
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(v >= low && v <= high) {
+		o.fault(key, "%q is no %s in %s…%s", text, what, plainFloat(low), plainFloat(high))
 		return 0, false
 	}
 	return v, true
 }
+
+func plainFloat(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 
 func (o *object) bool(key string, otherwise bool) bool {
 	switch v := o.text(key); v {
@@ -343,7 +393,7 @@ func (o *object) list(key string) []*node {
 func (o *object) words(key string) (out []string) {
 	for _, n := range o.list(key) {
 		if n.kind != nodeScalar {
-			o.fault(key, "holds %s, not a text", nodeKindNames[n.kind])
+			o.also(key, "holds %s, not a text", nodeKindNames[n.kind])
 			continue
 		}
 		out = append(out, n.text)
