@@ -115,7 +115,7 @@ func (i *inspector) journey(j *journey) {
 		i.wrong(c.version != 0 && j.version(c.version) == nil, "a change to a version that it does not have")
 	}
 	if s := j.scan; s.kind == scanNone {
-		i.wrong(s != scan{}, "a scan that is over is remembered")
+		i.wrong(!atRest(s), "a scan that is over is remembered")
 	} else {
 		i.wrong(j.active == nil, "a scan for no version")
 	}
@@ -178,7 +178,7 @@ func (i *inspector) rules() {
 		if rs.v.fill == nil && !rs.dropped {
 			forced = rs
 		}
-		i.wrong(rs != p.classRules && rs.scan != scan{}, "a scan of rules that are not in force")
+		i.wrong(rs != p.classRules && !atRest(rs.scan), "a scan of rules that are not in force")
 		i.wrong(rs.v.fill != nil && rs.dropped || rs == p.classRules && rs.dropped, "dropped and not")
 		if i.rest {
 			i.fill(rs.v)
@@ -222,4 +222,9 @@ func (i *inspector) idle() {
 	i.wrong(p.more || p.out != nil || p.enc.b != nil || len(p.actions)+len(p.chain)+len(p.sent)+len(p.filtering)+len(p.contest.claims) > 0 ||
 		p.classing != nil || p.contest.since != 0 || p.contest.without != nil, "work of a record is left")
 	i.wrong(len(p.regained.all) > 0, "restored times are left")
+}
+
+// atRest reports whether a scan goes over nobody.
+func atRest(s scan) bool {
+	return s.kind == scanNone && s.next == 0 && s.due == 0 && s.existing == 0 && len(s.guests) == 0
 }
