@@ -73,7 +73,7 @@ func merge(old, changes gateway.Properties) gateway.Properties {
 func (p *Partition) putProfile(c *customer, n *profile) {
 	old := c.profile
 	do(p, customerChange{c.id, c.since, n})
-	if old.zone != n.zone {
+	if old.zone != n.zone || old.country != n.country {
 		p.rezone(c)
 	}
 	if p.classRules != nil {

@@ -178,13 +178,13 @@ func (p *Partition) bindHere(c gateway.BindDevice) {
 	}
 	if before == c.Customer && d.owners[len(d.owners)-1].from <= c.At { // he has it already
 		if change.product != d.product || change.zone != d.facts.where() {
-			do(p, change)
+			p.putDevice(change)
 		}
 		p.announce(d.id, change.product, d.owners[len(d.owners)-1])
 		return
 	}
 	i, users := p.insertOwner(&change, c)
-	do(p, change)
+	p.putDevice(change)
 	p.announce(c.Device, change.product, change.owners[i])
 	p.settlePeople(p.devices.get(c.Device), users)
 	now := p.devices.get(c.Device).present()
@@ -192,6 +192,18 @@ func (p *Partition) bindHere(c gateway.BindDevice) {
 		p.deviceLeft(p.customers[before], c.Device)
 	}
 	p.out.Routes = append(p.out.Routes, gateway.Route{Device: c.Device, Partition: p.cfg.Partition, Customer: now})
+}
+
+// putDevice changes a device's owners, model or zone; the schedules of those who
+// had it and have it follow their clocks.
+func (p *Partition) putDevice(c deviceChange) {
+	var before *customer
+	if d := p.devices.get(c.device); d != nil {
+		before = d.owner
+	}
+	do(p, c)
+	p.rezone(before)
+	p.rezone(p.devices.get(c.device).owner)
 }
 
 // insertOwner puts an interval at its place among the device's owners: it ends
@@ -255,7 +267,7 @@ func (p *Partition) unbindDevice(in *gateway.Input, c gateway.UnbindDevice) gate
 	owners := slices.Clone(d.owners)
 	last := &owners[len(owners)-1]
 	last.to = max(c.At, last.from)
-	do(p, deviceChange{device: d.id, product: d.product, owners: owners, zone: d.facts.where()})
+	p.putDevice(deviceChange{device: d.id, product: d.product, owners: owners, zone: d.facts.where()})
 	p.announce(d.id, d.product, *last)
 	p.settlePeople(d, nil)
 	if cust := p.customers[owner]; cust != nil {
@@ -274,7 +286,9 @@ func (p *Partition) export(d *device, to int) {
 	e := encoder{b: []byte{formatVersion}}
 	e.device(d, p.oldestDay())
 	p.forward(to, gateway.Input{Command: gateway.AdmitDevice{Device: d.id, State: e.b}})
+	owner := d.owner
 	do(p, releaseChange{d.id, to})
+	p.rezone(owner)
 	p.out.Routes = append(p.out.Routes, gateway.Route{Device: d.id, Partition: to})
 }
 
@@ -325,6 +339,7 @@ func (p *Partition) installDevice(dev *device) {
 		}
 	}
 	do(p, admitChange{dev})
+	p.rezone(dev.owner)
 	p.out.Routes = append(p.out.Routes, gateway.Route{Device: dev.id, Partition: p.cfg.Partition, Customer: dev.present()})
 }
 

@@ -64,7 +64,7 @@ func (p *Partition) bindPerson(c *gateway.BindDevice) (o gateway.Outcome, done b
 		if d != nil {
 			known.owners, known.zone = slices.Clone(d.owners), cmp.Or(d.facts.where(), known.zone)
 		}
-		do(p, known)
+		p.putDevice(known)
 		d = p.devices.get(c.Device)
 	}
 	if !p.joinPeople(d, *c) {

@@ -188,16 +188,21 @@ func (p *Partition) armSchedule(j *journey, c *customer) {
 	}
 }
 
-// rezone moves a customer's times after he changed his zone: his clock jumped.
-// A time that it jumped over is now, one that it shows again is over.
+// rezone moves a customer's times after what his zone depends on changed: his
+// clock may have jumped. A time that it jumped over is now; where it went back,
+// a time that was decided does not come again.
 func (p *Partition) rezone(c *customer) {
-	if c.more == nil {
+	if c == nil || c.more == nil {
 		return
 	}
 	zone := p.zone(c)
 	for _, o := range c.more.occasions {
-		if o.due != 0 {
-			do(p, occasionChange{c.id, o.journey, o.next, o.last, max(o.next.instant(zone), p.now)})
+		switch {
+		case !o.journey.scheduled():
+		case o.due > p.now && o.next.instant(zone) < p.now:
+			do(p, occasionChange{c.id, o.journey, o.next, o.last, p.now})
+		default:
+			p.armSchedule(o.journey, c)
 		}
 	}
 }

@@ -46,8 +46,9 @@ func (d *driver) act(a action) error {
 		return d.receipt(a)
 	case "bind":
 		d.arrive()
-		d.ref.bind(a.device, a.customer, "p"+fmt.Sprint(uint64(a.device)), at)
-		return d.records(homeOf, gateway.Input{Command: gateway.BindDevice{Device: a.device, Product: "p" + fmt.Sprint(uint64(a.device)), Customer: a.customer, Role: a.text, At: at}})
+		d.ref.bind(a.device, a.customer, "p"+fmt.Sprint(uint64(a.device)), a.channel, at)
+		return d.records(homeOf, gateway.Input{Command: gateway.BindDevice{Device: a.device, Product: "p" + fmt.Sprint(uint64(a.device)), Customer: a.customer,
+			Role: a.text, At: at, TimeZone: a.channel}})
 	case "unbind":
 		d.arrive()
 		return d.said(d.ref.unbind(a.device, at), gateway.DeviceSubject(a.device).Partition(d.s.partitions), gateway.Input{Command: gateway.UnbindDevice{Device: a.device, At: at}})
@@ -59,7 +60,7 @@ func (d *driver) act(a action) error {
 		return d.customer(a)
 	case "api":
 		d.arrive()
-		if dev := d.ref.devices[a.device]; d.s.partitions > 1 && dev != nil && dev.present() != a.customer {
+		if dev := d.ref.devices[a.device]; (d.s.partitions > 1 || d.s.wide) && dev != nil && dev.present() != a.customer {
 			a.device = 0 // what is known of a stranger's device is known where it lives
 		}
 		return d.said(d.ref.api(d.ref.journey(d.s.defs[a.journey].name), a.customer, a.text, a.device), homeOf, gateway.Input{Command: gateway.TriggerJourney{Journey: d.s.defs[a.journey].name, Customer: a.customer, Device: a.device, Key: a.text}})
@@ -178,9 +179,12 @@ func (d *driver) customer(a action) error {
 		u.Mask, u.TimeZone = []string{"time_zone"}, a.channel
 		if changed := c.zone != a.channel; changed {
 			c.zone = a.channel
-			d.ref.rezone(c)
 			d.ref.classify(c, []string{"customer.time_zone"}, nil)
 		}
+	case "country":
+		u.Country, c.country = a.channel, a.channel
+	case "locale":
+		u.Locale, c.locale = a.channel, a.channel
 	case "channels":
 		u.Channels, c.channels = a.list, a.list
 		if a.number == 0 {
@@ -207,6 +211,7 @@ func (d *driver) customer(a action) error {
 		u.CapCount, u.CapWindow = a.number, int64(a.age)
 		c.capMax, c.capPer = a.number, a.age
 	}
+	d.ref.rezone(c)
 	d.ref.exitsByCondition(c, nil)
 	return d.records(home(a.customer, d.s.partitions), gateway.Input{Command: u})
 }

@@ -12,7 +12,11 @@ import (
 // offsets, so that a change of the clock needs no thought.
 
 func (w *world) zone(c *customer) *time.Location {
-	for _, name := range []string{c.zone, w.cfg.zone} {
+	chain := []string{c.zone}
+	for _, id := range w.devicesOf(c) {
+		chain = append(chain, w.devices[id].zone)
+	}
+	for _, name := range append(chain, zoneOfCountry[c.country], w.cfg.zone) {
 		if name == "" {
 			continue
 		}
@@ -22,6 +26,9 @@ func (w *world) zone(c *customer) *time.Location {
 	}
 	return time.UTC
 }
+
+// zoneOfCountry are those of the countries used here that have one alone.
+var zoneOfCountry = map[string]string{"DE": "Europe/Berlin", "JP": "Asia/Tokyo"}
 
 var locations sync.Map
 

@@ -222,6 +222,12 @@ func span(d gateway.Instant) (out string) {
 	return out
 }
 
+// looksAt reports whether a trigger looks at events of a type.
+func (t *triggerDef) looksAt(typ string) bool {
+	is := func(l listener) bool { return l.event == typ }
+	return t.kind != "api" && t.event == typ || slices.ContainsFunc(t.chain, is) || slices.ContainsFunc(t.without, is)
+}
+
 // counter is the trait that a trigger counts by.
 func (t *triggerDef) counter() (own traitDef, ok bool) {
 	own = traitDef{name: "count", kind: "count", event: t.event, where: t.where, within: t.within, perDevice: t.perDevice, most: t.atLeast}

@@ -20,6 +20,7 @@ type driver struct {
 	decisions []gateway.Decision
 	messages  []gateway.Message
 	updates   []gateway.MessageUpdate
+	told      []string // of journeys
 	outcome   string
 
 	sent    []*message // all messages so far, for receipts
@@ -88,7 +89,7 @@ func coreQuiet(list []quietDef) (out []core.QuietHours) {
 }
 
 func newDriver(s *scenario, checked bool) *driver {
-	d := &driver{s: s, core: core.NewWorld(coreConfig(s.cfg), s.partitions, checked), ref: newWorld(s.cfg), clock: start,
+	d := &driver{s: s, core: core.NewWorld(coreConfig(s.cfg), s.partitions, checked), ref: newWorld(s.cfg, s.partitions), clock: start,
 		version: map[int]uint32{}, model: newReadModel(), named: map[gateway.EnrollmentID]bool{}}
 	d.ref.onEnter = d.nameRun
 	if s.like != nil {
@@ -100,10 +101,14 @@ func newDriver(s *scenario, checked bool) *driver {
 
 func (d *driver) onStep(b *gateway.Batch, s *gateway.Step) {
 	for _, dec := range s.Decisions {
+		if dec.Kind == gateway.DecisionJourney && dec.Journey != "" {
+			d.told = append(d.told, coreDecision(&dec)) // each partition says so
+			continue
+		}
 		if dec.Reason == gateway.ReasonTooLateToAct && d.sequence(dec.Journey) {
 			continue // about an end that is itself too late the core is not exact
 		}
-		if dec.Kind != gateway.DecisionJourney && dec.Reason != gateway.ReasonUnobserved {
+		if dec.Reason != gateway.ReasonUnobserved || d.s.partitions == 1 && !d.s.wide { // else it depends on which record comes first
 			d.decisions = append(d.decisions, dec)
 		}
 	}
@@ -194,6 +199,9 @@ func (d *driver) arrive() {
 		observed = min(d.frozen, d.clock)
 	}
 	d.ref.observed = max(d.ref.observed, observed)
+	if d.ref.now < d.clock {
+		d.ref.before = d.ref.now
+	}
 	d.ref.fire(d.clock)
 	d.ref.now = d.clock
 }

@@ -92,7 +92,7 @@ func (w *world) enterBy(j *journey, c *customer, t trigger) *run {
 		c.arms[j.def.name] = w.arm(j.def, c)
 	}
 	c.entries[j.def.name]++
-	r := &run{c: c, j: j, def: j.def, device: d, key: key, props: t.props, entered: w.now, since: t.since, arm: c.arms[j.def.name], product: w.productOf(d)}
+	r := &run{c: c, j: j, def: j.def, device: d, key: key, props: t.props, entered: w.now, changed: w.now, since: t.since, arm: c.arms[j.def.name], product: w.productOf(d)}
 	if e != nil {
 		r.props, r.event = e.props, e.id
 		if r.product == "" {

@@ -60,15 +60,17 @@ func (w *world) touchpoint(id gateway.CustomerID, e event) (outcome string, who 
 // under an event trigger, else the first one until the device is bound.
 func (w *world) nobody(e *event) {
 	for _, j := range w.journeys {
-		if j.state == "archived" || !w.concerns(j, e) {
+		if j.state == "archived" || !j.def.trigger.looksAt(e.typ) {
+			continue
+		}
+		if !w.concerns(j, e) {
+			w.turnAway(j.def).filtered++
 			continue
 		}
 		if j.def.trigger.kind != "event" {
-			if e.device == 0 {
-				continue
-			}
-			d := w.device(e.device)
-			if d.present() != 0 || d.nobodys[j.def.name] {
+			d := w.devices[e.device]
+			if d == nil || d.present() != 0 || d.nobodys[j.def.name] {
+				w.turnAway(j.def).unowned++
 				continue
 			}
 			if d.nobodys == nil {
@@ -226,6 +228,7 @@ func (w *world) trigger(j *journey, c *customer, e *event) {
 	}
 	if t.kind == "event" {
 		if !w.matches(t.where, c, j.def, e) {
+			w.turnAway(j.def).filtered++
 			return
 		}
 		if w.now-e.at > w.maxAge(j) {

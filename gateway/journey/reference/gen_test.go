@@ -14,6 +14,7 @@ import (
 type scenario struct {
 	seed       uint64
 	partitions int
+	wide       bool // nothing that depends on where somebody lives
 	cfg        config
 	defs       []*journeyDef
 	later      []*journeyDef // second versions

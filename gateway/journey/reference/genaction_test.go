@@ -52,6 +52,9 @@ func (g gen) action(s *scenario) action {
 		a.flag = g.chance(20) // without a time
 	case k < 64:
 		a.kind, a.text, a.age = "bind", "owner", g.lateness()
+		if g.chance(25) {
+			a.channel = pick(g, zones)
+		}
 	case k < 66:
 		a.kind, a.age = "unbind", g.lateness()
 		if g.chance(60) {
@@ -64,7 +67,7 @@ func (g gen) action(s *scenario) action {
 			a.text, a.channel, a.flag = "data:usage", "", g.chance(70)
 		}
 	case k < 82:
-		a.kind, a.text, a.number, a.flag = "customer", pick(g, []string{"vip", "level", "zone", "channels", "reachable", "test", "cap", "forget", "quiet"}), g.IntN(4), g.chance(50)
+		a.kind, a.text, a.number, a.flag = "customer", pick(g, []string{"vip", "level", "zone", "channels", "reachable", "test", "cap", "forget", "quiet", "country", "locale"}), g.IntN(4), g.chance(50)
 		a.list = some(g, channels)
 		if a.text == "quiet" {
 			a.quiet = g.quiet(70)
@@ -72,7 +75,12 @@ func (g gen) action(s *scenario) action {
 				a.quiet[i].discard = false
 			}
 		}
-		a.channel = pick(g, zones)
+		switch a.channel = pick(g, zones); a.text {
+		case "country":
+			a.channel = pick(g, []string{"", "DE", "JP", "US"})
+		case "locale":
+			a.channel = pick(g, []string{"", "de", "en"})
+		}
 		a.age = g.duration()
 	case k < 87:
 		a.kind, a.text = "api", pick(g, []string{"k1", "k2", "k3"})

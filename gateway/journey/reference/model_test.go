@@ -1,6 +1,7 @@
 package reference
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
@@ -10,14 +11,16 @@ import (
 // world is the reference's whole state: lists, and nothing that is counted
 // ahead of time.
 type world struct {
-	cfg       config
-	now       gateway.Instant
-	observed  gateway.Instant
-	serial    int // numbers what happens, in the order in which it happens
-	journeys  []*journey
-	customers map[gateway.CustomerID]*customer
-	devices   map[gateway.DeviceID]*device
-	erased    map[gateway.CustomerID]bool
+	cfg        config
+	partitions int
+	now        gateway.Instant
+	before     gateway.Instant // the record at hand
+	observed   gateway.Instant
+	serial     int // numbers what happens, in the order in which it happens
+	journeys   []*journey
+	customers  map[gateway.CustomerID]*customer
+	devices    map[gateway.DeviceID]*device
+	erased     map[gateway.CustomerID]bool
 
 	decisions []decision
 	messages  []*message
@@ -30,9 +33,10 @@ type world struct {
 	chain   []*journey // that led here without a wait
 	// fired is how many timers fired in the present action.
 	fired  int
-	except *message        // its slot does not count
-	stood  gateway.Instant // the candidate at hand competes since
-	claims []claim         // of better candidates whose window is still open
+	turned map[string]*turned // away, by journey and version
+	except *message           // its slot does not count
+	stood  gateway.Instant    // the candidate at hand competes since
+	claims []claim            // of better candidates whose window is still open
 }
 
 type config struct {
@@ -80,6 +84,7 @@ type customer struct {
 	id         gateway.CustomerID
 	zone       string
 	locale     string
+	country    string
 	channels   []string
 	reachable  []string
 	attributes map[string]any
@@ -131,11 +136,13 @@ type latch struct {
 	pending bool            // crossed in a pause
 	usedUp  int             // events up to this serial are used up (every: N)
 	silent  gateway.Instant // absence: decided for the silence after this time
+	told    gateway.Instant // absence: said of the silence after this time that it cannot be decided
 }
 
 type device struct {
 	id      gateway.DeviceID
 	product string
+	zone    string
 	owners  []owner
 	seen    map[string]bool
 	told    []told          // of its state
@@ -182,6 +189,7 @@ type run struct {
 	due      gateway.Instant // 0 = waits for nothing
 	absence  bool            // due stands for an event that did not come
 	entered  gateway.Instant
+	changed  gateway.Instant
 	since    gateway.Instant // exits look at events from here on
 	over     bool
 	reason   string
@@ -258,6 +266,18 @@ type decision struct {
 	message  *message
 }
 
+// turned away are events that came to no decision: the filter said no, or they
+// are of a device that nobody has.
+type turned struct{ filtered, unowned int }
+
+func (w *world) turnAway(d *journeyDef) *turned {
+	key := fmt.Sprint(d.name, " v", d.version)
+	if w.turned[key] == nil {
+		w.turned[key] = &turned{}
+	}
+	return w.turned[key]
+}
+
 type update struct {
 	message *message
 	state   string
@@ -265,8 +285,8 @@ type update struct {
 	detail  string
 }
 
-func newWorld(cfg config) *world {
-	return &world{cfg: cfg, rules: &journeyDef{traits: cfg.traits}, customers: map[gateway.CustomerID]*customer{}, devices: map[gateway.DeviceID]*device{},
+func newWorld(cfg config, partitions int) *world {
+	return &world{cfg: cfg, partitions: partitions, turned: map[string]*turned{}, rules: &journeyDef{traits: cfg.traits}, customers: map[gateway.CustomerID]*customer{}, devices: map[gateway.DeviceID]*device{},
 		erased: map[gateway.CustomerID]bool{}}
 }
 

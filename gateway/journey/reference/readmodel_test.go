@@ -18,13 +18,14 @@ type readModel struct {
 	erased      map[gateway.CustomerID]bool
 	tasks       map[gateway.TaskID]gateway.TaskUpdate
 	classes     map[gateway.CustomerID]gateway.CustomerClass
+	filtered    map[string]gateway.FilteredCount
 }
 
 func newReadModel() readModel {
 	return readModel{map[gateway.CustomerID]gateway.CustomerProfile{}, map[gateway.EnrollmentID]gateway.Enrollment{},
 		map[gateway.DeviceID]map[gateway.Instant]gateway.Ownership{}, map[gateway.MessageID]string{},
 		map[gateway.DeviceID]gateway.Route{}, map[gateway.CustomerID]bool{}, map[gateway.TaskID]gateway.TaskUpdate{},
-		map[gateway.CustomerID]gateway.CustomerClass{}}
+		map[gateway.CustomerID]gateway.CustomerClass{}, map[string]gateway.FilteredCount{}}
 }
 
 func (m *readModel) step(s *gateway.Step) {
@@ -58,6 +59,11 @@ func (m *readModel) step(s *gateway.Step) {
 	for _, c := range s.Classes {
 		m.classes[c.Customer] = c
 	}
+	for _, f := range s.Filtered {
+		key := fmt.Sprint(f.Journey, " v", f.Version)
+		f.Count, f.Unowned = f.Count+m.filtered[key].Count, f.Unowned+m.filtered[key].Unowned
+		m.filtered[key] = f
+	}
 	for _, c := range s.Erased {
 		m.erased[c] = true
 	}
@@ -65,17 +71,15 @@ func (m *readModel) step(s *gateway.Step) {
 
 // compareModel compares what the steps told with the reference's state.
 func (d *driver) compareModel() error {
+	if err := d.compareTurned(); err != nil {
+		return err
+	}
 	for id, c := range d.ref.customers {
 		if err := d.compareProfile(id, c); err != nil {
 			return err
 		}
 		if err := compareClass(id, c, d.model.classes[id]); err != nil {
 			return err
-		}
-		for _, r := range c.runs {
-			if err := compareEnrollment(r, d.model.enrollments[r.id]); err != nil {
-				return err
-			}
 		}
 		for _, m := range c.sent {
 			if got := d.model.messages[m.id]; got != m.state {
@@ -103,6 +107,29 @@ func (d *driver) compareModel() error {
 			if r := d.model.routes[id]; r.Partition != home(owner, d.s.partitions) {
 				return fmt.Errorf("device %d was told to be on partition %d; its owner lives on %d", id, r.Partition, home(owner, d.s.partitions))
 			}
+		}
+	}
+	return nil
+}
+
+// compareRuns compares what was told of enrollments.
+func (d *driver) compareRuns() error {
+	for _, c := range d.ref.customers {
+		for _, r := range c.runs {
+			if err := compareEnrollment(r, d.model.enrollments[r.id]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// compareTurned compares what was counted of what came to no decision.
+func (d *driver) compareTurned() error {
+	for _, def := range append(slices.Clone(d.s.defs), d.s.later...) {
+		got, want := d.model.filtered[fmt.Sprint(def.name, " v", def.version)], *d.ref.turnAway(def)
+		if int(got.Count) != want.filtered || int(got.Unowned) != want.unowned {
+			return fmt.Errorf("%s v%d turned %d away by its filter and %d of nobody, the reference says %+v", def.name, def.version, got.Count, got.Unowned, want)
 		}
 	}
 	return nil
@@ -146,10 +173,10 @@ func compareEnrollment(r *run, e gateway.Enrollment) error {
 		step = r.def.steps[r.step].id
 	}
 	if e.Journey != r.def.name || e.Version != r.def.version || e.Customer != r.c.id || e.Device != r.device || e.Key != r.key || e.Step != step ||
-		e.Arm != arm || e.EnteredAt != r.entered || e.EndedAt != ended || r.over && string(e.EndReason) != r.reason || e.Converted != r.goal ||
+		e.Arm != arm || e.ChangedAt != r.changed || e.EnteredAt != r.entered || e.EndedAt != ended || r.over && string(e.EndReason) != r.reason || e.Converted != r.goal ||
 		!r.over && e.WaitsUntil != r.due {
-		return fmt.Errorf("enrollment %s was told to be %+v; the reference says version %d, key %q, step %q, arm %q, ended %s %s, converted %v, due %s",
-			r.id, e, r.def.version, r.key, step, arm, ended, r.reason, r.goal, r.due)
+		return fmt.Errorf("enrollment %s was told to be %+v; the reference says version %d, key %q, step %q, arm %q, changed %s, ended %s %s, converted %v, due %s",
+			r.id, e, r.def.version, r.key, step, arm, r.changed, ended, r.reason, r.goal, r.due)
 	}
 	return nil
 }

@@ -23,7 +23,7 @@ func (w *world) walk(r *run, e *event) {
 				return
 			}
 		case "wait_for", "wait_event", "wait_local":
-			r.waiting, r.began = true, w.now
+			r.waiting, r.began, r.changed = true, w.now, w.now
 			if w.length(r, s) {
 				return
 			}
@@ -47,7 +47,7 @@ func (w *world) walk(r *run, e *event) {
 		case "end":
 			to = len(r.def.steps)
 		}
-		r.step = to
+		r.step, r.changed = to, w.now
 	}
 }
 
@@ -101,7 +101,7 @@ func (w *world) split(r *run, s *stepDef, next int) int {
 
 // leave goes on behind a wait; in a pause it stands ready until the resume.
 func (w *world) leave(r *run, to int, e *event) {
-	r.step = to
+	r.step, r.changed = to, w.now
 	if r.j.state == "paused" {
 		r.waiting, r.absence, r.due = false, false, w.now
 		return
@@ -161,7 +161,7 @@ func (w *world) end(r *run, reason string, e *event, rule string) {
 		d.event = e.id
 	}
 	w.decideRun(r, d)
-	r.over, r.reason, r.exited = true, reason, w.now
+	r.over, r.reason, r.exited, r.changed = true, reason, w.now, w.now
 	r.waiting, r.due, r.stand = false, 0, nil
 	if reason != "completed" {
 		w.withdraw(r.c, reason, func(m *message) bool { return m.run == r })
@@ -194,6 +194,7 @@ func (w *world) exitsByCondition(c *customer, walking *run) {
 
 func (w *world) publish(d *journeyDef, running string) {
 	j := w.journey(d.name)
+	w.tellJourney("published", d)
 	if j == nil {
 		w.journeys = append(w.journeys, &journey{def: d, versions: []*journeyDef{d}, state: "published", since: w.serial,
 			deaf: map[int]bool{}, fired: map[int]bool{}})
@@ -220,6 +221,7 @@ func (w *world) publish(d *journeyDef, running string) {
 			if r.j != j || r.over {
 				continue
 			}
+			r.changed = w.now
 			if running == "restart" {
 				r.def, r.step, r.waiting, r.absence, r.held, r.hold, r.stand, r.due = d, 0, false, false, 0, "", nil, w.now
 				continue
@@ -244,9 +246,17 @@ func (w *world) setState(j *journey, state string) {
 		j.scan, j.resumed = true, w.now
 	}
 	j.state = state
+	w.tellJourney(map[string]string{"published": "resumed", "paused": "paused", "archived": "not_active"}[state], j.def)
 }
 
-func (w *world) bind(dev gateway.DeviceID, id gateway.CustomerID, product string, at gateway.Instant) string {
+// tellJourney says what happened to a journey; each partition does.
+func (w *world) tellJourney(reason string, d *journeyDef) {
+	for range w.partitions {
+		w.decide(decision{kind: "journey", reason: reason, journey: d.name, version: d.version})
+	}
+}
+
+func (w *world) bind(dev gateway.DeviceID, id gateway.CustomerID, product, zone string, at gateway.Instant) string {
 	if w.erased[id] {
 		return "refused"
 	}
@@ -255,6 +265,10 @@ func (w *world) bind(dev gateway.DeviceID, id gateway.CustomerID, product string
 	if product != "" {
 		d.product = product
 	}
+	if zone != "" {
+		d.zone = zone
+	}
+	defer w.rezoneAll()
 	if before == id && d.owners[len(d.owners)-1].from <= at {
 		return "accepted"
 	}
@@ -296,6 +310,7 @@ func (w *world) unbind(dev gateway.DeviceID, at gateway.Instant) string {
 	who := d.present()
 	last := &d.owners[len(d.owners)-1]
 	last.to = max(at, last.from)
+	w.rezoneAll()
 	w.deviceLeft(w.customers[who], dev)
 	return "accepted"
 }

@@ -141,12 +141,15 @@ func (w *world) armSchedule(j *journey, c *customer) {
 	}
 }
 
-// rezone moves a customer's times: his clock jumped.
+// rezone moves a customer's times: his clock may have jumped, over a time, or back
+// to before one.
 func (w *world) rezone(c *customer) {
-	for _, o := range c.times {
-		if o.due != 0 {
-			o.due = max(o.next.instant(w.zone(c)), w.now)
+	for j, o := range c.times {
+		if w.scheduled(j) && o.due > w.now && o.next.instant(w.zone(c)) < w.now {
+			o.due = w.now
+			continue
 		}
+		w.armSchedule(j, c)
 	}
 }
 
@@ -177,7 +180,14 @@ func (w *world) occasionDue(j *journey, c *customer) {
 		return
 	}
 	if where := j.def.trigger.where; where != nil && w.eval(where, view{c: c, def: j.def, device: d, product: w.productOf(d)}) != isTrue {
+		w.turnAway(j.def).filtered++
 		return
 	}
 	w.enterNext(j, c, trigger{device: d, saw: saw})
+}
+
+func (w *world) rezoneAll() {
+	for _, c := range w.customers {
+		w.rezone(c)
+	}
 }

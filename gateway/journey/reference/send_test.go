@@ -34,7 +34,7 @@ func (w *world) send(r *run, s *stepDef, e *event) bool {
 		if e != nil {
 			r.stand.at, r.stand.cause = e.at, cause{e.id, e.came}
 		}
-		r.waiting, r.due, r.held = true, w.now+r.def.window, first
+		r.waiting, r.due, r.held, r.changed = true, w.now+r.def.window, first, w.now
 		return false
 	}
 	var by cause
@@ -50,7 +50,7 @@ func (w *world) send(r *run, s *stepDef, e *event) bool {
 		if ch.hold == "" || ch.hold != r.hold { // else it was said before
 			w.decideRun(r, d)
 		}
-		r.waiting, r.due, r.held, r.hold = true, ch.until, first, ch.hold
+		r.waiting, r.due, r.held, r.hold, r.changed = true, ch.until, first, ch.hold, w.now
 		return false
 	}
 	r.hold = ""
@@ -319,6 +319,9 @@ func (w *world) valuesOf(r *run, d gateway.DeviceID) map[string]any {
 	}
 	if r.c.locale != "" {
 		values["customer.locale"] = r.c.locale
+	}
+	if r.c.country != "" {
+		values["customer.country"] = r.c.country
 	}
 	traits := r.def.traits
 	if own, ok := r.def.trigger.counter(); ok {

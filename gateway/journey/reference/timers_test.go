@@ -130,3 +130,28 @@ func (w *world) silence(c *customer, j *journey) {
 	last := due - j.def.trigger.within
 	w.enterBy(j, c, trigger{device: d, since: w.now - j.def.trigger.within, saw: map[string]any{"last_" + j.def.trigger.event: last.String()}})
 }
+
+// sayUnobserved says of each silence, once, that it cannot be decided because
+// what came in is not complete: when it was due a quarter of an hour ago.
+func (w *world) sayUnobserved() {
+	look := w.before/(5*minute) != w.now/(5*minute)
+	w.before = w.now
+	bound := w.now - 15*minute
+	if !look {
+		return
+	}
+	for _, id := range sortedCustomers(w) {
+		c := w.customers[id]
+		for _, j := range w.journeys {
+			if j.def.trigger.kind != "absence" || j.state != "published" {
+				continue
+			}
+			due := w.silentUntil(c, j)
+			if l := c.latch(j, 0); due != 0 && due < bound && due >= w.observed && l.told != due {
+				l.told = due
+				w.decide(decision{kind: "entry", reason: "unobserved", journey: j.def.name, version: j.def.version, customer: id,
+					rule: "observed through " + w.observed.String()})
+			}
+		}
+	}
+}

@@ -330,6 +330,7 @@ func TestSixteenPartitions(t *testing.T) {
 	for seed := uint64(1); seed <= 30; seed++ {
 		one, many := newScenario(seed), newScenario(seed)
 		one.partitions, many.partitions = 1, 16
+		one.wide = true
 		if a, b := logOf(t, one), logOf(t, many); !slices.Equal(a, b) {
 			t.Fatalf("seed %d: sixteen partitions decide otherwise than one", seed)
 		}
