@@ -34,9 +34,11 @@ const lastOfInstant = 1 << 63
 type candidate struct {
 	e        *enrollment
 	m        *message
+	journey  *journey
 	priority int
 	at       gateway.Instant
 	id       [16]byte
+	since    gateway.Instant // from here on it competes
 	due      gateway.Instant
 }
 
@@ -113,9 +115,7 @@ func (p *Partition) arbitrate(c *customer) {
 	p.contest.claims = p.contest.claims[:0]
 	for i := range list {
 		k := &list[i]
-		if p.contest.since = k.due; k.e != nil && k.e.stand != nil {
-			p.contest.since = k.e.stand.since
-		}
+		p.contest.since = k.since
 		switch {
 		case !k.valid():
 		case k.due > p.now:
@@ -135,13 +135,15 @@ func (p *Partition) arbitrate(c *customer) {
 func (p *Partition) candidates(c *customer) (list []candidate) {
 	for _, o := range p.budget(c) {
 		for _, e := range o.enrollments {
-			if e.stand != nil && e.v.journey.state != gateway.JourneyPaused {
-				list = append(list, candidate{e: e, priority: e.v.def.priority, at: e.stand.at, id: e.id, due: e.due})
+			if e.stand != nil {
+				list = append(list, candidate{e: e, journey: e.v.journey, priority: e.v.def.priority, at: e.stand.at, id: e.id,
+					since: e.stand.since, due: e.due})
 			}
 		}
 		for _, m := range o.messages {
-			if m.anew() && m.due <= p.now && m.journey.state != gateway.JourneyPaused {
-				list = append(list, candidate{m: m, priority: p.priority(m), at: m.full.DecidedAt, id: m.id, due: m.due})
+			if m.anew() && m.due <= p.now {
+				list = append(list, candidate{m: m, journey: m.journey, priority: m.journey.version(m.full.Version).def.priority,
+					at: m.full.DecidedAt, id: m.id, since: m.due, due: m.due})
 			}
 		}
 	}
@@ -152,24 +154,20 @@ func (p *Partition) candidates(c *customer) (list []candidate) {
 }
 
 // valid reports whether the candidate still stands: a decision before may have
-// ended its enrollment.
+// ended its enrollment, or paused its journey.
 func (k *candidate) valid() bool {
-	if k.m != nil {
-		return k.m.anew() && k.m.due == k.due
+	if k.journey.state == gateway.JourneyPaused {
+		return false
 	}
-	return k.e.stand != nil && !k.e.ended() && k.e.due == k.due
+	if k.m != nil {
+		return k.m.anew()
+	}
+	return k.e.stand != nil
 }
 
 // anew reports whether the message waits to be decided anew.
 func (m *message) anew() bool {
-	return m.full != nil && m.state == gateway.MessageMissedWindow && m.due != 0
-}
-
-func (p *Partition) priority(m *message) int {
-	if v := m.journey.version(m.full.Version); v != nil {
-		return v.def.priority
-	}
-	return 0
+	return m.full != nil && m.state == gateway.MessageMissedWindow
 }
 
 // endOfTime is later than every instant that counts.
@@ -222,11 +220,6 @@ func (j *journey) purpose() gateway.Purpose {
 		return ""
 	}
 	return j.active.def.Purpose
-}
-
-// fire of a candidate's timer: see arbitrate.
-func (e *enrollment) stands() bool {
-	return e.stand != nil && e.step != toEnd && e.v.def.steps[e.step].kind == stepSend
 }
 
 func (e *encoder) standing(k *standing) {

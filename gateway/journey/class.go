@@ -39,13 +39,7 @@ func (k *class) timer() (gateway.Instant, bool, uint64) {
 func (k *class) queue() *queued { return &k.queued }
 
 // fire is the instant at which a window lets an event go.
-func (k *class) fire(p *Partition) {
-	b := classCause{}
-	if k.gen != p.classRules.gen {
-		b = classCause{all: true, quiet: true}
-	}
-	p.classify(k.c, b)
-}
+func (k *class) fire(p *Partition) { p.classify(k.c, classCause{}) }
 
 // class returns what the rules in force say of a customer, nil when they were
 // not applied to him yet.
@@ -85,12 +79,11 @@ func (p *Partition) inSegment(c *customer, name string) (in, ok bool) {
 func (p *Partition) hasStages() bool { return p.classRules != nil && len(p.classRules.stages) > 0 }
 
 // stageOf returns the stage that a customer has come to.
-func (p *Partition) stageOf(c *customer) (gateway.Value, bool) {
-	k := c.class(p)
-	if k == nil {
-		return gateway.Value{}, false
+func (p *Partition) stageOf(c *customer) (stage gateway.Value, known bool) {
+	if k := c.class(p); k != nil {
+		stage, known = gateway.String(k.stage()), true
 	}
-	return gateway.String(k.stage()), true
+	return stage, known
 }
 
 // segmentNames lists the segments of a set of bits.
@@ -209,8 +202,8 @@ func (p *Partition) evaluate(c *customer, rules []rule, set uint64, b *classCaus
 // classify looks at the rules that something touched, and at what follows.
 func (p *Partition) classify(c *customer, b classCause) {
 	rs := p.classRules
-	old := class{gen: rs.gen}
-	if c.more != nil && c.more.class != nil {
+	old, known := class{gen: rs.gen}, c.more != nil && c.more.class != nil
+	if known {
 		old = *c.more.class
 	}
 	if old.gen != rs.gen {
@@ -233,7 +226,7 @@ func (p *Partition) classify(c *customer, b classCause) {
 		stage = rs.stages[bits.TrailingZeros64(next.stages)].name // the last one always holds
 	}
 	moved := next.segments != old.segments || stage != before || old.gen != rs.gen
-	if known := c.more != nil && c.more.class != nil; known && !moved && next.stages == old.stages && next.due == old.due {
+	if known && !moved && next.stages == old.stages && next.due == old.due {
 		return
 	}
 	if moved {
@@ -307,14 +300,10 @@ func (t *classTrigger) hit(rs *classRules, m *classMove) bool {
 	return m.joined>>i&1 == 1
 }
 
-// holds reports whether the customer stands now where the trigger put him.
-func (t *classTrigger) holds(p *Partition, c *customer) bool {
-	k := c.class(p)
-	if k == nil {
-		return false
-	}
+// holds reports whether a customer stands now where the trigger put him.
+func (t *classTrigger) holds(rs *classRules, k *class) bool {
 	if t.stage == "" {
-		in, _ := p.inSegment(c, t.segment)
+		in := slices.Contains(rs.segmentNames(k.segments), t.segment)
 		return in != t.leave
 	}
 	n := len(k.visits)
@@ -342,10 +331,10 @@ func (p *Partition) classMoved(c *customer, m classMove, ev *gateway.Event) {
 // entries by one move apart.
 func (p *Partition) enterClass(j *journey, c *customer, ev *gateway.Event, how string) {
 	v := j.active
-	if v == nil || v.def.trigger.class == nil || !v.def.trigger.class.holds(p, c) {
+	t := v.def.trigger.class
+	if !t.holds(p.classRules, c.more.class) {
 		return // another change at the same instant took him on
 	}
-	t := v.def.trigger.class
 	en := &entry{v: v, c: c, ev: ev, since: p.now, device: p.firstDevice(c),
 		trigger: t.text() + ":" + strconv.FormatUint(uint64(c.more.class.moves), 10) + how}
 	if ev != nil && ev.Device != 0 {
@@ -376,7 +365,7 @@ func (p *Partition) enterClassExisting(j *journey, c *customer, first bool) bool
 	if missed {
 		do(p, classMissedChange{c.id, j, false})
 	}
-	if !t.holds(p, c) || !missed && (!first || !v.existing || t.leave) {
+	if !t.holds(p.classRules, k) || !missed && (!first || !v.existing || t.leave) {
 		return true
 	}
 	paced := v.pace > 0 && !missed
@@ -386,7 +375,7 @@ func (p *Partition) enterClassExisting(j *journey, c *customer, first bool) bool
 	entries := c.mark(j).entries
 	how := ""
 	if !missed { // a version takes in who stands there since another one
-		how = "@v" + strconv.FormatUint(uint64(v.number), 10)
+		how = "@v" + strconv.Itoa(int(v.number))
 	}
 	p.enterClass(j, c, nil, how)
 	if paced && c.mark(j).entries > entries {
@@ -439,7 +428,7 @@ func (p *Partition) profileMoved(c *customer, old *profile) {
 	}
 	for _, pair := range [2][2]gateway.Properties{{old.attributes, c.attributes}, {c.attributes, old.attributes}} {
 		for _, a := range pair[0] {
-			if pair[1].Get(a.Key) != a.Value && !slices.Contains(fields, a.Key) {
+			if pair[1].Get(a.Key) != a.Value {
 				fields = append(fields, a.Key)
 			}
 		}

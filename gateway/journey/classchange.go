@@ -118,9 +118,6 @@ func (rs *classRules) queue() *queued                         { return &rs.queue
 
 // fire goes on with the scan after a change of the rules.
 func (rs *classRules) fire(p *Partition) {
-	if rs != p.classRules || rs.scan.kind == scanNone {
-		return
-	}
 	ids := sortedIDs(p.customers)
 	i, _ := slices.BinarySearch(ids, rs.scan.next)
 	end := min(i+scanSize, len(ids))
@@ -130,9 +127,7 @@ func (rs *classRules) fire(p *Partition) {
 	}
 	do(p, next)
 	for _, id := range ids[i:end] {
-		if c := p.customers[id]; c != nil && c.class(p) == nil {
-			p.classify(c, classCause{all: true, quiet: true})
-		}
+		p.classify(p.customers[id], classCause{all: true, quiet: true})
 	}
 }
 
@@ -222,8 +217,8 @@ func (c classChange) apply(p *Partition) {
 	}
 	if p.classRules != nil {
 		for _, t := range p.classRules.v.traits {
-			if counter := cust.counter(t, 0); counter != nil {
-				p.letGo(cust, counter)
+			if counter := k.c.counter(t, 0); counter != nil {
+				p.letGo(k.c, counter)
 			}
 		}
 	}

@@ -65,7 +65,7 @@ func (p *Partition) withdrawData(c *customer, purpose gateway.Purpose) {
 			return false
 		}
 		v := m.journey.version(m.full.Version)
-		if v == nil || !slices.Contains(v.def.consents(), category) {
+		if !slices.Contains(v.def.consents(), category) {
 			return false
 		}
 		_, missing := dataConsent(c, v.def)

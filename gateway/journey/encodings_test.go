@@ -254,15 +254,16 @@ func TestChangesOfNobody(t *testing.T) {
 			plain = id
 		}
 	}
+	const unclassed, bare = gateway.CustomerID(12346), gateway.CustomerID(12347)
+	p.customer(unclassed).grow().complaints = []complaint{{id: "c"}}
+	p.customer(bare)
 	before := p.AppendSnapshot(nil)
 	chain, none := p.journeys[1].versions[0], gateway.CustomerID(12345)
 	for _, who := range []gateway.CustomerID{none, plain, ids[0]} {
 		changes := []change{forgetChange{who, gateway.EnrollmentID{1}}, forgetMessageChange{gateway.MessageID{1}}, taskClosedChange{who, gateway.TaskID{1}},
 			sequenceFiredChange{customer: who, version: chain, device: 99, at: 1, key: "x"},
-			flagsChange{counterRef{none, p.traits[0], 0}, latched}, useUpChange{counterRef{none, p.traits[0], 0}}}
-		if who == none {
-			changes = append(changes, classMissedChange{who, p.journeys[0], true})
-		}
+			flagsChange{counterRef{none, p.traits[0], 0}, latched}, useUpChange{counterRef{none, p.traits[0], 0}},
+			classMissedChange{none, p.journeys[0], true}, classMissedChange{unclassed, p.journeys[0], true}, classMissedChange{bare, p.journeys[0], true}}
 		for _, c := range changes {
 			c.apply(p)
 			if !bytes.Equal(p.AppendSnapshot(nil), before) {

@@ -318,7 +318,9 @@ func (d *decoder) message(p *Partition) (m message) {
 		*t = d.at()
 	}
 	f.Cause, f.Recipient = d.string(), d.string()
-	m.full = f
+	if m.full = f; !d.bad && m.journey.version(f.Version) == nil {
+		d.fail()
+	}
 	return m
 }
 

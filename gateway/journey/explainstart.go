@@ -59,7 +59,7 @@ func (x *explainer) chain(c gateway.ExplainCheck, d gateway.DeviceID) {
 			}
 		}
 		for i, start := range open {
-			if start != never && within.after(start) > x.p.now && within.after(start) > 0 {
+			if within.after(start) > x.p.now {
 				reached, c.Since = i+1, start
 			}
 		}
@@ -156,7 +156,7 @@ func (x *explainer) class(c *gateway.ExplainCheck) {
 		c.Values = append(c.Values, property("when", r.when.text))
 		c.Values = append(c.Values, x.reads(r.when, p.look(x.c, p.classRules.v, nil, nil))...)
 	}
-	c.Result = resultOf(t.holds(p, x.c))
+	c.Result = resultOf(t.holds(p.classRules, k))
 	if slices.Contains(k.missed, x.j) {
 		c.Rule += " pending"
 	}

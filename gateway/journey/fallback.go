@@ -57,7 +57,7 @@ func (p *Partition) shown(m *message) {
 // insteadOf returns the message that went out in the place of m.
 func (p *Partition) insteadOf(m *message) *message {
 	for _, o := range m.c.messages {
-		if o.instead == m.id && o != m {
+		if o.instead == m.id {
 			return o
 		}
 	}

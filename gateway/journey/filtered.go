@@ -1,6 +1,10 @@
 package journey
 
-import "touchpoint/gateway"
+import (
+	"slices"
+
+	"touchpoint/gateway"
+)
 
 // What the filter of a trigger turns away comes to no decision: it is counted
 // per journey, at no cost beside the counting. So are events of devices that
@@ -14,7 +18,7 @@ func (p *Partition) filteredOut(v *version) {
 
 // counting notes that something is counted of a version.
 func (p *Partition) counting(v *version) {
-	if v.filtered == 0 && v.unowned == 0 {
+	if !slices.Contains(p.filtering, v) {
 		p.filtering = append(p.filtering, v)
 	}
 }

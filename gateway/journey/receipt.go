@@ -108,7 +108,7 @@ var rank = [...]int8{
 // moves reports whether the receipt says something new. A display wins over
 // everything that delivery gave up, since a person saw the message.
 func moves(m *message, to gateway.MessageState) bool {
-	if int(to) >= len(rank) || rank[to] == 0 || to == gateway.MessageDecided {
+	if int(to) >= len(rank) { // what is no state has no rank, and moves nothing
 		return false
 	}
 	if m.slot == slotCommitted && rank[to] == 5 {
@@ -204,7 +204,7 @@ func (p *Partition) decideAnew(m *message) {
 
 func (p *Partition) decideMessage(m *message) {
 	e := m.c.enrollment(m.enrollment)
-	if e == nil || e.ended() && e.endReason != gateway.ReasonCompleted {
+	if e == nil { // what ends a run otherwise than completed takes back its messages
 		p.giveUp(m, gateway.MessageWithdrawn)
 		return
 	}

@@ -172,7 +172,12 @@ func (p *Partition) moveTo(e *enrollment, to *version) bool {
 	if i < 0 {
 		return false
 	}
+	same := to.def.steps[i].kind == e.v.def.steps[e.step].kind
 	e.v, e.step, e.done = to, int32(i), done
+	if !same { // a version between them made something else of it
+		e.startsAnew(p.now, skip)
+		return true
+	}
 	e.own().skip = skip
 	p.rewait(e)
 	return true

@@ -199,7 +199,7 @@ func (c *customer) sequence(v *version, d gateway.DeviceID) *sequenceState {
 	}
 	for _, s := range c.more.sequences {
 		if s.v.journey == v.journey && s.device == d {
-			if s.v.def.trigger.sequence == nil || s.v.def.trigger.sequence.key != v.def.trigger.sequence.key {
+			if s.v.def.trigger.sequence.key != v.def.trigger.sequence.key {
 				return nil
 			}
 			return s
@@ -288,7 +288,7 @@ func (p *Partition) tooLate(v *version, c *customer, ev *gateway.Event) {
 // fired returns the keys of the events that fired and complete a chain as of now.
 func (s *sequenceState) fired() (keys []string) {
 	for i, start := range s.starts() {
-		if start != never && s.recent[i].fired {
+		if start != never { // it was decided about when it was complete
 			keys = append(keys, s.recent[i].key)
 		}
 	}

@@ -143,7 +143,7 @@ func (e *enrollment) fire(p *Partition) {
 	s := &e.v.def.steps[e.step]
 	switch {
 	case s.kind == stepSend && p.parks(e):
-	case e.stands():
+	case e.stand != nil:
 		p.arbitrate(e.c)
 	case s.kind == stepSend: // the quiet hours are over
 		if !p.stillRelevant(e) {
