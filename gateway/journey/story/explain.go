@@ -98,7 +98,7 @@ func (s *Session) untold() error {
 	for ; s.told < len(s.decided); s.told++ {
 		d := s.decided[s.told]
 		text := explain.Decision(d, "de", time.UTC)
-		written := d.Kind == gateway.DecisionJourney || d.Reason == gateway.ReasonBrake || strings.ContainsAny(d.Rule, "=<>!&|([→")
+		written := d.Kind == gateway.DecisionJourney || d.Reason == gateway.ReasonBrake || strings.ContainsAny(d.Rule, "=<>!&|([→\"")
 		if !written && strings.Contains(d.Rule, " ") && strings.Contains(text, d.Rule) {
 			return fmt.Errorf("%s: write the rule in words in gateway/explain/rule.go", text)
 		}
