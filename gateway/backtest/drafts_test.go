@@ -18,7 +18,9 @@ import (
 // what the journey decided, to the letter.
 func TestStoriesAsDrafts(t *testing.T) {
 	storiesAsDrafts(t, func(_ *recording, src backtest.Source) backtest.Source { return src }, map[string]string{
-		"schedule-outage.txtar daily.yaml": outage,
+		"schedule-outage.txtar daily.yaml":        outage,
+		"stages-precedence.txtar later.yaml":      notYet,
+		"segments-same-instant.txtar second.yaml": first,
 	})
 }
 
@@ -30,6 +32,8 @@ const (
 	outage     = "the story's gateway was down, but says that it saw everything: the draft's timers fire in that time"
 	unobserved = "unobserved is said when a tick finds it out, for the draft by the next record"
 	rules      = "a tick, which is left out, was the first record under new rules"
+	notYet     = "the journey becomes active after the story"
+	first      = "a draft hears of a move before the journeys that were published then, here before one whose step takes the customer back"
 )
 
 // storiesAsDrafts compares over a source made from a story's history.
@@ -89,6 +93,8 @@ func (r *recording) changed(report *backtest.Report) bool {
 func TestStoriesAsDraftsWithoutTicks(t *testing.T) {
 	storiesAsDrafts(t, func(r *recording, src backtest.Source) backtest.Source { return tickless{src, r.instants(t)} }, map[string]string{
 		"schedule-outage.txtar daily.yaml":        outage,
+		"stages-precedence.txtar later.yaml":      notYet,
+		"segments-same-instant.txtar second.yaml": first,
 		"absence-unobserved.txtar ping.yaml":      unobserved,
 		"absence-unobserved-some.txtar ping.yaml": unobserved,
 		"silence.txtar sure.yaml":                 unobserved,
