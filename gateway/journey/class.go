@@ -368,7 +368,7 @@ func (p *Partition) enterClassExisting(j *journey, c *customer, first bool) bool
 	if !t.holds(p.classRules, k) || !missed && (!first || !v.existing || t.leave) {
 		return true
 	}
-	paced := v.pace > 0 && !missed
+	paced := v.pace > 0 && !missed && !c.test
 	if paced && !p.takeExisting(j) {
 		return false
 	}

@@ -140,7 +140,10 @@ func (x *explainer) entryCap() {
 	x.account(gateway.ExplainCheck{Name: c.Name, Rule: rule})
 	if reason == gateway.ReasonEntryCap {
 		told := &x.out.Checks[len(x.out.Checks)-1]
-		told.Result, told.Reason, told.Until = gateway.CheckFails, reason, x.j.limits.closed
+		told.Result, told.Reason = gateway.CheckFails, reason
+		if closed := x.j.limits.closed; closed != gateway.NoMore {
+			told.Until = closed
+		}
 	}
 }
 

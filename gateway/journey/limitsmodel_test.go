@@ -17,7 +17,9 @@ type capWorld struct {
 	a       allowance
 	entered []gateway.Instant // when places were taken
 	calm    bool              // nothing is held back on its way: every answer is here at once
+	paused  bool
 	events  int
+	last    gateway.Decision // about an entry, the latest of whom it was told
 }
 
 const capCustomers = 8 // the last one is a test customer
@@ -61,9 +63,49 @@ func (c *capWorld) everywhere(cmd gateway.Command) {
 }
 
 func (c *capWorld) event(id gateway.CustomerID) {
+	if id != capCustomers && c.calm && !c.paused {
+		defer c.foretold(id, c.explain(id), c.taken(c.clock))
+	}
 	c.events++
 	c.submit(c.home(id), gateway.Input{Event: gateway.Event{ID: fmt.Sprint("e", c.events), Type: "brew", Customer: id,
 		OccurredAt: c.clock, ReceivedAt: c.clock, Properties: gateway.Properties{{Key: "n", Value: gateway.Int(int64(c.events))}}}})
+}
+
+func (c *capWorld) explain(id gateway.CustomerID) gateway.Explanation {
+	x := c.parts[c.home(id)].Explain(id, "ping")
+	if x.Unsettled {
+		x.Settle(c.parts[x.Coordinator].ExplainLimits("ping"))
+	}
+	return x
+}
+
+// foretold compares what was explained, when so many places were taken, with what
+// then is decided.
+func (c *capWorld) foretold(id gateway.CustomerID, x gateway.Explanation, taken int) {
+	if p := c.parts[c.home(id)]; p.gone(id) {
+		return
+	}
+	if d := c.last; d.Customer != id || d.Reason != x.Verdict {
+		c.rt.Fatalf("customer %d: explained as %s, decided %s (of %d)", id, x.Verdict, d.Reason, d.Customer)
+	}
+	for _, k := range x.Checks {
+		if k.Name != gateway.CheckEntryCap {
+			continue
+		}
+		until := ""
+		if k.Until != 0 {
+			until = k.Until.String()
+		}
+		if k.Reason == gateway.ReasonEntryCap && c.last.Values.Get("free_at").AsString() != until {
+			c.rt.Fatalf("explained as free from %q on, decided %s", until, c.last.Values)
+		}
+		used, told := k.Values.Get("used"), k.Values.Has("used")
+		if (k.Reason == gateway.ReasonEntryCap) != (taken >= c.a.max) || told && int(used.AsInt()) != taken {
+			c.rt.Fatalf("%s used, %d are taken of %d: %+v", used, taken, c.a.max, k)
+		}
+		return
+	}
+	c.rt.Fatal("nothing is explained about the cap")
 }
 
 // taken counts the places that are taken at an instant.
@@ -89,6 +131,7 @@ func (c *capWorld) step(_ *gateway.Batch, s *gateway.Step) {
 			}
 			continue
 		}
+		c.last = d
 		switch d.Reason {
 		case gateway.ReasonEnrolled:
 			if n := c.taken(d.At); n >= c.a.max {
@@ -139,7 +182,7 @@ func (c *capWorld) hold(hold bool) {
 // resume lets go on who waited; several ask at once then.
 func (c *capWorld) resume() {
 	calm := c.calm
-	c.calm = false
+	c.calm, c.paused = false, false
 	c.everywhere(gateway.SetJourneyState{Journey: "ping", State: gateway.JourneyPublished})
 	c.calm = calm
 }
@@ -156,6 +199,7 @@ func (c *capWorld) play(what int) {
 	case 4:
 		c.advance(c.clock + 3600_000*gateway.Instant(rapid.IntRange(1, 40).Draw(c.rt, "hours")))
 	case 5:
+		c.paused = true
 		c.everywhere(gateway.SetJourneyState{Journey: "ping", State: gateway.JourneyPaused})
 	case 6:
 		c.resume()

@@ -2,6 +2,7 @@ package journey
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"touchpoint/gateway"
@@ -23,6 +24,7 @@ func TestRefused(t *testing.T) {
 	apply(gateway.EraseCustomer{Customer: 9})
 	apply(gateway.JoinGroup{Customer: 6, Group: 3})
 	apply(gateway.PublishJourney{Journey: "third", Version: 2, Effective: modelStart, Definition: []byte(modelJourneys["third"])})
+	apply(gateway.PublishJourney{Journey: "later", Version: 1, Effective: modelStart + 1, Definition: []byte(strings.Replace(modelJourneys["third"], "name: third", "name: later", 1))})
 	before := string(p.AppendSnapshot(nil))
 	for name, c := range map[string]gateway.Command{
 		"profile of nobody":            gateway.UpsertCustomer{Mask: []string{"locale"}, Locale: "de"},
@@ -68,6 +70,10 @@ func TestRefused(t *testing.T) {
 		"place under no limit":         gateway.RequestGrant{Journey: "third", Limit: gateway.Limit(limitKinds), Want: 1},
 		"answer without a limit":       gateway.Grant{Journey: "third", Units: 1},
 		"answer under no limit":        gateway.Grant{Journey: "third", Limit: gateway.Limit(limitKinds), Units: 1},
+		"place in its forecast":        gateway.RequestGrant{Journey: "third", Limit: gateway.LimitMessages, Want: 1},
+		"answer about its forecast":    gateway.Grant{Journey: "third", Limit: gateway.LimitMessages, Units: 1},
+		"answer before it is active":   gateway.Grant{Journey: "later", Limit: gateway.LimitEntry, Units: 1},
+		"units before it is active":    gateway.Grant{Journey: "later", Limit: gateway.LimitExisting, Units: 1},
 		"no messages":                  gateway.ReportMessages{Journey: "third"},
 		"fewer than no messages":       gateway.ReportMessages{Journey: "third", N: -1},
 		"an unknown state":             gateway.SetJourneyState{Journey: "third", State: gateway.JourneyFinished},
@@ -108,6 +114,12 @@ func TestElsewhere(t *testing.T) {
 			wantJoin = gateway.Accepted
 			if gateway.HomeOf(4, 0, 4) != part {
 				wantJoin = gateway.Held
+			}
+		}
+		apply(gateway.EraseCustomer{Customer: 9})
+		for _, c := range []gateway.Command{gateway.LeaveGroup{}, gateway.LeaveGroup{Customer: 9}, gateway.JoinGroup{Customer: 9, Group: 3}, gateway.JoinGroup{Group: 3}} {
+			if got := apply(c); got != gateway.Refused { // wherever they would live
+				t.Errorf("partition %d: %+v is %v", part, c, got)
 			}
 		}
 		if got := apply(join); got != wantJoin {
