@@ -98,16 +98,12 @@ func (t *traitSpec) cellOf(at gateway.Instant, value int64) cell {
 
 // put merges a cell into the window; scratch is room to work in, and is returned.
 func (w *window) put(f form, c cell, scratch []cell) []cell {
-	if w.n == 0 {
-		w.clear()
-		w.first, w.last = gateway.Instant(c.granule), gateway.Instant(c.granule)
-	}
 	if f == formRanks {
 		c.value = cutBits(c.value, precisions[w.precision])
 	}
 	w.makeRoom(24) // a larger cell makes it grow as append does
 	from, prev := int(w.head), w.first
-	if f != formSet && c.granule >= int64(w.last) && w.n > 0 { // the plain case: only the last granule changes
+	if f != formSet && c.granule >= int64(w.last) { // the plain case: only the last granule changes
 		from = int(w.tail)
 		delta, _ := binary.Uvarint(w.buf[from:])
 		prev = w.last - gateway.Instant(delta)
@@ -163,22 +159,18 @@ func mergeCell(f form, cells []cell, c cell) []cell {
 func (w *window) coarsen(scratch []cell) []cell {
 	for w.n > maxRanks && int(w.precision)+1 < len(precisions) {
 		w.precision++
-		all := w.cells(formRanks, int(w.head), scratch[:0])
-		for i := range all {
-			all[i].value = cutBits(all[i].value, precisions[w.precision])
-		}
-		slices.SortFunc(all, compareCells)
-		kept := all[:1]
-		for _, c := range all[1:] {
-			if last := &kept[len(kept)-1]; compareCells(*last, c) == 0 {
-				last.n += c.n
+		scratch = w.cells(formRanks, int(w.head), scratch[:0])
+		kept := scratch[:0]
+		for _, c := range scratch { // cutting keeps their order
+			c.value = cutBits(c.value, precisions[w.precision])
+			if n := len(kept); n > 0 && compareCells(kept[n-1], c) == 0 {
+				kept[n-1].n += c.n
 			} else {
 				kept = append(kept, c)
 			}
 		}
 		w.buf, w.head, w.n = w.buf[:0], 0, int32(len(kept))
 		w.appendCells(formRanks, kept, int64(w.first))
-		scratch = all
 	}
 	for w.n > maxRanks {
 		w.dropCell(formRanks)
@@ -283,9 +275,8 @@ func (w *window) dropCell(f form) {
 		return
 	}
 	w.head = int32(len(w.buf) - len(d.b))
-	delta := d.uint()
-	w.first += gateway.Instant(delta)
-	if delta == 0 && w.first == w.last {
+	w.first += gateway.Instant(d.uint())
+	if w.first == w.last {
 		w.tail = w.head
 	}
 }
@@ -304,7 +295,6 @@ func (d *decoder) ends() (w window) {
 	_, _ = ends.int(), ends.int()
 	if ends.err("ends") != nil {
 		d.fail()
-		return window{}
 	}
 	return w
 }
@@ -323,10 +313,13 @@ func (e *encoder) granular(w *window) {
 }
 
 func (d *decoder) granular(f form) (w window) {
-	n := d.uint()
-	if n == 0 {
-		return w
+	if n := d.uint(); n > 0 {
+		d.cells(&w, f, n)
 	}
+	return w
+}
+
+func (d *decoder) cells(w *window, f form, n uint64) {
 	w.precision, w.first = d.byte(), d.at()
 	raw := d.length(1)
 	cells := decoder{b: append(append(make([]byte, 0, raw+1), 0), d.b[:raw]...)} // a first delta of 0
@@ -334,25 +327,21 @@ func (d *decoder) granular(f form) (w window) {
 	w.buf = cells.b
 	w.last = w.first
 	before := cell{}
-	for i := uint64(0); len(cells.b) > 0; i++ {
+	for len(cells.b) > 0 {
 		at := len(w.buf) - len(cells.b)
 		delta, c := cells.cell(f)
 		w.last += gateway.Instant(delta)
-		c.granule = int64(w.last)
-		if delta > 0 || i == 0 {
+		if delta > 0 {
 			w.tail = int32(at)
 		}
-		rising := i == 0 || delta > 0 || f != formStats && c.value > before.value
-		if cells.bad || delta < 0 || !rising || c.n < 1 || c.offset < 0 || c.most < c.least || i >= n {
+		rising := at == 0 || delta > 0 || f != formStats && c.value > before.value
+		if cells.bad || delta < 0 || !rising || c.n < 1 || c.offset < 0 || c.most < c.least {
 			d.fail()
-			return window{}
 		}
 		before = c
 		w.n++
 	}
 	if uint64(w.n) != n || int(w.precision) >= len(precisions) {
 		d.fail()
-		return window{}
 	}
-	return w
 }

@@ -386,7 +386,7 @@ func (c useUpChange) encode(e *encoder) {
 }
 
 func (c useUpChange) apply(p *Partition) {
-	if k := c.counter(p); k != nil {
+	if k := c.counter(p); k != nil && p.traits[k.trait].form.timed() {
 		p.startAnew(p.customers[c.customer], k)
 	}
 }

@@ -41,7 +41,7 @@ func (d *decoder) countChange(p *Partition) change {
 	}
 	c.typ, c.mask = p.types[t.spec.event], d.uint()
 	for i, t := range c.typ.traits {
-		if i < maxTraitsPerType && c.mask>>i&1 == 1 && t.spec.valued() {
+		if c.mask>>i&1 == 1 && t.spec.valued() {
 			c.values = append(c.values, d.int())
 		}
 	}
@@ -57,11 +57,11 @@ func (c countChange) apply(p *Partition) {
 	var shared, own uint64 // counters of exact times: of the customer, of the device
 	values := c.values
 	for i, t := range c.typ.traits {
-		if i >= maxTraitsPerType || c.mask>>i&1 == 0 {
+		if c.mask>>i&1 == 0 {
 			continue
 		}
 		value := int64(0)
-		if t.spec.valued() && len(values) > 0 {
+		if t.spec.valued() {
 			value, values = values[0], values[1:]
 		}
 		for next < len(cust.counters) && int(cust.counters[next].trait) < t.id {

@@ -62,7 +62,7 @@ func (c publishChange) apply(p *Partition) {
 		v.traits = append(v.traits, t)
 	}
 	if v.fill != nil {
-		v.fill.first, v.fill.end = known, len(p.traits)
+		v.fill.first = known
 	}
 	j.versions = append(j.versions, v)
 }

@@ -68,7 +68,7 @@ func (c classRulesChange) apply(p *Partition) {
 	}
 	p.addRules(rs)
 	if rs.v.fill = c.fill; c.fill != nil {
-		c.fill.first, c.fill.end = known, len(p.traits)
+		c.fill.first = known
 		return
 	}
 	p.enforce(rs)

@@ -1,6 +1,7 @@
 package journey
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/cespare/xxhash/v2"
@@ -96,7 +97,7 @@ func (s *seen) has(id identity, oldest uint16) bool {
 // add remembers id; entries of days before oldest may be dropped.
 func (s *seen) add(id identity, oldest uint16) {
 	switch {
-	case id.numbered && s.one && id.boot == s.boot && id.seq == s.hi+1 && s.day >= oldest: // the plain case
+	case id.numbered && s.one && id.boot == s.boot && id.seq > s.hi && id.seq-1 == s.hi && s.day >= oldest: // the plain case
 		s.hi, s.day = id.seq, max(s.day, id.day)
 		return
 	case id.numbered && !s.one && s.other == nil:
@@ -160,13 +161,13 @@ func (s *seen) takeOut(boot int) {
 	}
 }
 
-// all returns everything in one form.
+// all returns a copy of everything in one form.
 func (s *seen) all() otherSeen {
 	var all otherSeen
 	if s.other != nil {
 		all = otherSeen{s.other.hashes, make([]bootSeen, 0, len(s.other.boots)+1)}
 		for _, b := range s.other.boots {
-			b.ranges = slices.Clip(b.ranges)
+			b.ranges = slices.Clone(b.ranges)
 			all.boots = append(all.boots, b)
 		}
 	}
@@ -252,11 +253,13 @@ func (b *bootSeen) lastDay() (day uint16) {
 	return day
 }
 
+// forget drops the ranges of days before oldest.
+func (b *bootSeen) forget(oldest uint16) {
+	b.ranges = slices.DeleteFunc(b.ranges, func(r seqRange) bool { return r.day < oldest })
+}
+
 // find returns the first range whose end reaches seq.
 func (b *bootSeen) find(seq uint64) int {
-	if n := len(b.ranges); n > 0 && b.ranges[n-1].hi < seq {
-		return n // the plain case: numbers rise
-	}
 	i, _ := slices.BinarySearchFunc(b.ranges, seq, func(r seqRange, s uint64) int {
 		if r.hi < s {
 			return -1
@@ -276,24 +279,21 @@ func (b *bootSeen) add(seq uint64, day, oldest uint16) {
 	if i < len(b.ranges) && b.ranges[i].lo <= seq { // a forgotten range: its number starts anew
 		b.ranges = slices.Delete(b.ranges, i, i+1)
 	}
-	if i > 0 && b.ranges[i-1].hi+1 == seq && b.ranges[i-1].day >= oldest {
-		r := &b.ranges[i-1]
-		r.hi, r.day = seq, max(r.day, day)
-		if i < len(b.ranges) && b.ranges[i].lo == seq+1 && b.ranges[i].day >= oldest {
-			r.hi, r.day = b.ranges[i].hi, max(r.day, b.ranges[i].day)
-			b.ranges = slices.Delete(b.ranges, i, i+1)
-		}
-		return
-	}
+	r := seqRange{seq, seq, day}
 	if i < len(b.ranges) && b.ranges[i].lo == seq+1 && b.ranges[i].day >= oldest {
-		b.ranges[i].lo, b.ranges[i].day = seq, max(b.ranges[i].day, day)
+		r.hi, r.day = b.ranges[i].hi, max(day, b.ranges[i].day)
+		b.ranges = slices.Delete(b.ranges, i, i+1)
+	}
+	if i > 0 && b.ranges[i-1].hi+1 == seq && b.ranges[i-1].day >= oldest {
+		l := &b.ranges[i-1]
+		l.hi, l.day = r.hi, max(l.day, r.day)
 		return
 	}
 	if len(b.ranges) == cap(b.ranges) { // before the list grows: forget what left the window
-		b.ranges = slices.DeleteFunc(b.ranges, func(r seqRange) bool { return r.day < oldest })
+		b.forget(oldest)
 		i = b.find(seq)
 	}
-	b.ranges = slices.Insert(b.ranges, i, seqRange{seq, seq, day})
+	b.ranges = slices.Insert(b.ranges, i, r)
 }
 
 // encodeSeen writes the entries of oldest and later days in rising order.
@@ -309,36 +309,21 @@ func (e *encoder) seen(some *seen, oldest uint16) {
 			entries = append(entries, entry{k, s.hashes.days[i]})
 		}
 	}
-	slices.SortFunc(entries, func(a, b entry) int { return cmp64(a.key, b.key) })
+	slices.SortFunc(entries, func(a, b entry) int { return cmp.Compare(a.key, b.key) })
 	e.uint(uint64(len(entries)))
 	for _, en := range entries {
 		e.fixed(en.key)
 		e.uint(uint64(en.day))
 	}
-	boots := make([]bootSeen, 0, len(s.boots))
-	for _, b := range s.boots {
-		if b.lastDay() >= oldest {
-			boots = append(boots, b)
-		}
-	}
-	slices.SortFunc(boots, func(a, b bootSeen) int { return cmp64(uint64(a.boot), uint64(b.boot)) })
+	boots := slices.DeleteFunc(s.boots, func(b bootSeen) bool { return b.lastDay() < oldest })
+	slices.SortFunc(boots, func(a, b bootSeen) int { return cmp.Compare(a.boot, b.boot) })
 	e.uint(uint64(len(boots)))
 	for i := range boots {
-		e.boot(&boots[i], oldest)
-	}
-}
-
-func (e *encoder) boot(b *bootSeen, oldest uint16) {
-	live := 0
-	for _, r := range b.ranges {
-		if r.day >= oldest {
-			live++
-		}
-	}
-	e.uint(uint64(b.boot))
-	e.uint(uint64(live))
-	for _, r := range b.ranges {
-		if r.day >= oldest {
+		b := &boots[i]
+		b.forget(oldest)
+		e.uint(uint64(b.boot))
+		e.uint(uint64(len(b.ranges)))
+		for _, r := range b.ranges {
 			e.uint(r.lo)
 			e.uint(r.hi - r.lo)
 			e.uint(uint64(r.day))
@@ -348,42 +333,44 @@ func (e *encoder) boot(b *bootSeen, oldest uint16) {
 
 func (d *decoder) seen() seen {
 	var s otherSeen
-	n := d.length(9)
-	s.hashes.rebuildFor(n)
 	key := uint64(0) // rising, so never zero
-	for range n {
+	for range d.length(9) {
 		next, day := d.fixed(), d.uint16()
 		if next <= key {
 			d.fail()
-			return seen{}
+			break
 		}
 		key = next
 		s.hashes.add(key, day, 0)
 	}
 	for range d.length(2) {
-		b := bootSeen{boot: d.uint32()}
+		b := d.bootSeen()
 		if k := len(s.boots); k > 0 && s.boots[k-1].boot >= b.boot {
 			d.fail()
-			return seen{}
 		}
-		last := uint64(0)
-		for i := range d.length(3) {
-			lo := d.uint()
-			r := seqRange{lo: lo, hi: lo + d.uint(), day: d.uint16()}
-			if r.hi < r.lo || (i > 0 && r.lo <= last) {
-				d.fail()
-				return seen{}
-			}
-			last = r.hi
-			b.ranges = append(b.ranges, r)
-		}
-		if len(b.ranges) == 0 {
-			d.fail()
-			return seen{}
+		if d.bad {
+			break
 		}
 		s.boots = append(s.boots, b)
 	}
 	return s.fold()
+}
+
+func (d *decoder) bootSeen() bootSeen {
+	b := bootSeen{boot: d.uint32()}
+	for range d.length(3) {
+		lo := d.uint()
+		r := seqRange{lo: lo, hi: lo + d.uint(), day: d.uint16()}
+		if k := len(b.ranges); r.hi < r.lo || k > 0 && r.lo <= b.ranges[k-1].hi {
+			d.fail()
+			break
+		}
+		b.ranges = append(b.ranges, r)
+	}
+	if len(b.ranges) == 0 {
+		d.fail()
+	}
+	return b
 }
 
 // fold takes the highest range of the last boot out.
@@ -397,24 +384,4 @@ func (s *otherSeen) fold() (out seen) {
 	return out
 }
 
-// rebuildFor makes room for n entries.
-func (h *hashSet) rebuildFor(n int) {
-	if n == 0 {
-		return
-	}
-	size := 8
-	for size*3 < n*4 {
-		size *= 2
-	}
-	h.keys, h.days = make([]uint64, size), make([]uint16, size)
-}
-
-func cmp64(a, b uint64) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
-}
+func cmp64(a, b uint64) int { return cmp.Compare(a, b) }

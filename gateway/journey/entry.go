@@ -150,11 +150,11 @@ func (s *silence) fire(p *Partition) {
 		return
 	}
 	do(p, flagsChange{counterRef{s.c.id, s.trait, 0}, k.flags&^unobserved | latched})
-	v := j.active
 	if s.trait.ignore != 0 && s.trait.spec.silence.after(k.last) <= s.trait.ignore {
 		return // was silent already when the trigger became active
 	}
-	if v == nil || j.state != gateway.JourneyPublished || !v.def.trigger.silent() || v.traits[v.def.trigger.trait] != s.trait {
+	v := s.startsOf(j)
+	if v == nil {
 		return
 	}
 	device := gateway.DeviceID(0)
@@ -164,6 +164,16 @@ func (s *silence) fire(p *Partition) {
 	p.enter(&entry{v: v, c: s.c, device: device, since: s.trait.spec.silence.before(p.now),
 		trigger: triggerNames[v.def.trigger.kind] + ":" + k.last.String(),
 		values:  gateway.Properties{{Key: s.trait.spec.lastKey(), Value: gateway.String(k.last.String())}}})
+}
+
+// startsOf returns the live version of a journey that the silence starts, nil
+// when there is none.
+func (s *silence) startsOf(j *journey) *version {
+	v := j.active
+	if v == nil || j.state != gateway.JourneyPublished || !v.def.trigger.silent() || v.traits[v.def.trigger.trait] != s.trait {
+		return nil
+	}
+	return v
 }
 
 // unobservedLook is how often the partition looks for absences that intake

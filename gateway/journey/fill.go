@@ -27,15 +27,15 @@ type fill struct {
 	afterAt gateway.Instant // the fill goes on behind this place
 	afterN  uint32
 	first   int                 // the counters that it brings along, by their ids: from first on
-	end     int                 // and before end
 	foreign map[uint64]struct{} // passed on by others and counted since the publication
 }
 
 // own lists the counters that the fill of a version brings along. Those that
-// another one is filling are not among them; see finishFill.
+// another one is filling are not among them; see finishFill. A counter that has
+// several names stands there as often; so it does in fresh.
 func (v *version) own() (list []*trait) {
 	for _, t := range v.traits {
-		if v.fill != nil && t.id >= v.fill.first && t.id < v.fill.end && !slices.Contains(list, t) {
+		if t.id >= v.fill.first {
 			list = append(list, t)
 		}
 	}
@@ -72,7 +72,7 @@ func (p *Partition) waitsForOthers(v *version) bool {
 // fresh lists the counters of a version that are not armed yet.
 func (v *version) fresh() (list []*trait) {
 	for _, t := range v.traits {
-		if t.awaits && !slices.Contains(list, t) {
+		if t.awaits {
 			list = append(list, t)
 		}
 	}
@@ -144,7 +144,7 @@ func (p *Partition) fillTraits(c gateway.FillTraits) gateway.Outcome {
 func (p *Partition) fillOne(v *version, own []*trait, e *gateway.CustomerEvent) {
 	ev := &e.Event
 	et := p.types[ev.Type]
-	if _, counted := v.fill.foreign[foreignHash(ev)]; counted || et == nil && p.any == nil || e.Customer == 0 || !p.Lives(e.Customer) {
+	if _, counted := v.fill.foreign[foreignHash(ev)]; counted || !p.Lives(e.Customer) {
 		return
 	}
 	c := p.customers[e.Customer]
@@ -164,13 +164,12 @@ func (p *Partition) finishFill(c gateway.FinishFill) gateway.Outcome {
 		return gateway.Outcome{Disposition: gateway.Duplicate}
 	}
 	do(p, fillChange{version: v, stage: fillDone, at: c.Since})
-	if v.ofRules() {
-		if p.classRules.v == v {
-			p.decide(gateway.Decision{Kind: gateway.DecisionJourney, Reason: gateway.ReasonPublished, Rule: "rules"})
-		}
-		return gateway.Outcome{}
+	switch {
+	case !v.ofRules():
+		p.settle(v.journey)
+	case p.classRules.v == v:
+		p.decide(gateway.Decision{Kind: gateway.DecisionJourney, Reason: gateway.ReasonPublished, Rule: "rules"})
 	}
-	p.settle(v.journey)
 	return gateway.Outcome{}
 }
 
@@ -191,7 +190,7 @@ func (p *Partition) arm(v *version) {
 // met it before as if it had fired.
 func (p *Partition) ignoreExisting(v *version, c *customer, ev *gateway.Event) {
 	tr := &v.def.trigger
-	if tr.trait < 0 || v.traits[tr.trait].ignore == 0 || tr.kind != triggerThreshold && tr.kind != triggerMilestone {
+	if tr.trait < 0 || v.traits[tr.trait].ignore == 0 {
 		return
 	}
 	k := c.counter(v.traits[tr.trait], ev.Device)
@@ -200,12 +199,11 @@ func (p *Partition) ignoreExisting(v *version, c *customer, ev *gateway.Event) {
 	}
 	ref, flags := counterRef{c.id, v.traits[tr.trait], k.device}, k.flags|watched
 	met := tr.kind == triggerMilestone && uint32(k.n) >= tr.nth || tr.kind == triggerThreshold && p.reached(v, c, k)
-	if met && flags&pending == 0 {
-		if tr.every {
-			do(p, useUpChange{ref})
-		} else {
-			flags |= latched
-		}
+	switch {
+	case met && tr.every:
+		do(p, useUpChange{ref})
+	case met:
+		flags |= latched
 	}
 	do(p, flagsChange{ref, flags})
 }
@@ -266,7 +264,7 @@ func (c fillChange) encode(e *encoder) {
 
 func (d *decoder) fillChange(p *Partition) change {
 	c := fillChange{d.filledVersion(p), d.byte(), d.at(), uint32(d.uint())}
-	if d.bad || c.stage == 0 || c.stage > fillArmed || c.stage < fillArmed && c.version.fill == nil {
+	if d.bad || c.stage < fillMoved || c.stage > fillArmed || c.stage < fillArmed && c.version.fill == nil {
 		d.fail()
 		return nil
 	}
@@ -330,7 +328,6 @@ func (e *encoder) fill(f *fill) {
 	e.at(f.afterAt)
 	e.uint(uint64(f.afterN))
 	e.uint(uint64(f.first))
-	e.uint(uint64(f.end))
 	list := sortedIDs(f.foreign)
 	e.uint(uint64(len(list)))
 	for _, h := range list {
@@ -343,7 +340,7 @@ func (d *decoder) fill() *fill {
 		return nil
 	}
 	f := &fill{at: d.at(), seq: d.uint(), index: uint32(d.uint()), afterAt: d.at(), afterN: uint32(d.uint()),
-		first: int(d.uint()), end: int(d.uint()), foreign: map[uint64]struct{}{}}
+		first: int(d.uint()), foreign: map[uint64]struct{}{}}
 	for range d.length(8) {
 		f.foreign[d.fixed()] = struct{}{}
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -34,43 +33,36 @@ func (c *compiler) traitNamed(name string) int {
 	if i := c.def.traitIndex(name); i >= 0 {
 		return i
 	}
-	if name != "" && c.borrow(name) {
-		return c.def.traitIndex(name)
+	if name == "" || !c.borrow(name) {
+		return -1
 	}
-	return -1
+	return len(c.def.traits) - 1
 }
 
 // projectTrait compiles a trait of the project.
 func (c *compiler) projectTrait(name string) (spec traitSpec, ok bool) {
-	declared, ok := c.env.Traits[name]
-	if !ok {
-		return spec, false
-	}
-	n, err := plainNode(map[string]any{name: declared})
-	if err != nil {
-		return spec, false
+	declared, known := c.env.Traits[name]
+	if !known {
+		return
 	}
 	own := &compiler{env: Env{}, def: &Definition{}}
+	n := plainNode(map[string]any{name: declared})
 	own.traits(own.object(&node{kind: nodeMap, keys: []nodeKey{{name: "traits"}}, values: []*node{n}}, ""))
-	if len(own.violations) > 0 || len(own.def.traits) != 1 {
-		return spec, false // Config.Validate says so
+	if len(own.violations) > 0 || len(own.def.traits) == 0 {
+		return // Config.Validate says so
 	}
 	return own.def.traits[0], true
 }
 
-// plainNode shows a value to the reader of definitions.
-func plainNode(v any) (*node, error) {
-	text, err := json.Marshal(v)
-	if err != nil {
-		return nil, err
-	}
+// plainNode shows a value to the reader of definitions; one that cannot be
+// written is nothing.
+func plainNode(v any) *node {
+	text, _ := json.Marshal(v)
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.UseNumber()
 	var plain any
-	if err := dec.Decode(&plain); err != nil {
-		return nil, err
-	}
-	return nodeOf(plain), nil
+	_ = dec.Decode(&plain)
+	return nodeOf(plain)
 }
 
 // shadows says when a trait of a definition hides one of the project that is
@@ -140,19 +132,20 @@ func writeTraits(text string, names []string, traits map[string]map[string]any) 
 
 // inlineTrait writes a declaration in one line.
 func inlineTrait(m map[string]any) string {
-	var parts []string
+	var first, rest []string // what it counts comes first
 	for _, key := range sortedKeys(m) {
 		text := fmt.Sprint(m[key])
-		if _, isText := m[key].(string); isText && !plainYAML.MatchString(text) {
+		if !plainYAML.MatchString(text) {
 			text = quoted(text)
 		}
-		parts = append(parts, key+": "+text)
+		switch part := key + ": " + text; key {
+		case "per", "where", "within":
+			rest = append(rest, part)
+		default:
+			first = append(first, part)
+		}
 	}
-	slices.SortStableFunc(parts, func(a, b string) int { // what it counts comes first
-		return boolInt(strings.HasPrefix(a, "within:") || strings.HasPrefix(a, "where:") || strings.HasPrefix(a, "per:")) -
-			boolInt(strings.HasPrefix(b, "within:") || strings.HasPrefix(b, "where:") || strings.HasPrefix(b, "per:"))
-	})
-	return "{" + strings.Join(parts, ", ") + "}"
+	return "{" + strings.Join(append(first, rest...), ", ") + "}"
 }
 
 // quoted writes a text in quotes, as people do: < and > stay what they are.

@@ -56,7 +56,7 @@ func (p *Partition) countTimes(c *customer, ev *countChange, who uint64) {
 			break
 		}
 		value := int64(0)
-		if ev.mask>>i&1 == 1 && t.spec.valued() && len(values) > 0 {
+		if ev.mask>>i&1 == 1 && t.spec.valued() {
 			value, values = values[0], values[1:]
 		}
 		if who>>i&1 == 0 {
@@ -165,15 +165,10 @@ func (p *Partition) insertTime(c *customer, k *counter, ev *countChange, who uin
 	}
 }
 
-// startAnew lets a counter go of all that it took.
+// startAnew lets a counter of exact times go of all that it took.
 func (p *Partition) startAnew(c *customer, k *counter) {
 	k.clear()
-	switch f := p.traits[k.trait].form; {
-	case f.timed():
-		p.rewrite(c, k, p.samples(c, k))
-	case f != formPlain:
-		c.window(k).clear()
-	}
+	p.rewrite(c, k, p.samples(c, k))
 }
 
 // regained is what counters that are restored one after the other had taken. They
@@ -237,7 +232,7 @@ func (p *Partition) samples(c *customer, k *counter) []sample {
 		}
 		for who := e.who; who != 0; who &= who - 1 {
 			place := lowest(who)
-			if w := &takers[place]; w.counter != nil && w.n > 0 && pos >= int(w.head) {
+			if w := &takers[place]; w.n > 0 && pos >= int(w.head) {
 				out = append(out, sample{at, w.value(e), place})
 			}
 		}

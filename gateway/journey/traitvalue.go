@@ -204,7 +204,7 @@ func slope(cells []cell, granule int64) (perDay float64, ok bool) {
 		xx += float64(float64(x*x) * n)
 		xy += float64(float64(x*y) * n)
 	}
-	return xy / xx, xx > 0
+	return xy / xx, true
 }
 
 // percentile is the least value that at least percent of the events do not
@@ -216,10 +216,10 @@ func percentile(cells []cell, percent int) int64 {
 	}
 	slices.SortFunc(cells, func(a, b cell) int { return cmp.Compare(a.value, b.value) })
 	rank := (total*int64(percent) + 99) / 100
-	for i := range cells {
-		if rank -= cells[i].n; rank <= 0 {
-			return cells[i].value
-		}
+	i := 0
+	for rank > cells[i].n {
+		rank -= cells[i].n
+		i++
 	}
-	return cells[len(cells)-1].value
+	return cells[i].value
 }

@@ -29,7 +29,7 @@ func (s *scope) traitsRead(c *condition, values gateway.Properties) gateway.Prop
 // readsUnknown reports whether a trait of the decision has no value.
 func (en *entry) readsUnknown() bool {
 	for i := range en.values {
-		if v := en.values[i].Value; v.Kind() == gateway.KindString && v.AsString() == unknownText {
+		if en.values[i].Value.AsString() == unknownText {
 			return true
 		}
 	}

@@ -65,7 +65,7 @@ func (p *Partition) knownAt(c *customer, event string, due gateway.Instant) (at 
 	}
 	for _, id := range c.devices {
 		d := p.devices.get(id)
-		if d == nil || d.ownedFrom > due {
+		if d.ownedFrom > due {
 			continue
 		}
 		u, ok := p.cfg.Uploads[d.product]
@@ -89,7 +89,7 @@ func (p *Partition) knownAt(c *customer, event string, due gateway.Instant) (at 
 // hurry looks again at the timers of a customer that wait for a device: it was
 // heard, or it left.
 func (p *Partition) hurry(c *customer) {
-	if c == nil || len(p.cfg.Uploads) == 0 {
+	if c == nil {
 		return
 	}
 	if c.more != nil {
@@ -105,20 +105,15 @@ func (p *Partition) hurry(c *customer) {
 }
 
 // waitsForUpload reports whether a silence cannot be decided yet because of a
-// device; it says so the first time.
+// device; it says so. From then on its timer knows until when it waits.
 func (s *silence) waitsForUpload(p *Partition, j *journey, k *counter) bool {
 	due := s.trait.spec.silence.after(k.last)
 	at, by := p.knownAt(s.c, s.trait.spec.event, due)
-	if at < p.observed || at == due || due <= s.trait.ignore {
+	if at < p.observed || due <= s.trait.ignore {
 		return false
 	}
-	if k.flags&unobserved != 0 {
-		p.schedule(s)
-		return true
-	}
 	do(p, flagsChange{counterRef{s.c.id, s.trait, 0}, k.flags | unobserved})
-	if v := j.active; v != nil && j.state == gateway.JourneyPublished && v.def.trigger.kind == triggerAbsence &&
-		v.traits[v.def.trigger.trait] == s.trait {
+	if v := s.startsOf(j); v != nil {
 		p.decideEntry(v, gateway.Decision{Reason: gateway.ReasonUnobserved, Customer: s.c.id, Device: by, Rule: uploadRule(at)}, nil)
 	}
 	return true
@@ -127,12 +122,8 @@ func (s *silence) waitsForUpload(p *Partition, j *journey, k *counter) bool {
 // waitsForUpload does so for the timeout of a wait for an event.
 func (e *enrollment) waitsForUpload(p *Partition) bool {
 	at, by := p.knownAt(e.c, e.awaits(), e.due)
-	if at < p.observed || at == e.due {
+	if at < p.observed {
 		return false
-	}
-	if e.overdue {
-		p.schedule(e)
-		return true
 	}
 	next := *e
 	next.overdue = true
