@@ -98,7 +98,7 @@ func (i *inspector) version(v *version) {
 
 func (i *inspector) fill(v *version) {
 	if f := v.fill; f != nil {
-		i.wrong(f.first > f.end || f.end > len(i.p.traits) || f.at > i.p.now, "fills counters that there are not")
+		i.wrong(f.first > len(i.p.traits) || f.at > i.p.now, "fills counters that there are not")
 		for _, t := range v.own() {
 			i.wrong(!t.awaits, "a counter is filled and does not wait for it")
 		}
