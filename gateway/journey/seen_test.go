@@ -147,7 +147,7 @@ type seenStep struct {
 	days uint16
 }
 
-func number(boot uint32, seq uint64, ago uint16) seenStep {
+func sent(boot uint32, seq uint64, ago uint16) seenStep {
 	return seenStep{id: identity{numbered: true, boot: boot, seq: seq, day: ago}}
 }
 
@@ -159,11 +159,11 @@ func TestSeenSequences(t *testing.T) {
 		depth int
 		steps []seenStep
 	}{
-		"one boot": {5, []seenStep{number(1, 1, 0), number(1, 2, 0), number(1, 3, seenWindow), number(1, 4, 0), number(1, 6, 0), {days: 1}}},
-		"restarts": {5, []seenStep{number(1, 1, 0), number(1, 2, 0), number(2, 2, 0), number(2, 1, 3), number(3, 1, 0), {days: 6}}},
-		"ids":      {5, []seenStep{number(1, 1, 0), number(1, 2, 0), {id: identity{hash: 7}}, {id: identity{hash: 8}}, {id: identity{hash: 15, day: 7}}, {days: 2}}},
-		"edges": {5, []seenStep{number(1, 0, 0), number(1, 1, 0), number(1, math.MaxUint64, 0), number(1, math.MaxUint64-1, 0),
-			number(1, math.MaxUint64-2, 0), {days: 9}}},
+		"one boot": {5, []seenStep{sent(1, 1, 0), sent(1, 2, 0), sent(1, 3, seenWindow), sent(1, 4, 0), sent(1, 6, 0), {days: 1}}},
+		"restarts": {5, []seenStep{sent(1, 1, 0), sent(1, 2, 0), sent(2, 2, 0), sent(2, 1, 3), sent(3, 1, 0), {days: 6}}},
+		"ids":      {5, []seenStep{sent(1, 1, 0), sent(1, 2, 0), {id: identity{hash: 7}}, {id: identity{hash: 8}}, {id: identity{hash: 15, day: 7}}, {days: 2}}},
+		"edges": {5, []seenStep{sent(1, 0, 0), sent(1, 1, 0), sent(1, math.MaxUint64, 0), sent(1, math.MaxUint64-1, 0),
+			sent(1, math.MaxUint64-2, 0), {days: 9}}},
 	} {
 		path := make([]int, tt.depth)
 		for {
