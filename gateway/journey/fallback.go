@@ -73,7 +73,7 @@ func (p *Partition) fallBack(m *message, full *gateway.Message) {
 // reports whether there was one. The slot of m is its own.
 func (p *Partition) nextChannel(m *message, full *gateway.Message, reason gateway.Reason) bool {
 	e := m.c.enrollment(m.enrollment)
-	if full == nil || e == nil || len(full.Fallback) == 0 || p.now >= full.ExpiresAt {
+	if e == nil || len(full.Fallback) == 0 || p.now >= full.ExpiresAt {
 		return false
 	}
 	s := &e.v.def.steps[max(e.v.def.stepIndex(m.step), 0)]

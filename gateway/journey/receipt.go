@@ -43,7 +43,7 @@ func (p *Partition) receipt(in *gateway.Input, r gateway.Receipt) gateway.Outcom
 		return o
 	case gateway.MessageFailed:
 		full := m.full
-		if p.brake.on && full != nil && len(full.Fallback) > 0 { // what comes next is decided on release
+		if p.brake.on && len(full.Fallback) > 0 { // what comes next is decided on release
 			next.state = gateway.MessageMissedWindow
 			next.releaseSlot()
 			next.due = p.now
@@ -111,11 +111,8 @@ func moves(m *message, to gateway.MessageState) bool {
 	if int(to) >= len(rank) { // what is no state has no rank, and moves nothing
 		return false
 	}
-	if m.slot == slotCommitted && rank[to] == 5 {
-		return false // shown already: it cannot fail any more
-	}
-	if m.full == nil && to == gateway.MessageMissedWindow {
-		return false // finished already: nothing is left to decide anew
+	if m.finished() && rank[to] == 5 {
+		return false // he has it, or it was given up: it cannot fail any more
 	}
 	return rank[to] > rank[m.state] || rank[to] == 3 && rank[m.state] == 3 && to != m.state
 }

@@ -27,7 +27,7 @@ var commands = map[string]command{
 	"unbind":     {(*Session).cmdUnbind, "unbind DEVICE [NAME] [at=TIME]", 1, []string{"at", "to"}},
 	"people":     {(*Session).cmdPeople, "people DEVICE", 1, none},
 	"event":      {(*Session).cmdEvent, "event TYPE device=DEVICE|customer=NAME [id=] [occurred=TIME] [times=20 every=1h] [property=value]", 1, nil},
-	"receipt":    {(*Session).cmdReceipt, "receipt STATE [message=m1] [by=device] [at=TIME]", 1, []string{"message", "by", "at"}},
+	"receipt":    {(*Session).cmdReceipt, "receipt STATE [message=m1] [by=device [to=PARTITION]] [at=TIME]", 1, []string{"message", "by", "to", "at"}},
 	"done":       {(*Session).cmdDone, "done TASK [outcome=]", 1, []string{"outcome"}},
 	"trigger":    {(*Session).cmdTrigger, "trigger JOURNEY NAME [key=] [device=] [property=value]", 2, nil},
 	"erase":      {(*Session).cmdErase, "erase NAME", 1, none},
