@@ -187,13 +187,16 @@ func (p *Partition) sayUnobserved(before gateway.Instant) {
 		return
 	}
 	bound := p.cfg.UnobservedAfter.before(p.now)
-	it, ok := p.top(ofAbsence)
-	if !ok || it.due >= bound || p.observed >= bound {
+	if it, ok := p.top(ofAbsence); !ok || it.due >= bound {
 		return // the plain case: at most the usual lag
 	}
 	var late []heapItem
 	for _, it := range p.heaps[ofAbsence] {
-		if s, ok := it.t.(*silence); ok && it.due < bound && s.unobserved(p, bound) {
+		s, ok := it.t.(*silence)
+		if !ok || s.queued[ofAbsence] != it.due { // another entry stands for it
+			continue
+		}
+		if it.due, _, it.id = s.timer(); it.due < bound && it.due >= max(p.observed, 1) && s.toTell(p) {
 			late = append(late, it)
 		}
 	}
@@ -207,15 +210,9 @@ func (p *Partition) sayUnobserved(before gateway.Instant) {
 	}
 }
 
-// unobserved reports whether the silence was due before bound, cannot be decided
-// and nobody was told yet.
-func (s *silence) unobserved(p *Partition, bound gateway.Instant) bool {
-	due, _, _ := s.timer()
-	if due == 0 || due >= bound || due < p.observed {
-		return false
-	}
-	j := p.journeyNamed(s.trait.spec.owner)
-	return s.c.counter(s.trait, 0).flags&unobserved == 0 && j != nil && j.active != nil && j.state == gateway.JourneyPublished
+// toTell reports whether nobody was told yet that the silence cannot be decided.
+func (s *silence) toTell(p *Partition) bool {
+	return s.c.counter(s.trait, 0).flags&unobserved == 0 && p.journeyNamed(s.trait.spec.owner).state == gateway.JourneyPublished
 }
 
 // enter makes the checks in their fixed order, each with its own reason:

@@ -57,8 +57,11 @@ func (d *driver) equal(what string) error {
 		return d.compareRuns()
 	}
 	only := func(a, b []string) (out string) {
+		b = slices.Clone(b)
 		for _, line := range a {
-			if !slices.Contains(b, line) {
+			if i := slices.Index(b, line); i >= 0 {
+				b = slices.Delete(b, i, i+1)
+			} else {
 				out += "\n    " + line
 			}
 		}
@@ -120,14 +123,14 @@ func (d *driver) compareState() error {
 				return fmt.Errorf("customer %d: %s trait.%s is %s (%v), the reference says %v (%v)", id, t.Journey, t.Name, t.Value, t.Known, want, known)
 			}
 		}
-		if err := compareView(id, c, v); err != nil {
+		if err := d.compareView(id, c, v); err != nil {
 			return err
 		}
 	}
 	return d.compareModel()
 }
 
-func compareView(id gateway.CustomerID, c *customer, v core.View) error {
+func (d *driver) compareView(id gateway.CustomerID, c *customer, v core.View) error {
 	running := 0
 	for _, e := range v.Enrollments {
 		i := slices.IndexFunc(c.runs, func(r *run) bool { return r.id == e.ID })
@@ -144,7 +147,7 @@ func compareView(id gateway.CustomerID, c *customer, v core.View) error {
 			if r.step < len(r.def.steps) {
 				at = r.def.steps[r.step].id
 			}
-			if at != e.Step || r.due != e.WaitsUntil {
+			if at != e.Step || d.ref.dueOf(r) != e.WaitsUntil {
 				return fmt.Errorf("customer %d: enrollment %s stands at %q until %s; the reference says %q until %s", id, e.ID, e.Step, e.WaitsUntil, at, r.due)
 			}
 		}

@@ -64,7 +64,7 @@ type traitDef struct {
 }
 
 type triggerDef struct {
-	kind      string // event threshold milestone absence api sequence segment stage schedule
+	kind      string // event threshold milestone absence silence api sequence segment stage schedule
 	event     string
 	where     *cond
 	sum       string // property; "" counts
@@ -221,6 +221,9 @@ func span(d gateway.Instant) (out string) {
 	}
 	return out
 }
+
+// silent reports whether a trigger waits for the end of a silence.
+func (t *triggerDef) silent() bool { return t.kind == "absence" || t.kind == "silence" }
 
 // looksAt reports whether a trigger looks at events of a type.
 func (t *triggerDef) looksAt(typ string) bool {

@@ -64,6 +64,12 @@ func coreConfig(c config) core.Config {
 	if c.discard {
 		out.Suspension.OnHit = "discard"
 	}
+	for name, u := range c.uploads {
+		if out.Uploads == nil {
+			out.Uploads = map[string]core.Upload{}
+		}
+		out.Uploads[name] = core.Upload{Interval: core.Duration(u.interval), Events: u.events}
+	}
 	out.Segments, out.Stages = rules(c.segments), rules(c.stages)
 	if len(c.traits) > 0 {
 		out.Traits = map[string]map[string]any{}

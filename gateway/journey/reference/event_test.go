@@ -27,6 +27,7 @@ func (w *world) deviceEvent(dev gateway.DeviceID, e event) (outcome string, who 
 	}
 	d.seen[e.ref] = true
 	news := w.tell(d, &e)
+	w.hearDevice(d, &e)
 	if who == 0 {
 		w.nobody(&e)
 	} else {

@@ -238,7 +238,7 @@ func (g gen) journey(name string) *journeyDef {
 		d.traits = append(d.traits, g.trait(fmt.Sprint("t", i)))
 	}
 	d.trigger = g.trigger()
-	if d.trigger.kind == "absence" {
+	if d.trigger.silent() {
 		d.trigger.within += gateway.Instant(name[1]) // never two at the same instant
 	}
 	d.filter = g.maybe(20, func() *cond {
@@ -312,7 +312,7 @@ func (g gen) trait(name string) traitDef {
 }
 
 func (g gen) trigger() triggerDef {
-	t := triggerDef{kind: pick(g, []string{"event", "event", "threshold", "threshold", "milestone", "absence", "api", "sequence", "sequence", "schedule"}), event: pick(g, eventTypes)}
+	t := triggerDef{kind: pick(g, []string{"event", "event", "threshold", "threshold", "milestone", "absence", "silence", "api", "sequence", "sequence", "schedule"}), event: pick(g, eventTypes)}
 	if g.cfg != nil && len(g.cfg.segments)+len(g.cfg.stages) > 0 && g.chance(40) {
 		return g.classTrigger()
 	}
@@ -332,8 +332,11 @@ func (g gen) trigger() triggerDef {
 		}
 	case "milestone":
 		t.nth, t.perDevice = 1+g.IntN(3), g.chance(25)
-	case "absence":
+	case "absence", "silence":
 		t.within = g.duration() + 7*minute + 13 // never at the same instant as a wait
+		if t.kind == "silence" && g.chance(50) {
+			t.event, t.where = "", nil
+		}
 	case "api":
 		t.event, t.where = "", nil
 	case "schedule":
@@ -372,7 +375,7 @@ func (g gen) nextVersion(d *journeyDef) *journeyDef {
 			}
 		}
 	}
-	if d.trigger.kind == "absence" || d.trigger.kind == "api" {
+	if d.trigger.silent() || d.trigger.kind == "api" {
 		n.filter = g.maybe(25, func() *cond { return g.onState(d) })
 	}
 	if d.trigger.kind != "sequence" {

@@ -89,7 +89,7 @@ func (g gen) action(s *scenario) action {
 	case k < 96:
 		a.kind = "publish"
 	case k < 97:
-		if a.kind = "erase"; g.chance(60) {
+		if a.kind = "erase"; g.chance(70) {
 			g.event(s, &a)
 		}
 	case k < 98:

@@ -11,6 +11,16 @@ func (g gen) more(c *config) {
 			c.states = append(c.states, stateDef{name: "deep", from: []string{"b"}, to: []string{"off", "a"}, max: g.duration()})
 		}
 	}
+	if g.chance(25) {
+		c.uploads = map[string]uploadDef{}
+		for _, name := range some(g, []string{"p1", "p2", "p3"}) {
+			u := uploadDef{interval: g.duration() + 3*minute + 17}
+			if g.chance(40) {
+				u.events = some(g, eventTypes)
+			}
+			c.uploads[name] = u
+		}
+	}
 	if g.chance(35) {
 		c.suspend, c.discard = g.duration(), g.chance(25)
 	}

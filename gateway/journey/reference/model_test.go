@@ -54,6 +54,7 @@ type config struct {
 	states           []stateDef
 	suspend          gateway.Instant // how long an open case does
 	discard          bool            // what a case suspends
+	uploads          map[string]uploadDef
 }
 
 type capDef struct {
@@ -145,7 +146,8 @@ type device struct {
 	zone    string
 	owners  []owner
 	seen    map[string]bool
-	told    []told          // of its state
+	told    []told // of its state
+	heard   []heardOf
 	nobodys map[string]bool // journeys that said it belongs to nobody
 }
 
@@ -187,6 +189,7 @@ type run struct {
 	hold     string          // for: a time (""), context, case
 	began    gateway.Instant // the wait
 	due      gateway.Instant // 0 = waits for nothing
+	overdue  bool            // it stands for one that may still be told
 	absence  bool            // due stands for an event that did not come
 	entered  gateway.Instant
 	changed  gateway.Instant

@@ -174,7 +174,7 @@ func compareEnrollment(r *run, e gateway.Enrollment) error {
 	}
 	if e.Journey != r.def.name || e.Version != r.def.version || e.Customer != r.c.id || e.Device != r.device || e.Key != r.key || e.Step != step ||
 		e.Arm != arm || e.ChangedAt != r.changed || e.EnteredAt != r.entered || e.EndedAt != ended || r.over && string(e.EndReason) != r.reason || e.Converted != r.goal ||
-		!r.over && e.WaitsUntil != r.due {
+		!r.over && !r.overdue && e.WaitsUntil != r.due {
 		return fmt.Errorf("enrollment %s was told to be %+v; the reference says version %d, key %q, step %q, arm %q, changed %s, ended %s %s, converted %v, due %s",
 			r.id, e, r.def.version, r.key, step, arm, r.changed, ended, r.reason, r.goal, r.due)
 	}

@@ -9,7 +9,7 @@ import (
 
 // walk takes an enrollment through its steps until it rests or ends.
 func (w *world) walk(r *run, e *event) {
-	r.waiting, r.absence, r.due = false, false, 0
+	r.waiting, r.absence, r.overdue, r.due = false, false, false, 0
 	for !r.over {
 		if r.step >= len(r.def.steps) {
 			w.end(r, "completed", e, "")
@@ -103,7 +103,7 @@ func (w *world) split(r *run, s *stepDef, next int) int {
 func (w *world) leave(r *run, to int, e *event) {
 	r.step, r.changed = to, w.now
 	if r.j.state == "paused" {
-		r.waiting, r.absence, r.due = false, false, w.now
+		r.waiting, r.absence, r.overdue, r.due = false, false, false, w.now
 		return
 	}
 	w.walk(r, e)
@@ -127,6 +127,9 @@ func (w *world) runDue(r *run) {
 		}
 		w.walk(r, nil)
 	case "wait_event":
+		if w.timeoutWaits(r, s) {
+			return
+		}
 		w.decideRun(r, decision{kind: "step", reason: "timed_out", step: s.id, rule: s.until.event})
 		to := r.step + 1 // the step below, whatever next says
 		if s.onTimeout != "" {
@@ -162,7 +165,7 @@ func (w *world) end(r *run, reason string, e *event, rule string) {
 	}
 	w.decideRun(r, d)
 	r.over, r.reason, r.exited, r.changed = true, reason, w.now, w.now
-	r.waiting, r.due, r.stand = false, 0, nil
+	r.waiting, r.overdue, r.due, r.stand = false, false, 0, nil
 	if reason != "completed" {
 		w.withdraw(r.c, reason, func(m *message) bool { return m.run == r })
 		w.closeTasks(r.c, "withdrawn", reason, func(t *task) bool { return t.run == r })
@@ -223,7 +226,7 @@ func (w *world) publish(d *journeyDef, running string) {
 			}
 			r.changed = w.now
 			if running == "restart" {
-				r.def, r.step, r.waiting, r.absence, r.held, r.hold, r.stand, r.due = d, 0, false, false, 0, "", nil, w.now
+				r.overdue, r.def, r.step, r.waiting, r.absence, r.held, r.hold, r.stand, r.due = false, d, 0, false, false, 0, "", nil, w.now
 				continue
 			}
 			if r.step >= len(r.def.steps) { // went through in a pause
@@ -234,8 +237,10 @@ func (w *world) publish(d *journeyDef, running string) {
 			r.def, r.step = d, d.step(id)
 			s := &d.steps[r.step]
 			if r.waiting && s.kind != "send" {
+				before := r.due
 				w.length(r, s)
 				r.due = max(r.due, w.now)
+				r.overdue = r.overdue && r.due == before
 			}
 		}
 	}

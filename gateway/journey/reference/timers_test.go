@@ -28,12 +28,12 @@ func (w *world) timers(bound gateway.Instant) (out []timer) {
 			if r.absence {
 				limit = w.observed
 			}
-			if !r.over && r.due != 0 && r.due < limit && r.j.state != "paused" {
+			if due := w.dueOf(r); !r.over && due != 0 && due < limit && r.j.state != "paused" {
 				id := leading(r.id) >> 1
 				if r.stand != nil {
 					id |= 1 << 63 // those who compete come after all else of the instant
 				}
-				out = append(out, timer{r.due, id, func() { w.runDue(r) }})
+				out = append(out, timer{due, id, func() { w.runDue(r) }})
 			}
 		}
 		if c.class != nil {
@@ -55,8 +55,8 @@ func (w *world) timers(bound gateway.Instant) (out []timer) {
 			}
 		}
 		for _, j := range w.journeys {
-			if j.def.trigger.kind == "absence" && j.state != "paused" {
-				if due := w.silentUntil(c, j); due != 0 && due < w.observed {
+			if j.def.trigger.silent() && j.state != "paused" {
+				if due := w.silenceDue(c, j); due != 0 && due < w.observed {
 					out = append(out, timer{due, 0, func() { w.silence(c, j) }})
 				}
 			}
@@ -106,7 +106,8 @@ func leading(id [16]byte) (v uint64) {
 func (w *world) silentUntil(c *customer, j *journey) gateway.Instant {
 	last := gateway.Instant(0)
 	for _, e := range c.events {
-		if e.serial > j.since && e.typ == j.def.trigger.event && w.matches(j.def.trigger.where, c, nil, &e) {
+		heard := e.typ == j.def.trigger.event || j.def.trigger.event == "" && e.device != 0
+		if e.serial > j.since && heard && w.matches(j.def.trigger.where, c, nil, &e) {
 			last = max(last, e.at)
 		}
 	}
@@ -118,6 +119,9 @@ func (w *world) silentUntil(c *customer, j *journey) gateway.Instant {
 
 // silence is the end of a silence.
 func (w *world) silence(c *customer, j *journey) {
+	if w.waitsForUpload(c, j) {
+		return
+	}
 	due := w.silentUntil(c, j)
 	c.latch(j, 0).silent = due - j.def.trigger.within
 	if j.state != "published" {
@@ -128,7 +132,7 @@ func (w *world) silence(c *customer, j *journey) {
 		d = devices[0]
 	}
 	last := due - j.def.trigger.within
-	w.enterBy(j, c, trigger{device: d, since: w.now - j.def.trigger.within, saw: map[string]any{"last_" + j.def.trigger.event: last.String()}})
+	w.enterBy(j, c, trigger{device: d, since: w.now - j.def.trigger.within, saw: map[string]any{"last_" + cmp.Or(j.def.trigger.event, "heard"): last.String()}})
 }
 
 // sayUnobserved says of each silence, once, that it cannot be decided because
@@ -143,7 +147,7 @@ func (w *world) sayUnobserved() {
 	for _, id := range sortedCustomers(w) {
 		c := w.customers[id]
 		for _, j := range w.journeys {
-			if j.def.trigger.kind != "absence" || j.state != "published" {
+			if !j.def.trigger.silent() || j.state != "published" {
 				continue
 			}
 			due := w.silentUntil(c, j)

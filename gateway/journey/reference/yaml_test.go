@@ -203,8 +203,10 @@ func (t *triggerDef) yaml() object {
 		}
 	case "schedule":
 		in["rrule"], in["start"] = t.schedule.text, t.schedule.begin()
-	case "absence":
-		in["event"], in["for"] = t.event, length(t.within)
+	case "absence", "silence":
+		if in["for"] = length(t.within); t.event != "" {
+			in["event"] = t.event
+		}
 	}
 	if t.perDevice {
 		in["per"] = "device"
