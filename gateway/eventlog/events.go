@@ -55,19 +55,20 @@ func (l *Log) appendBatch(ctx context.Context, partition int, payload []byte, ha
 			return 0, gateway.Errorf(gateway.Unavailable, "append to EVENTS: %w", ctx.Err())
 		}
 	}
-	id := l.unknown.id(hash, l.ids.next)
+	what := unknownAppend{partition, hash}
+	id := l.unknown.id(what, l.ids.next)
 	seq, err := l.publish(ctx, l.names.events(partition), payload, id, noExpectation)
 	if err != nil {
 		err = writeError("append to EVENTS", err)
 		p.eventsFail.note(ctx, err)
 		unknown := gateway.KindOf(err) == gateway.OutcomeUnknown
-		l.unknown.settle(hash, id, unknown)
+		l.unknown.settle(what, id, unknown)
 		if unknown {
 			p.events.lose()
 		}
 		return 0, err
 	}
-	l.unknown.settle(hash, id, false)
+	l.unknown.settle(what, id, false)
 	p.eventsFail.note(ctx, nil)
 	l.eventFill(partition).grew(len(payload))
 	l.sawEvent(partition, seq)

@@ -109,31 +109,38 @@ func plainAck(data []byte) uint64 {
 // under the same id and is stored once.
 type unknownAppends struct {
 	mu  sync.Mutex
-	ids map[uint64]string
+	ids map[unknownAppend]string
+}
+
+// unknownAppend is an append by what it says, and where: commands go to every
+// partition alike.
+type unknownAppend struct {
+	partition int
+	hash      uint64
 }
 
 // maxUnknown bounds the memory; past it the oldest knowledge goes, and events
 // are told apart by their own identity.
 const maxUnknown = 4096
 
-func (u *unknownAppends) id(hash uint64, fresh func() string) string {
+func (u *unknownAppends) id(a unknownAppend, fresh func() string) string {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if id, ok := u.ids[hash]; ok {
+	if id, ok := u.ids[a]; ok {
 		return id
 	}
 	return fresh()
 }
 
-func (u *unknownAppends) settle(hash uint64, id string, unknown bool) {
+func (u *unknownAppends) settle(a unknownAppend, id string, unknown bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	if !unknown {
-		delete(u.ids, hash)
+		delete(u.ids, a)
 		return
 	}
 	if u.ids == nil || len(u.ids) >= maxUnknown {
-		u.ids = map[uint64]string{}
+		u.ids = map[unknownAppend]string{}
 	}
-	u.ids[hash] = id
+	u.ids[a] = id
 }
