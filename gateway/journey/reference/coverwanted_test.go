@@ -33,6 +33,7 @@ entry reentry_once
 entry replayed
 entry too_late_to_act
 entry unknown_trait
+entry unobserved
 exit completed
 exit exit_criterion
 message attempted
@@ -73,6 +74,7 @@ step stop_journey
 step stopped
 step task
 step timed_out
+step unobserved
 step wait_event
 step wait_for
 step wait_local
@@ -95,6 +97,7 @@ trigger milestone
 trigger schedule
 trigger segment
 trigger sequence
+trigger silence
 trigger stage
 trigger threshold
 `

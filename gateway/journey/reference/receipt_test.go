@@ -13,7 +13,7 @@ func (w *world) receipt(m *message, state string, at gateway.Instant) string {
 		return "refused"
 	}
 	news := order[state] > order[m.state] || order[state] == 3 && order[m.state] == 3 && state != m.state
-	if state == "decided" || m.slot == "shown" && order[state] == 5 || m.closed && state == "missed_window" {
+	if state == "decided" || m.closed && order[state] == 5 {
 		news = false
 	}
 	if !news {
