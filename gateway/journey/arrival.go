@@ -1,7 +1,6 @@
 package journey
 
 import (
-	"cmp"
 	"slices"
 
 	"touchpoint/gateway"
@@ -10,7 +9,7 @@ import (
 // A customer's state in transit: the version byte, his devices, the names of
 // journeys and counters, and his state as a snapshot holds it. Snapshots name
 // journeys and counters by numbers that each partition gives itself; the names
-// translate them. What is sorted by such a number is sorted anew on arrival.
+// translate them.
 
 // translation maps the numbers of another partition to what they mean here.
 type translation struct {
@@ -179,28 +178,7 @@ func (c arriveChange) apply(p *Partition) {
 	}
 	d := decoder{b: a.body, translate: &a.translation}
 	d.customer(p)
-	cust := p.customers[c.customer]
-	if cust == nil {
-		return
-	}
-	cust.sortAnew()
 	delete(p.left, c.customer)
-}
-
-// sortAnew puts the lists in order that are sorted by numbers which each
-// partition gives itself. A list that is added to customer and sorted so has
-// its place here.
-func (c *customer) sortAnew() {
-	slices.SortFunc(c.counters, func(x, y counter) int {
-		return cmp.Or(cmp.Compare(x.trait, y.trait), cmp.Compare(x.device, y.device))
-	})
-	slices.SortFunc(c.marks, func(x, y mark) int { return cmp.Compare(x.journey.index, y.journey.index) })
-	if c.more != nil {
-		slices.SortFunc(c.more.sequences, func(x, y *sequenceState) int {
-			return cmp.Or(cmp.Compare(x.v.journey.index, y.v.journey.index), cmp.Compare(x.device, y.device))
-		})
-		slices.SortFunc(c.more.occasions, func(x, y *occasion) int { return cmp.Compare(x.journey.index, y.journey.index) })
-	}
 }
 
 // departChange drops a customer and remembers where he went.

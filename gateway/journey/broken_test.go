@@ -11,9 +11,9 @@ import (
 	"touchpoint/gateway/journey/story"
 )
 
-// TestBrokenChanges takes every change that the stories record: one that was cut
-// off is an error, and one with a wrong byte is an error or is applied, but never
-// a panic.
+// TestBrokenChanges takes every kind of change that the stories record: one that
+// was cut off is an error, and one with a wrong byte is an error or is applied,
+// but never a panic. TestDamagedChanges looks at what comes of each kind.
 func TestBrokenChanges(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -47,10 +47,10 @@ func TestBrokenChanges(t *testing.T) {
 					parts[s.Partition] = p
 				}
 				ok := journey.Changes(p, s, func(change []byte) {
-					if n := seen[change[0]]; n < 10 || n%100 == 0 {
+					if n := seen[change[0]]; n < 3 || n%300 == 0 {
 						cutOff(t, p, change)
-						if n < 10 {
-							wrongByte(t, p, change, n < 2)
+						if n < 3 {
+							wrongByte(t, p, change, n < 1)
 						}
 					}
 					seen[change[0]]++
@@ -63,6 +63,12 @@ func TestBrokenChanges(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+	}
+	for _, op := range journey.RecordedInZoo(t) {
+		delete(seen, op)
+	}
+	if len(seen) > 0 {
+		t.Errorf("changes of kinds that TestDamagedChanges does not look at: %v", seen)
 	}
 }
 

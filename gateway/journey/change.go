@@ -129,7 +129,7 @@ func (d *decoder) nextChange(p *Partition) (c change) {
 	d.op = d.byte()
 	switch d.op {
 	case opTime:
-		c = timeChange{now: p.now + d.at(), observed: p.observed + d.at()}
+		c = d.timeChange(p)
 	case opSeen:
 		c = seenChange{device: gateway.DeviceID(d.fixed()), id: d.identity()}
 	case opTouched:
@@ -137,7 +137,7 @@ func (d *decoder) nextChange(p *Partition) (c change) {
 	case opCount:
 		c = d.countChange(p)
 	case opFlags:
-		c = flagsChange{d.counterRef(p), counterFlags(d.byte())}
+		c = flagsChange{d.counterRef(p), d.counterFlags()}
 	case opUseUp:
 		c = useUpChange{d.counterRef(p)}
 	case opCustomer:
@@ -251,6 +251,13 @@ func (d *decoder) triggerChange(p *Partition) change {
 
 // timeChange moves the partition's time.
 type timeChange struct{ now, observed gateway.Instant }
+
+// timeChange reads by how much time moves on.
+func (d *decoder) timeChange(p *Partition) timeChange {
+	now, observed := d.at(), d.at()
+	d.must(now >= 0 && observed >= 0)
+	return timeChange{p.now + now, p.observed + observed}
+}
 
 func (c timeChange) apply(p *Partition) { p.now, p.observed = c.now, c.observed }
 

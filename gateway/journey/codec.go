@@ -93,6 +93,13 @@ func (d *decoder) fail() {
 	d.b = nil
 }
 
+// must fails unless what was read can be.
+func (d *decoder) must(holds bool) {
+	if !holds {
+		d.fail()
+	}
+}
+
 // err returns the fault as an error, also when bytes are left over.
 func (d *decoder) err(what string) error {
 	if d.bad || len(d.b) > 0 {

@@ -21,7 +21,7 @@ import (
 )
 
 var (
-	update    = flag.Bool("update", false, "rewrite testdata/faults.sum")
+	update    = flag.Bool("update", false, "rewrite testdata/faults.sum and testdata/records.txt")
 	faultsDir = flag.String("faults", "", "write what each damage gives into this directory, to compare two commits")
 )
 

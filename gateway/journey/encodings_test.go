@@ -2,7 +2,6 @@ package journey
 
 import (
 	"bytes"
-	"fmt"
 	"testing"
 
 	"touchpoint/gateway"
@@ -14,89 +13,6 @@ func beside(p *Partition) *Partition {
 	q.now, q.observed = p.now, p.observed
 	q.journeys, q.traits, q.types, q.classRules, q.classSets = p.journeys, p.traits, p.types, p.classRules, p.classSets
 	return q
-}
-
-// piece is a part of a state that is written and read by itself.
-type piece struct {
-	name   string
-	data   []byte
-	sorted bool // by ids, when it is written
-	// read reads it and returns what is written then; ok is false when it is
-	// refused, or has bytes left over.
-	read func(data []byte) (again []byte, ok bool)
-}
-
-func pieces(p *Partition) (out []piece) {
-	for _, id := range sortedIDs(p.customers) {
-		var e encoder
-		e.customer(p, p.customers[id], 0)
-		out = append(out, piece{fmt.Sprint("customer ", id), e.b, false, func(data []byte) ([]byte, bool) {
-			q, d := beside(p), decoder{b: data}
-			d.customer(q)
-			if d.err("customer") != nil || len(q.customers) != 1 {
-				return nil, false
-			}
-			var e encoder
-			for _, c := range q.customers {
-				e.customer(q, c, 0)
-			}
-			return e.b, true
-		}})
-	}
-	for _, dev := range p.devices.sorted() {
-		var e encoder
-		e.device(dev, 0)
-		out = append(out, piece{fmt.Sprint("device ", dev.id), e.b, false, func(data []byte) ([]byte, bool) {
-			d := decoder{b: data}
-			v := d.device()
-			if d.err("device") != nil {
-				return nil, false
-			}
-			var e encoder
-			e.device(v, 0)
-			return e.b, true
-		}})
-	}
-	var e encoder
-	p.encodeMoves(&e)
-	return append(out, piece{"moves", e.b, true, func(data []byte) ([]byte, bool) {
-		q, d := beside(p), decoder{b: data}
-		d.moves(q)
-		if d.err("moves") != nil {
-			return nil, false
-		}
-		var e encoder
-		q.encodeMoves(&e)
-		return e.b, true
-	}})
-}
-
-// TestPiecesOfState: what is written reads as itself; a part of it is refused,
-// and so is what another byte in it makes of it, unless that is another state:
-// nothing is left out silently.
-func TestPiecesOfState(t *testing.T) {
-	p, _ := everything(t)
-	for _, piece := range pieces(p) {
-		if again, ok := piece.read(piece.data); !ok || !bytes.Equal(again, piece.data) {
-			t.Fatalf("%s does not read as itself", piece.name)
-		}
-		for n := range piece.data {
-			if _, ok := piece.read(piece.data[:n]); ok {
-				t.Errorf("%s: %d of %d bytes are read", piece.name, n, len(piece.data))
-			}
-			for _, flip := range []byte{1, 0x80, 0xff} {
-				broken := bytes.Clone(piece.data)
-				broken[n] ^= flip
-				again, ok := piece.read(broken)
-				if !ok || bytes.Equal(again, broken) || len(again) < len(broken) { // a number was written longer than it is
-					continue
-				}
-				if final, _ := piece.read(again); !piece.sorted || !bytes.Equal(final, again) { // ids in another order
-					t.Errorf("%s: byte %d as %#x instead of %#x is read as\n%q, not\n%q", piece.name, n, broken[n], piece.data[n], again, broken)
-				}
-			}
-		}
-	}
 }
 
 // TestRecordsOfChanges: every record of a step is needed in full; a part of one

@@ -132,25 +132,25 @@ func (e *encoder) counter(p *Partition, c *customer, k *counter) {
 	}
 }
 
+func (d *decoder) counterFlags() counterFlags { return counterFlags(d.flags(byte(watched<<1 - 1))) }
+
 // counter reads a counter of a customer and gives it to him.
 func (d *decoder) counter(p *Partition, c *customer) {
-	t, device, flags := d.trait(p), gateway.DeviceID(d.fixed()), counterFlags(d.byte())
+	t, device, flags := d.trait(p), gateway.DeviceID(d.fixed()), d.counterFlags()
 	if d.bad || t == nil || t.place >= maxTraitsPerType || c.counter(t, device) != nil || device != 0 && !t.spec.perDev {
 		d.fail()
 		return
 	}
-	made, ok := p.newCounter(c, t, device)
-	if !ok {
+	k := p.addCounter(c, t, device)
+	if k == nil {
 		d.fail()
 		return
 	}
-	made.flags = flags
-	c.counters = append(c.counters, made)
-	k := &c.counters[len(c.counters)-1]
+	k.flags = flags
 	switch t.form {
 	case formTimes, formSums:
 		if p.had = d.samples(t, p.had[:0]); !d.bad {
-			p.restoreTimes(c, p.had)
+			p.restoreTimes(c, k, p.had)
 		}
 	case formPlain, formEnds:
 		k.n, k.first, k.last = int32(d.uint()), d.at(), d.at()

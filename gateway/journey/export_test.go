@@ -1,6 +1,10 @@
 package journey
 
-import "touchpoint/gateway"
+import (
+	"testing"
+
+	"touchpoint/gateway"
+)
 
 // Changes takes what a step recorded apart and applies it, change by change:
 // look sees each before it is applied.
@@ -27,4 +31,16 @@ func Changes(p *Partition, s *gateway.Step, look func(change []byte)) bool {
 func Reads(p *Partition, change []byte) bool {
 	d := decoder{b: change}
 	return d.nextChange(p) != nil
+}
+
+// RecordedInZoo lists the kinds of changes that TestDamagedChanges looks at.
+func RecordedInZoo(t testing.TB) (ops []byte) {
+	p, records := zoo(t)
+	ahead := NewPartition(p.cfg)
+	for _, record := range records {
+		for d := (decoder{b: record, texts: ahead.texts}); d.change(ahead); {
+			ops = append(ops, d.op)
+		}
+	}
+	return ops
 }

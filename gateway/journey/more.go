@@ -92,7 +92,7 @@ func (d *decoder) more(p *Partition, c *customer) {
 		if d.bad {
 			return
 		}
-		m.sequences = append(m.sequences, s)
+		m.putSequence(s)
 	}
 	for range d.length(2) {
 		m.contacts = append(m.contacts, d.contact())
@@ -105,12 +105,11 @@ func (d *decoder) more(p *Partition, c *customer) {
 		p.schedule(m.class)
 	}
 	for range d.length(4) {
-		o := d.occasion(p, c)
+		o := d.occasion(p, c.id)
 		if d.bad {
 			return
 		}
-		m.occasions = append(m.occasions, o)
-		p.schedule(o)
+		o.apply(p)
 	}
 	for range d.length(32) {
 		m.tasks = append(m.tasks, d.task())

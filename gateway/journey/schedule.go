@@ -272,7 +272,7 @@ func (c occasionChange) encode(e *encoder) {
 }
 
 func (d *decoder) occasionChange(p *Partition) change {
-	return occasionChange{gateway.CustomerID(d.fixed()), d.journey(p), wall(d.int()), wall(d.int()), d.at()}
+	return d.occasion(p, gateway.CustomerID(d.fixed()))
 }
 
 func (c occasionChange) apply(p *Partition) {
@@ -297,6 +297,6 @@ func (e *encoder) occasion(o *occasion) {
 	e.at(o.due)
 }
 
-func (d *decoder) occasion(p *Partition, c *customer) *occasion {
-	return &occasion{c: c, journey: d.journey(p), next: wall(d.int()), last: wall(d.int()), due: d.at()}
+func (d *decoder) occasion(p *Partition, c gateway.CustomerID) occasionChange {
+	return occasionChange{c, d.journey(p), wall(d.int()), wall(d.int()), d.at()}
 }

@@ -1,6 +1,7 @@
 package journey
 
 import (
+	"cmp"
 	"slices"
 
 	"touchpoint/gateway"
@@ -48,18 +49,20 @@ func (c *customer) openSequence(v *version, d gateway.DeviceID) *sequenceState {
 	if !v.def.trigger.sequence.perDev {
 		d = 0
 	}
-	m := c.grow()
-	i, found := slices.BinarySearchFunc(m.sequences, v.journey.index, func(s *sequenceState, index int) int {
-		if n := compare(s.v.journey.index, index); n != 0 {
-			return n
-		}
-		return cmp64(uint64(s.device), uint64(d))
+	s := newSequenceState(v, d)
+	c.grow().putSequence(s)
+	return s
+}
+
+// putSequence puts a sequence at its place.
+func (m *more) putSequence(s *sequenceState) {
+	i, found := slices.BinarySearchFunc(m.sequences, s, func(a, b *sequenceState) int {
+		return cmp.Or(cmp.Compare(a.v.journey.index, b.v.journey.index), cmp.Compare(a.device, b.device))
 	})
 	if !found {
 		m.sequences = slices.Insert(m.sequences, i, nil)
 	}
-	m.sequences[i] = newSequenceState(v, d)
-	return m.sequences[i]
+	m.sequences[i] = s
 }
 
 // sequenceFiredChange notes that an event was decided about.

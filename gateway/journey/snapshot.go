@@ -231,6 +231,7 @@ func (d *decoder) traitsOf(p *Partition, v *version, since []trait) {
 			t.awaits, t.ignore = since[id].awaits, since[id].ignore
 			p.traits[id] = t
 		}
+		d.must(p.traits[id].key == traitKey(&v.def.traits[i]))
 		v.traits = append(v.traits, p.traits[id])
 	}
 }
@@ -252,7 +253,7 @@ func (d *decoder) customer(p *Partition) {
 	}
 	p.writeRegained(cust)
 	for range d.length(5) {
-		cust.marks = append(cust.marks, d.mark(p))
+		markChange{c.id, d.mark(p)}.apply(p)
 	}
 	for range d.length(30) {
 		e := d.enrollment(p)

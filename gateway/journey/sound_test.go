@@ -15,6 +15,7 @@ import (
 type inspector struct {
 	p      *Partition
 	rest   bool
+	idled  bool   // what was due by now was done, too
 	kind   string // of what is looked at
 	id     any
 	faults []string
@@ -24,9 +25,13 @@ type inspector struct {
 	sent   int // messages
 }
 
+func newInspector(p *Partition, rest bool) *inspector {
+	return &inspector{p: p, rest: rest, queued: map[timed][2]gateway.Instant{}, parked: map[timed]bool{}, inside: map[*version]int{}}
+}
+
 // Unsound lists what is wrong with a state.
 func Unsound(p *Partition, rest bool) []string {
-	i := &inspector{p: p, rest: rest, queued: map[timed][2]gateway.Instant{}, parked: map[timed]bool{}, inside: map[*version]int{}}
+	i := newInspector(p, rest)
 	i.heaps()
 	i.customers()
 	i.devices()

@@ -1,6 +1,7 @@
 package journey
 
 import (
+	"fmt"
 	"slices"
 
 	"touchpoint/gateway"
@@ -59,8 +60,8 @@ func (i *inspector) lives(t timed) bool {
 	return true
 }
 
-// timer looks whether what is due stands in its heap, and at rest whether what
-// was due is done: an absence may have come to be known by the last input.
+// timer looks whether what is due stands in its heap, and whether what was due is
+// done: an absence may have come to be known by the last input.
 func (i *inspector) timer(t timed) {
 	due, absence, _ := t.timer()
 	if due == 0 || i.parked[t] {
@@ -69,8 +70,8 @@ func (i *inspector) timer(t timed) {
 	h := boolInt(absence)
 	q := t.queue()[h]
 	i.wrong(q == 0 || q > due || i.queued[t][h] != q, "a timer stands in no heap", due)
-	if i.rest {
-		i.wrong(!absence && due < i.p.now, "what was due is not done", due)
+	if i.idled {
+		i.wrong(!absence && due < i.p.now, "what was due is not done", due, fmt.Sprintf(" %T", t))
 	}
 }
 
@@ -133,7 +134,7 @@ func (i *inspector) times(c *customer, k *counter, t *trait) {
 	w := i.p.times(c, k)
 	i.wrong(k.n < 0 || k.n > t.limit(), "holds more than its limit", t.key, k.n)
 	i.wrong(k.n > 0 && w.log.last < k.last, "is newer than its log", t.key)
-	i.wrong(k.n > 0 && t.spec.within > 0 && k.first <= t.spec.within.before(k.last), "an old event is kept", t.key, k.first)
+	i.wrong(i.rest && k.n > 0 && t.spec.within > 0 && k.first <= t.spec.within.before(k.last), "an old event is kept", t.key, k.first)
 	n, sum, last := int32(0), int64(0), gateway.Instant(-1<<62)
 	for at, value := range w.all {
 		i.wrong(n == 0 && at != k.first, "begins at another time", t.key)
@@ -179,7 +180,7 @@ func (i *inspector) window(w *window, t *trait) {
 	cells := w.cells(t.form, int(w.head), nil)
 	i.wrong(len(cells) != int(w.n) || len(cells) == 0, "another number of cells", t.key)
 	i.wrong(int64(w.first) != cells[0].granule || int64(w.last) != cells[len(cells)-1].granule, "other granules than its cells", t.key)
-	i.wrong(int(w.precision) >= len(precisions) || w.precision > 0 && t.form != formRanks, "an unknown precision", t.key)
+	i.wrong(int(w.precision) >= len(precisions) || i.rest && w.precision > 0 && t.form != formRanks, "an unknown precision", t.key)
 	i.wrong(t.form == formSet && w.n > maxDistinct || t.form == formRanks && w.n > maxRanks, "too many cells", t.key)
 	i.wrong(!sorted(cells, func(a, b cell) int {
 		if t.form == formStats {
@@ -190,7 +191,7 @@ func (i *inspector) window(w *window, t *trait) {
 	values := map[int64]bool{}
 	for _, c := range cells {
 		i.wrong(c.n < 1 || c.offset < 0 || c.most < c.least, "a cell that cannot be", t.key)
-		i.wrong(t.form == formRanks && c.value != cutBits(c.value, precisions[w.precision]), "finer than its precision", t.key)
+		i.wrong(i.rest && t.form == formRanks && c.value != cutBits(c.value, precisions[w.precision]), "finer than its precision", t.key)
 		if i.rest {
 			i.wrong(t.form == formSet && values[c.value], "a value twice", t.key)
 			i.wrong(t.spec.within > 0 && c.granule < int64(w.last)-granules-1, "an old granule is kept", t.key)
@@ -247,6 +248,9 @@ func (i *inspector) devices() {
 		i.wrong(p.devices.get(d.id) != d, "is not found")
 		who := d.present()
 		owner := p.customers[who]
+		if who == 0 {
+			owner = nil
+		}
 		i.wrong(d.owner != owner, "is linked with another owner", who)
 		if owner != nil {
 			i.wrong(d.ownedFrom != d.owners[len(d.owners)-1].from, "owned from another time on")

@@ -178,7 +178,7 @@ func (i *inspector) rules() {
 		if rs.v.fill == nil && !rs.dropped {
 			forced = rs
 		}
-		i.wrong(rs != p.classRules && !atRest(rs.scan), "a scan of rules that are not in force")
+		i.wrong(i.rest && rs != p.classRules && !atRest(rs.scan), "a scan of rules that are not in force")
 		i.wrong(rs.v.fill != nil && rs.dropped || rs == p.classRules && rs.dropped, "dropped and not")
 		if i.rest {
 			i.fill(rs.v)

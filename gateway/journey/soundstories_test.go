@@ -27,7 +27,7 @@ func TestSoundStates(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = f.Run(story.Options{Look: journey.UnsoundWorld, Open: func(name string) ([]byte, error) {
+		_, err = f.Run(story.Options{Look: journey.UnsettledWorld, Open: func(name string) ([]byte, error) {
 			return os.ReadFile(filepath.Join("../../deploy/journeys", name))
 		}})
 		if err != nil {

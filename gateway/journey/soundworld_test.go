@@ -7,6 +7,22 @@ import (
 	"touchpoint/gateway"
 )
 
+// UnsettledWorld looks at a world that was ticked to the end of its instant: what
+// was due is done.
+func UnsettledWorld(w *World) error {
+	for n, p := range w.parts {
+		i := newInspector(p, true)
+		i.idled = true
+		i.heaps()
+		i.customers()
+		i.journeys()
+		if len(i.faults) > 0 {
+			return fmt.Errorf("partition %d: %q", n, i.faults)
+		}
+	}
+	return UnsoundWorld(w)
+}
+
 // UnsoundWorld lists what is wrong with the partitions of a world between two
 // records, each by itself and, when nothing is on the way, between them.
 func UnsoundWorld(w *World) error {

@@ -174,17 +174,17 @@ func (p *Partition) startAnew(c *customer, k *counter) {
 // regained is what counters that are restored one after the other had taken. They
 // mostly share a log, which is written once for all of them.
 type regained struct {
-	at         int // one of the counters
+	store      uint16 // their log
 	all, spare []sample
 }
 
-// restoreTimes notes what the last counter of a customer had taken.
-func (p *Partition) restoreTimes(c *customer, had []sample) {
-	r, at := &p.regained, len(c.counters)-1
-	if len(r.all) > 0 && c.counters[r.at].store != c.counters[at].store {
+// restoreTimes notes what a counter of a customer had taken.
+func (p *Partition) restoreTimes(c *customer, k *counter, had []sample) {
+	r := &p.regained
+	if r.store != k.store {
 		p.writeRegained(c)
 	}
-	r.at = at
+	r.store = k.store
 	r.all, r.spare = mergeSamples(r.spare[:0], r.all, had), r.all
 }
 
@@ -194,10 +194,16 @@ func (p *Partition) writeRegained(c *customer) {
 	if len(r.all) == 0 {
 		return
 	}
-	k := &c.counters[r.at]
+	k := c.timed(r.store, p.traits)
 	r.spare = mergeSamples(r.spare[:0], p.samples(c, k), r.all)
 	p.rewrite(c, k, r.spare)
 	r.all = r.all[:0]
+}
+
+// timed returns a counter that has a log.
+func (c *customer) timed(store uint16, traits []*trait) *counter {
+	i := slices.IndexFunc(c.counters, func(k counter) bool { return k.store == store && traits[k.trait].form.timed() })
+	return &c.counters[i]
 }
 
 // mergeSamples appends a and b, both sorted by time, to out; of one time, a comes first.
