@@ -176,11 +176,8 @@ func (p *Partition) bindHere(c gateway.BindDevice) {
 			change.zone = d.facts.where()
 		}
 	}
-	if before == c.Customer && d.owners[len(d.owners)-1].from <= c.At { // he has it already
-		if change.product != d.product || change.zone != d.facts.where() {
-			p.putDevice(change)
-		}
-		p.announce(d.id, change.product, d.owners[len(d.owners)-1])
+	if before == c.Customer && d.owners[len(d.owners)-1].from <= c.At {
+		p.bindAgain(d, change, c.Role)
 		return
 	}
 	i, users := p.insertOwner(&change, c)
@@ -204,6 +201,20 @@ func (p *Partition) putDevice(c deviceChange) {
 	do(p, c)
 	p.rezone(before)
 	p.rezone(p.devices.get(c.device).owner)
+}
+
+// bindAgain takes what is told of a device to who has it already: its model, its
+// zone, and that its user is its owner.
+func (p *Partition) bindAgain(d *device, change deviceChange, role string) {
+	last := &change.owners[len(change.owners)-1]
+	promoted := last.role == roleUser && role != roleUser
+	if promoted {
+		last.role = clone(role)
+	}
+	if promoted || change.product != d.product || change.zone != d.facts.where() {
+		p.putDevice(change)
+	}
+	p.announce(d.id, change.product, *last)
 }
 
 // insertOwner puts an interval at its place among the device's owners: it ends

@@ -49,7 +49,7 @@ func (s *Session) customerPart(c gateway.CustomerID) int {
 }
 
 func (s *Session) sendCommand(part int, c gateway.Command) error {
-	return s.world().Submit(part, gateway.Input{Command: c})
+	return s.submit(part, gateway.Input{Command: c})
 }
 
 func (s *Session) everywhere(c gateway.Command) error {
@@ -240,6 +240,9 @@ func (s *Session) cmdBind(a args) error {
 	}
 	product := cmp.Or(a.named["product"], s.products[d], "brewer")
 	s.products[d] = product
+	if product == "none" { // who binds it does not know
+		product, s.products[d] = "", ""
+	}
 	holder := gateway.DeviceSubject(d).Partition(s.partitions)
 	if holder, err = a.int("holder", holder); err != nil {
 		return err
@@ -335,7 +338,7 @@ func (s *Session) oneEvent(a args) error {
 	if ev.ID == "none" {
 		ev.ID = ""
 	}
-	return s.w.Submit(part, gateway.Input{Event: ev})
+	return s.submit(part, gateway.Input{Event: ev})
 }
 
 // identify reads what tells events apart.

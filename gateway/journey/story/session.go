@@ -46,6 +46,7 @@ type Session struct {
 	history    []recorded
 	decided    []gateway.Decision
 	told       int  // of them, looked at
+	via        *int // the partition at which everything arrives
 	together   bool // the commands up to the next move of the clock are one instant
 }
 

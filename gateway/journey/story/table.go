@@ -40,6 +40,7 @@ var commands = map[string]command{
 	"budget":     {(*Session).cmdBudget, "budget NAME", 1, none},
 	"decided":    {(*Session).cmdDecided, "decided NAME [lang=de]", 1, []string{"lang"}},
 	"forwards":   {(*Session).cmdForwards, "forwards wait|go", 1, none},
+	"via":        {(*Session).cmdVia, "via PARTITION|home", 1, none},
 	"home":       {(*Session).cmdHome, "home NAME…", 1, none},
 	"unfinished": {(*Session).cmdUnfinished, "unfinished", 0, none},
 	"brake":      {(*Session).cmdBrake, "brake on|off [reason=]", 1, []string{"reason"}},
