@@ -120,11 +120,7 @@ func nodeOf(v any) *node {
 		}
 		return n
 	case []any:
-		n := &node{kind: nodeList}
-		for _, item := range v {
-			n.values = append(n.values, nodeOf(item))
-		}
-		return n
+		return &node{kind: nodeList} // no key of a trait takes one
 	}
 	return &node{kind: nodeScalar, text: fmt.Sprint(v)}
 }

@@ -2,6 +2,7 @@ package journey
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -59,7 +60,10 @@ func TestTriggerErrors(t *testing.T) {
 // TestRuleErrors shows what an operator sees of wrong segments and stages.
 func TestRuleErrors(t *testing.T) {
 	traits := map[string]map[string]any{"brews": {"count": "brew", "within": "7d"}}
-	rest := []Rule{{"rest", ""}}
+	rest, many := []Rule{{"rest", ""}}, map[string]map[string]any{}
+	for i := range 65 {
+		many[fmt.Sprint("t", i)] = map[string]any{"count": "brew", "within": fmt.Sprint(i+1, "d")}
+	}
 	tests := []struct {
 		c    Config
 		want string
@@ -80,10 +84,17 @@ func TestRuleErrors(t *testing.T) {
 		{Config{Segments: []Rule{{"a", "event_type == \"x\""}}}, `reads event_type as a whole`},
 		{Config{Segments: []Rule{{"a", "trigger.x > 3"}}}, `reads trigger, but a rule looks at the customer alone`},
 		{Config{Segments: []Rule{{"a", "[customer].exists(c, c.x == 1)"}}}, `reads customer as a whole`},
+		{Config{Segments: []Rule{{"a", `device.state == "idle"`}}}, `reads device, but a rule looks at the customer alone`},
+		{Config{Traits: traits, Segments: []Rule{{"a", `trait.brews == "many"`}}}, `segments[0].when: "trait.brews == \"many\"" compares`},
+		{Config{Segments: []Rule{{"heavy", "customer.a == 1"}}, Stages: []Rule{{"a", `string("gold" in customer.segments).startsWith("t")`}, rest[0]}}, `names the segment "gold", which the rules do not declare`},
+		{Config{Segments: []Rule{{"heavy", "customer.a == 1"}}, Stages: []Rule{{"a", `string(size(customer)).startsWith("t")`}, rest[0]}}, `reads customer as a whole`},
+		{Config{Segments: []Rule{{"heavy", "customer.a == 1"}}, Stages: []Rule{{"a", `{"gold" in customer.segments: 1, true: 2}[true] == 1`}, rest[0]}}, `names the segment "gold"`},
+		{Config{Traits: many, Stages: rest}, `traits: has 65 entries; 64 are allowed`},
+		{Config{Segments: slices.Repeat(rest, 65)}, `segments: has 65 entries; 64 are allowed`},
 		{Config{Segments: []Rule{{"heavy", "customer.a == 1"}}, Stages: []Rule{{"a", `"other" in customer.segments`}, rest[0]}}, `names the segment "other", which the rules do not declare`},
 	}
 	for _, tt := range tests {
-		if err := tt.c.Validate(); err == nil || !strings.Contains(err.Error(), tt.want) {
+		if err := tt.c.Validate(); err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "line ") {
 			t.Errorf("got  %v\nwant %s", err, tt.want)
 		}
 	}

@@ -185,7 +185,7 @@ func (s *sequenceState) completesLate(e *sequenceEvent, horizon gateway.Instant)
 	probe := sequenceState{v: s.v, open: slices.Clone(s.open), recent: slices.Clone(s.recent)}
 	probe.fold(horizon)
 	start := probe.open[len(probe.open)-1]
-	return start != never && start < e.at && e.at-start < gateway.Instant(s.v.def.trigger.within)
+	return start < e.at && e.at-start < gateway.Instant(s.v.def.trigger.within)
 }
 
 // sequence returns the state of a sequence for a customer, nil when there is
