@@ -142,3 +142,63 @@ func TestForeignHash(t *testing.T) {
 		}
 	}
 }
+
+// TestRulesReplaced: rules that others replaced while history came to their
+// counters never come into force, also behind a restart.
+func TestRulesReplaced(t *testing.T) {
+	config := func(count int) Config {
+		traits := map[string]map[string]any{}
+		for i := range count {
+			traits[fmt.Sprint("t", i)] = map[string]any{"count": fmt.Sprint("brew", i), "within": "7d"}
+		}
+		return Config{FillRules: true, Traits: traits, Segments: []Rule{{Name: fmt.Sprint("s", count), When: "customer.vip == true"}}}
+	}
+	p := NewPartition(config(0))
+	seq := uint64(0)
+	apply := func(inputs ...gateway.Input) (s gateway.Step) {
+		seq++
+		p.Apply(&gateway.Batch{Seq: seq, RecordTime: modelStart, Observed: modelStart, Inputs: inputs}, &s)
+		return s
+	}
+	restart := func(count int) {
+		q := NewPartition(config(count))
+		if err := q.Restore(p.AppendSnapshot(nil)); err != nil {
+			t.Fatal(err)
+		}
+		p = q
+	}
+	apply(gateway.Input{Command: gateway.UpsertCustomer{Customer: 1}})
+	for _, count := range []int{1, 2} {
+		restart(count)
+		apply()
+	}
+	finish := func(version uint32, want gateway.Disposition) {
+		t.Helper()
+		if s := apply(gateway.Input{Command: gateway.FinishFill{Version: version}}); s.Outcomes[0].Disposition != want {
+			t.Errorf("rules %d: %v", version, s.Outcomes[0].Disposition)
+		}
+	}
+	forced := func(name string, standing ...byte) {
+		t.Helper()
+		var got []byte
+		for _, rs := range p.classSets {
+			got = append(got, rs.standing())
+		}
+		if p.classRules.segments[0].name != name || !slices.Equal(got, standing) {
+			t.Errorf("%s is in force, the rules stand at %v, want %s and %v", p.classRules.segments[0].name, got, name, standing)
+		}
+	}
+	forced("s0", rulesForced, rulesFilling, rulesFilling)
+	finish(3, gateway.Duplicate) // it names a counter of the others
+	finish(2, gateway.Accepted)
+	forced("s0", rulesForced, rulesDropped, rulesFilling)
+	restart(2)
+	forced("s0", rulesForced, rulesDropped, rulesFilling)
+	finish(3, gateway.Accepted)
+	forced("s2", rulesForced, rulesDropped, rulesForced)
+	restart(2)
+	forced("s2", rulesForced, rulesDropped, rulesForced)
+	if p.latestRules() != p.classRules || NewPartition(Config{}).latestRules() != nil {
+		t.Error("the latest rules are others")
+	}
+}

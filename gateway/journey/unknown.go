@@ -36,16 +36,24 @@ func (en *entry) readsUnknown() bool {
 	return false
 }
 
+// known reports whether a trait that a counter keeps has a value as of now.
+func (p *Partition) known(c *customer, k *counter, spec *traitSpec) bool {
+	if spec.form().granular() && spec.kind != traitSlope { // computing it may be dear
+		return int64(c.window(k).last) > spec.lastGone(p.now)
+	}
+	_, ok := p.counterValue(c, k, spec)
+	return ok
+}
+
 // sayUnknown records, once until it is known, that a threshold cannot be decided
 // because the trait that it watches has no value: too few events, or too close.
 func (p *Partition) sayUnknown(v *version, c *customer, ev *gateway.Event, k *counter) {
 	tr := &v.def.trigger
 	spec := &v.def.traits[tr.trait]
-	if spec.additive() || spec.kind != traitSlope && k.n > 0 && k.flags&unknown == 0 {
-		return // the plain case: an event was counted, so there is a value
+	if spec.additive() || spec.kind == traitDistinct {
+		return // none is a number, too
 	}
-	_, ok := p.counterValue(c, k, spec)
-	said := k.flags&unknown != 0
+	ok, said := p.known(c, k, spec), k.flags&unknown != 0
 	if ok != said {
 		return
 	}
