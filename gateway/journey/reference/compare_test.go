@@ -95,7 +95,7 @@ func (d *driver) nameRuns() {
 func (d *driver) nameRun(r *run) {
 	for _, dec := range d.decisions {
 		if r.id == (gateway.EnrollmentID{}) && dec.Kind == gateway.DecisionEntry && dec.Reason == gateway.ReasonEnrolled &&
-			dec.Journey == r.j.def.name && dec.Customer == r.c.id && dec.EventID == r.event && !d.named[dec.Enrollment] {
+			dec.At == r.entered && dec.Journey == r.j.def.name && dec.Customer == r.c.id && dec.EventID == r.event && !d.named[dec.Enrollment] {
 			r.id, d.named[dec.Enrollment] = dec.Enrollment, true
 		}
 	}

@@ -21,9 +21,11 @@ action tick
 action unbind
 conversion conversion
 entry already_enrolled
+entry blocked_late
 entry condition_unavailable
 entry enrolled
 entry filtered
+entry loop
 entry no_consent
 entry no_customer
 entry not_active
@@ -105,7 +107,6 @@ trigger threshold
 // rare occurs in at least one world of two thousand.
 const rare = `
 conversion goal
-entry loop
 entry objected
 entry too_old_to_dedup
 exit erased

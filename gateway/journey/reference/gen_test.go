@@ -102,6 +102,10 @@ func newScenario(seed uint64) *scenario {
 	for i := range 1 + g.IntN(3) {
 		s.defs = append(s.defs, g.journey(fmt.Sprint("j", i)))
 	}
+	if len(s.defs) > 1 && g.chance(6) { // each starts the other one
+		s.defs[0].steps[0] = stepDef{id: "s0", kind: "start_journey", other: "j1"}
+		s.defs[1].steps[0] = stepDef{id: "s0", kind: "start_journey", other: "j0"}
+	}
 	for i := range s.defs {
 		s.later = append(s.later, g.nextVersion(s.defs[i]))
 		s.running = append(s.running, pick(g, []string{"pin", "migrate", "restart"}))
@@ -109,6 +113,11 @@ func newScenario(seed uint64) *scenario {
 	s.heard = heardTypes(s.defs)
 	for range 14 + g.IntN(40) {
 		s.actions = append(s.actions, g.action(s))
+	}
+	for _, d := range s.defs {
+		if d.trigger.without != nil && g.chance(30) {
+			g.blockLate(s, d)
+		}
 	}
 	s.tame()
 	return s

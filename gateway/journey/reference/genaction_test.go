@@ -115,6 +115,9 @@ func (g gen) event(s *scenario, a *action) {
 	if len(s.heard) > 0 && g.chance(75) {
 		a.event = pick(g, s.heard)
 	}
+	if list := s.blocking(); len(list) > 0 && g.chance(25) { // late, for what was completed
+		a.event, a.age = pick(g, list).event, gateway.Instant(g.IntN(int(hour)))
+	}
 	if len(s.cfg.states) > 0 && g.chance(35) {
 		a.event = pick(g, []string{"on", "off", "b"})
 	}

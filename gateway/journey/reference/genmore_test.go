@@ -1,6 +1,11 @@
 package reference
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+
+	"touchpoint/gateway"
+)
 
 // more makes device states and what a complaint suspends.
 func (g gen) more(c *config) {
@@ -38,6 +43,14 @@ func (g gen) context(percent int) *gateDef {
 		op: pick(g, []string{"==", "==", "!="}), val: pick(g, []string{idle, idle, g.cfg.states[0].name})}}
 }
 
+// blocking lists what may not come in between.
+func (s *scenario) blocking() (out []listener) {
+	for _, d := range s.defs {
+		out = append(out, d.trigger.without...)
+	}
+	return out
+}
+
 // heardTypes lists the event types that something waits for.
 func heardTypes(defs []*journeyDef) (out []string) {
 	for _, d := range defs {
@@ -53,4 +66,25 @@ func heardTypes(defs []*journeyDef) (out []string) {
 		}
 	}
 	return slices.DeleteFunc(out, func(name string) bool { return !slices.Contains(eventTypes, name) })
+}
+
+// blockLate completes a sequence, and then tells of what came in between.
+func (g gen) blockLate(s *scenario, d *journeyDef) {
+	var list []action
+	add := func(l listener, gap, age gateway.Instant) {
+		a := action{kind: "event", customer: 1, device: 1, event: l.event, gap: gap, age: age, route: g.IntN(s.partitions)}
+		a.id = fmt.Sprint("q", d.name, len(list))
+		for range 20 {
+			a.props = map[string]any{"x": int64(g.IntN(6)), "s": pick(g, []string{"p", "q"})}
+			if (&world{}).matches(l.where, nil, d, &event{props: a.props}) {
+				break
+			}
+		}
+		list = append(list, a)
+	}
+	for _, l := range d.trigger.chain {
+		add(l, minute+gateway.Instant(g.IntN(int(10*minute))), 0)
+	}
+	add(pick(g, d.trigger.without), 0, 1+gateway.Instant(g.IntN(int(10*minute))))
+	s.actions = slices.Insert(s.actions, 6+g.IntN(len(s.actions)-6), list...)
 }
