@@ -273,20 +273,29 @@ func (p *Partition) entryChecks(en *entry, m *mark) (gateway.Reason, string) {
 	}
 	scope := p.look(c, v, nil, en.ev)
 	scope.device, scope.product = en.device, p.productOf(en.device)
-	en.values = scope.traitsRead(v.def.filter, en.values)
-	switch v.def.filter.eval(scope) {
-	case no:
-		return gateway.ReasonFiltered, v.def.filter.text
-	case unavailable:
-		if en.readsUnknown() {
-			return gateway.ReasonUnknownTrait, v.def.filter.text
-		}
-		return gateway.ReasonConditionFailed, v.def.filter.text
+	if reason, rule := en.filterCheck(scope); reason != "" {
+		return reason, rule
 	}
 	if reason, rule := reentryCheck(en, m, p.now); reason != "" {
 		return reason, rule
 	}
 	return p.rampCheck(v, c)
+}
+
+// filterCheck asks the audience filter.
+func (en *entry) filterCheck(scope *scope) (gateway.Reason, string) {
+	filter := en.v.def.filter
+	en.values = scope.traitsRead(filter, en.values)
+	switch filter.eval(scope) {
+	case no:
+		return gateway.ReasonFiltered, filter.text
+	case unavailable:
+		if en.readsUnknown() {
+			return gateway.ReasonUnknownTrait, filter.text
+		}
+		return gateway.ReasonConditionFailed, filter.text
+	}
+	return "", ""
 }
 
 // reentryCheck applies the re-entry rule.

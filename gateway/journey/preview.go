@@ -25,7 +25,7 @@ func NewPreview(text []byte, running string, cfg Config, now gateway.Instant) (*
 	}
 	pv := &Preview{def: def, scratch: NewPartition(cfg), running: running}
 	pv.scratch.now = now
-	publishChange{name: def.Name, number: 1, text: text, def: def, existing: true, migrate: running,
+	publishChange{name: def.Name, text: text, def: def, existing: true,
 		fill: &fill{at: now, foreign: map[uint64]struct{}{}}}.apply(pv.scratch)
 	pv.v = pv.scratch.journeys[0].versions[0]
 	pv.needs = pv.v.needs()
@@ -41,17 +41,12 @@ func (pv *Preview) Needs() []gateway.FillNeed { return pv.needs }
 // Count counts an event of history.
 func (pv *Preview) Count(c gateway.CustomerID, ev *gateway.Event) {
 	p := pv.scratch
-	et := p.types[ev.Type]
-	if c == 0 || et == nil && p.any == nil {
-		return
-	}
-	cust := p.customer(c)
-	p.enc.b = p.enc.b[:0]
-	if et != nil {
+	if et := p.types[ev.Type]; et != nil { // what silences count lets nobody in who is here
+		cust := p.customer(c)
+		p.enc.b = p.enc.b[:0]
 		p.look(cust, nil, nil, ev)
 		p.countInto(cust, et, ev, nil)
 	}
-	p.countAny(cust, ev, nil)
 }
 
 // PreviewResult is what a preview found on the partitions that it looked at.
@@ -95,7 +90,7 @@ func (pv *Preview) Look(p *Partition, r *PreviewResult) {
 // entry asks what would be decided about a customer who meets the entry.
 func (pv *Preview) entry(p *Partition, j *journey, c *customer, r *PreviewResult) {
 	known := pv.scratch.customers[c.id]
-	if known == nil || pv.v.def.trigger.trait < 0 {
+	if known == nil {
 		return
 	}
 	look := *c
@@ -105,32 +100,45 @@ func (pv *Preview) entry(p *Partition, j *journey, c *customer, r *PreviewResult
 	}
 	look.more.stores = known.grow().stores
 	pv.scratch.now = p.now
-	for range pv.scratch.meets(pv.v, &look) {
+	for _, k := range pv.scratch.meets(pv.v, &look) {
 		r.Meet++
-		r.Reasons[pv.check(p, j, &look)]++
+		r.Reasons[pv.check(p, j, &look, k.device)]++
 	}
 }
 
-// check makes the checks of an entry against the state as it is.
-func (pv *Preview) check(p *Partition, j *journey, c *customer) gateway.Reason {
+// check makes the checks of an entry, which a counter of a device leads to, against
+// the state as it is.
+func (pv *Preview) check(p *Partition, j *journey, c *customer, device gateway.DeviceID) gateway.Reason {
 	if reason, _ := p.entryConsent(pv.def, c); reason != "" {
 		return reason
 	}
-	switch pv.def.filter.eval(pv.scratch.look(c, pv.v, nil, nil)) {
-	case no:
-		return gateway.ReasonFiltered
-	case unavailable:
-		return gateway.ReasonConditionFailed
-	}
-	if j == nil {
-		return gateway.ReasonEnrolled
-	}
-	m := c.mark(j)
-	en := &entry{v: &version{journey: j, def: pv.def}, c: c}
-	if reason, _ := reentryCheck(en, &m, p.now); reason != "" {
+	en := &entry{v: pv.v, c: c, device: device}
+	scope := pv.scratch.look(c, pv.v, nil, nil)
+	scope.device, scope.product = device, p.productOf(device)
+	if reason, _ := en.filterCheck(scope); reason != "" {
 		return reason
 	}
+	if j != nil {
+		m := c.mark(j)
+		en.v = &version{journey: j, def: pv.def}
+		en.key = p.correlationKey(en)
+		if reason, _ := reentryCheck(en, &m, p.now); reason != "" {
+			return reason
+		}
+	}
+	if len(pv.def.ramp) > 0 && !c.test && rampPlace(pv.v, c) >= pv.rampShare(p, j) {
+		return gateway.ReasonRamp
+	}
 	return gateway.ReasonEnrolled
+}
+
+// rampShare is the share that the ramp lets in: at first, or, when the version
+// before has the same ramp, as far as that has grown.
+func (pv *Preview) rampShare(p *Partition, j *journey) int {
+	if j != nil && j.active != nil && slices.Equal(j.active.def.ramp, pv.def.ramp) {
+		return p.rampShare(j.active)
+	}
+	return pv.def.ramp[0].share
 }
 
 // inside says what would become of an enrollment.

@@ -37,6 +37,7 @@ var commands = map[string]command{
 	"outage":     {(*Session).cmdOutage, "outage 3d", 1, none},
 	"show":       {(*Session).cmdShow, "show NAME", 1, none},
 	"explain":    {(*Session).cmdExplain, "explain NAME JOURNEY [lang=de]", 2, []string{"lang"}},
+	"preview":    {(*Session).cmdPreview, "preview FILE [running=pin|migrate|restart]", 1, []string{"running"}},
 	"budget":     {(*Session).cmdBudget, "budget NAME", 1, none},
 	"decided":    {(*Session).cmdDecided, "decided NAME [lang=de]", 1, []string{"lang"}},
 	"forwards":   {(*Session).cmdForwards, "forwards wait|go", 1, none},
