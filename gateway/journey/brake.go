@@ -189,10 +189,7 @@ func (c sweepChange) body(e *encoder) {
 func (d *decoder) sweepChange(p *Partition) (c sweepChange) {
 	for range d.length(9) {
 		s := sweep{journey: int(d.int()), next: gateway.CustomerID(d.fixed())}
-		if s.journey < -1 || s.journey >= len(p.journeys) {
-			d.fail()
-			return c
-		}
+		d.must(s.journey >= -1 && s.journey < len(p.journeys))
 		c.sweeps = append(c.sweeps, s)
 	}
 	return c

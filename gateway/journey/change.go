@@ -191,14 +191,10 @@ func (d *decoder) rareChange(p *Partition) change {
 	case opRules:
 		return rulesChange{d.fixed(), d.int()}
 	}
-	if d.op >= opHeard && d.op < opHeard+10 {
-		return d.langChange()
-	}
-	if d.op >= opPeople && d.op <= opEarly {
-		return d.recipientChange()
-	}
-	if d.op >= opMember && d.op <= opContact {
-		return d.moveChange()
+	for _, c := range []change{d.langChange(), d.recipientChange(), d.moveChange()} {
+		if c != nil {
+			return c
+		}
 	}
 	return d.triggerChange(p)
 }
@@ -357,7 +353,7 @@ func (d *decoder) counterRef(p *Partition) counterRef {
 
 func (r counterRef) counter(p *Partition) *counter {
 	c := p.customers[r.customer]
-	if c == nil || r.trait == nil {
+	if c == nil {
 		return nil
 	}
 	return c.counter(r.trait, r.device)

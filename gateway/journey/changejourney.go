@@ -33,14 +33,9 @@ func (c publishChange) encode(e *encoder) {
 func (d *decoder) publishChange() change {
 	c := publishChange{name: d.string(), number: d.uint32(), text: d.bytes(), existing: d.bool(), migrate: d.string(),
 		pace: int(d.uint()), fill: d.fill()}
-	if d.bad {
-		return nil
-	}
-	def, err := d.texts.compileAs(c.name, c.text)
-	if err != nil {
-		return nil
-	}
-	c.def = def
+	var err error
+	c.def, err = d.texts.compileAs(c.name, c.text)
+	d.must(err == nil)
 	return c
 }
 
@@ -185,15 +180,13 @@ func (d *decoder) journeyChange(p *Partition) change {
 	if index >= uint64(len(p.journeys)) {
 		return nil
 	}
-	c := d.journeyBody()
+	c := d.journeyBody(p.journeys[index])
 	c.index = int(index)
-	if n := len(p.journeys[index].versions); len(c.states) != n || c.active >= n || c.active < -1 {
-		return nil
-	}
 	return c
 }
 
-func (d *decoder) journeyBody() (c journeyChange) {
+// journeyBody reads what a change puts of a journey with some versions.
+func (d *decoder) journeyBody(j *journey) (c journeyChange) {
 	c.state, c.active = gateway.JourneyState(d.string()), int(d.int())
 	for range d.length(1) {
 		c.states = append(c.states, gateway.JourneyState(d.string()))
@@ -204,6 +197,7 @@ func (d *decoder) journeyBody() (c journeyChange) {
 	}
 	c.scan = d.scan()
 	c.pause = pause{since: d.at(), reason: gateway.Reason(d.string()), rule: d.string()}
+	d.must(len(c.states) == len(j.versions) && c.active >= -1 && c.active < len(j.versions))
 	return c
 }
 

@@ -53,9 +53,8 @@ func (c classRulesChange) encode(e *encoder) {
 func (d *decoder) classRulesChange() change {
 	c := classRulesChange{text: d.string(), fill: d.fill()}
 	var err error
-	if c.set, err = d.texts.compileRules(c.text); err != nil || d.bad {
-		return nil
-	}
+	c.set, err = d.texts.compileRules(c.text)
+	d.must(err == nil)
 	return c
 }
 
@@ -298,7 +297,7 @@ func (e *encoder) classRules(p *Partition) {
 func (d *decoder) classRules(p *Partition, since []trait) {
 	for range d.length(3) {
 		rs, err := d.texts.compileRules(d.string())
-		if n := d.length(1); d.bad || err != nil || n != len(rs.v.def.traits) {
+		if n := d.length(1); err != nil || n != len(rs.v.def.traits) {
 			d.fail()
 			return
 		}
@@ -310,10 +309,7 @@ func (d *decoder) classRules(p *Partition, since []trait) {
 		p.addRules(rs)
 		standing := d.byte()
 		rs.v.fill, rs.dropped = d.fill(), standing == rulesDropped
-		if d.bad || standing > rulesDropped || (rs.v.fill != nil) != (standing == rulesFilling) {
-			d.fail()
-			return
-		}
+		d.must(standing <= rulesDropped && (rs.v.fill != nil) == (standing == rulesFilling))
 		if standing == rulesForced {
 			s := rs.scan
 			p.putRules(rs)

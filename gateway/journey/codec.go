@@ -120,18 +120,14 @@ func (d *decoder) byte() byte {
 
 func (d *decoder) bool() bool {
 	v := d.byte()
-	if v > 1 {
-		d.fail()
-	}
+	d.must(v <= 1)
 	return v == 1
 }
 
 // flags reads bits, of which only the known ones may be set.
 func (d *decoder) flags(known byte) byte {
 	v := d.byte()
-	if v&^known != 0 {
-		d.fail()
-	}
+	d.must(v&^known == 0)
 	return v
 }
 
@@ -158,10 +154,7 @@ func (d *decoder) int() int64 {
 // upTo reads a number that is at most max.
 func (d *decoder) upTo(max uint64) uint64 {
 	v := d.uint()
-	if v > max {
-		d.fail()
-		return 0
-	}
+	d.must(v <= max)
 	return v
 }
 
@@ -222,30 +215,30 @@ func (d *decoder) strings() []string {
 func (d *decoder) id16() (id [16]byte) {
 	if len(d.b) < len(id) {
 		d.fail()
-		return id
+		return
 	}
 	copy(id[:], d.b)
 	d.b = d.b[len(id):]
 	return id
 }
 
-func (d *decoder) value() gateway.Value {
+func (d *decoder) value() (v gateway.Value) {
 	switch gateway.ValueKind(d.byte()) {
 	case gateway.KindNull:
-		return gateway.Null()
 	case gateway.KindBool:
-		return gateway.Bool(d.bool())
+		v = gateway.Bool(d.bool())
 	case gateway.KindInt:
-		return gateway.Int(d.int())
+		v = gateway.Int(d.int())
 	case gateway.KindFloat:
-		return gateway.Float(math.Float64frombits(d.fixed()))
+		v = gateway.Float(math.Float64frombits(d.fixed()))
 	case gateway.KindString:
-		return gateway.String(d.string())
+		v = gateway.String(d.string())
 	case gateway.KindSealed:
-		return gateway.Sealed(d.string())
+		v = gateway.Sealed(d.string())
+	default:
+		d.fail()
 	}
-	d.fail()
-	return gateway.Null()
+	return v
 }
 
 func (d *decoder) properties() gateway.Properties {

@@ -331,7 +331,7 @@ func (e *encoder) seen(some *seen, oldest uint16) {
 	}
 }
 
-func (d *decoder) seen() seen {
+func (d *decoder) seen() (out seen) {
 	var s otherSeen
 	key := uint64(0) // rising, so never zero
 	for range d.length(9) {

@@ -1,6 +1,7 @@
 package journey
 
 import (
+	"cmp"
 	"slices"
 
 	"touchpoint/gateway"
@@ -80,9 +81,7 @@ func (d *decoder) mark(p *Partition) (m mark) {
 		keys = append(keys, apiKey{d.fixed(), d.at(), d.id16()})
 	}
 	m.past = pastOf(keys, d.splits())
-	if m.arm > armHoldout {
-		d.fail()
-	}
+	d.must(m.arm <= armHoldout)
 	return m
 }
 
@@ -92,7 +91,7 @@ func (d *decoder) journey(p *Partition) *journey {
 	if d.translate != nil {
 		list = d.translate.journeys
 	}
-	if d.bad || i >= uint64(len(list)) || list[i] == nil {
+	if i >= uint64(len(list)) || list[i] == nil {
 		d.fail()
 		return &journey{}
 	}
@@ -105,7 +104,7 @@ func (d *decoder) trait(p *Partition) *trait {
 	if d.translate != nil {
 		list = d.translate.traits
 	}
-	if d.bad || i >= uint64(len(list)) {
+	if i >= uint64(len(list)) {
 		d.fail()
 		return nil
 	}
@@ -223,7 +222,7 @@ func (d *decoder) enrollment(p *Partition) (v enrollment) {
 	j := d.journey(p)
 	if v.v = j.version(d.uint32()); v.v == nil {
 		d.fail()
-		return v
+		return
 	}
 	v.device, v.product, x.key = gateway.DeviceID(d.fixed()), d.string(), d.string()
 	step := d.int()
@@ -249,9 +248,7 @@ func (d *decoder) enrollment(p *Partition) (v enrollment) {
 	if flags&enrollmentAddresses != 0 {
 		x.addressed = d.addressed()
 	}
-	if step < toEnd || step >= int64(len(v.v.def.steps)) || v.arm > armHoldout || flags >= 4<<7 {
-		d.fail()
-	}
+	d.must(step >= toEnd && step < int64(len(v.v.def.steps)) && v.arm <= armHoldout && v.hold <= holdCase && flags < 4<<7)
 	v.extras = x.orNone()
 	return v
 }
@@ -306,6 +303,7 @@ func (d *decoder) message(p *Partition) (m message) {
 		m.instead = d.id16()
 	}
 	m.state, m.slot, m.slotAt, m.due = gateway.MessageState(d.byte()), slot(d.byte()), d.at(), d.at()
+	d.must(int(m.state) < len(rank) && m.slot <= slotReleased && m.hold <= holdCase)
 	if !d.bool() {
 		return m
 	}
@@ -338,9 +336,7 @@ func (d *decoder) owners() (v []ownership) {
 	for range d.length(11) {
 		v = append(v, ownership{gateway.CustomerID(d.fixed()), d.string(), d.at(), d.at()})
 	}
-	if !slices.IsSortedFunc(v, func(a, b ownership) int { return cmp64(uint64(a.from)^1<<63, uint64(b.from)^1<<63) }) {
-		d.fail()
-	}
+	d.must(slices.IsSortedFunc(v, func(a, b ownership) int { return cmp.Compare(a.from, b.from) }))
 	return v
 }
 
@@ -367,10 +363,7 @@ func (d *decoder) device() *device {
 	if told := d.told(); told != nil {
 		v.fact().told = told
 	}
-	if people := d.owners(); len(people) <= maxPeople {
-		v.setPeople(people)
-	} else {
-		d.fail()
-	}
+	v.setPeople(d.owners())
+	d.must(len(v.facts.around()) <= maxPeople)
 	return v
 }

@@ -57,18 +57,18 @@ func (e *encoder) filledVersion(v *version) {
 }
 
 func (d *decoder) filledVersion(p *Partition) *version {
-	index, number := d.uint(), d.uint()
+	index, number := d.uint(), d.uint32()
 	var v *version
-	switch {
-	case d.bad:
-	case index == 0 && number > 0 && number <= uint64(len(p.classSets)):
-		v = p.classSets[number-1].v
-	case index > 0 && index <= uint64(len(p.journeys)):
-		v = p.journeys[index-1].version(uint32(number))
+	if index == 0 {
+		for _, rs := range p.classSets {
+			if rs.v.number == number {
+				v = rs.v
+			}
+		}
+	} else if index-1 < uint64(len(p.journeys)) {
+		v = p.journeys[index-1].version(number)
 	}
-	if v == nil {
-		d.fail()
-	}
+	d.must(v != nil)
 	return v
 }
 

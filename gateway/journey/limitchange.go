@@ -84,7 +84,7 @@ type ledgerChange struct {
 func (c ledgerChange) encode(e *encoder) {
 	e.byte(opLedger)
 	e.uint(uint64(c.journey.index))
-	e.byte(byte(c.kind))
+	e.uint(uint64(c.kind))
 	e.uint(uint64(c.partition))
 	e.int(int64(c.out))
 	e.at(c.at)
@@ -97,12 +97,7 @@ func (d *decoder) ledgerChange(p *Partition) change {
 }
 
 func (d *decoder) limitKind() gateway.Limit {
-	k := d.byte()
-	if int(k) >= limitKinds {
-		d.fail()
-		return 0
-	}
-	return gateway.Limit(k)
+	return gateway.Limit(d.upTo(uint64(limitKinds - 1)))
 }
 
 func (c ledgerChange) apply(p *Partition) {
@@ -249,7 +244,7 @@ func (d *decoder) limitChange(p *Partition) change {
 	case opWaitGrant:
 		return waitChange{d.journey(p), d.waiting()}
 	case opUnwait:
-		return unwaitChange{d.journey(p), int(d.uint())}
+		return unwaitChange{d.journey(p), int(d.uint32())}
 	case opUnits:
 		return unitsChange{d.journey(p), int(d.uint()), int(d.uint())}
 	case opRamp:

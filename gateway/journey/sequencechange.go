@@ -28,9 +28,6 @@ func (c sequenceChange) encode(e *encoder) {
 func (d *decoder) sequenceChange(p *Partition) change {
 	c := sequenceChange{customer: gateway.CustomerID(d.fixed()), version: d.sequenceVersion(p), device: gateway.DeviceID(d.fixed()), horizon: d.at()}
 	c.event = d.sequenceEvent(c.horizon)
-	if d.bad {
-		return nil
-	}
 	return c
 }
 
@@ -84,11 +81,7 @@ func (c sequenceFiredChange) encode(e *encoder) {
 }
 
 func (d *decoder) sequenceFiredChange(p *Partition) change {
-	c := sequenceFiredChange{gateway.CustomerID(d.fixed()), d.sequenceVersion(p), gateway.DeviceID(d.fixed()), d.at(), d.string()}
-	if d.bad {
-		return nil
-	}
-	return c
+	return sequenceFiredChange{gateway.CustomerID(d.fixed()), d.sequenceVersion(p), gateway.DeviceID(d.fixed()), d.at(), d.string()}
 }
 
 func (c sequenceFiredChange) apply(p *Partition) {
@@ -113,18 +106,9 @@ func (e *encoder) version(v *version) {
 	e.uint(uint64(v.number))
 }
 
-func (d *decoder) version(p *Partition) *version {
-	j := d.journey(p)
-	v := j.version(d.uint32())
-	if v == nil {
-		d.fail()
-	}
-	return v
-}
-
 // sequenceVersion reads a version whose trigger is a sequence.
 func (d *decoder) sequenceVersion(p *Partition) *version {
-	v := d.version(p)
+	v := d.journey(p).version(d.uint32())
 	if v == nil || v.def.trigger.sequence == nil {
 		d.fail()
 		return nil
@@ -202,9 +186,8 @@ func (d *decoder) sequence(p *Partition) *sequenceState {
 	base := gateway.Instant(0)
 	for range d.length(4) {
 		e := d.sequenceEvent(base)
-		if n := len(s.recent); d.bad || n >= maxSequenceEvents || n > 0 && s.recent[n-1].before(&e) >= 0 {
-			d.fail()
-			return nil
+		if n := len(s.recent); n > 0 {
+			d.must(s.recent[n-1].before(&e) < 0)
 		}
 		s.recent, base = append(s.recent, e), e.at
 	}

@@ -194,8 +194,7 @@ func (d *decoder) oneJourney(p *Partition, since []trait) {
 		v := &version{journey: j, number: d.uint32(), text: d.bytes(), existing: d.bool(), migrate: d.string(),
 			pace: int(d.uint()), fill: d.fill()}
 		def, err := d.texts.compileAs(j.name, v.text)
-		n := d.length(1)
-		if d.bad || err != nil || n != len(def.traits) {
+		if n := d.length(1); err != nil || n != len(def.traits) {
 			d.fail()
 			return
 		}
@@ -203,9 +202,8 @@ func (d *decoder) oneJourney(p *Partition, since []trait) {
 		d.traitsOf(p, v, since)
 		j.versions = append(j.versions, v)
 	}
-	c := d.journeyBody()
-	if n := len(j.versions); d.bad || len(c.states) != n || c.active >= n || c.active < -1 {
-		d.fail()
+	c := d.journeyBody(j)
+	if d.bad {
 		return
 	}
 	j.state, j.changes, j.scan, j.pause = c.state, c.changes, c.scan, c.pause

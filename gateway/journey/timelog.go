@@ -200,19 +200,10 @@ func (d *decoder) samples(t *trait, out []sample) []sample {
 	for i := range n {
 		delta := d.at()
 		s := sample{at: at + delta, place: t.place}
-		if at = s.at; i > 0 && (delta < 0 || delta > gateway.Instant(maxDuration)) {
-			d.fail()
-		}
+		at = s.at
+		d.must(i == 0 || delta >= 0 && delta <= gateway.Instant(maxDuration))
 		if t.form == formSums {
-			value, size := readMicros(d.b)
-			if size <= 0 {
-				d.fail()
-			} else {
-				s.value, d.b = value, d.b[size:]
-			}
-		}
-		if d.bad {
-			return out[:0]
+			s.value = micro(d.int())
 		}
 		out = append(out, s)
 	}

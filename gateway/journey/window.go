@@ -36,10 +36,15 @@ func appendMicros(b []byte, v int64) []byte {
 
 func readMicros(b []byte) (v int64, size int) {
 	v, size = binary.Varint(b)
+	return micro(v), size
+}
+
+// micro is a value as it was written.
+func micro(v int64) int64 {
 	if v&1 == 0 {
-		return v >> 1 * micros, size
+		return v >> 1 * micros
 	}
-	return v >> 1, size
+	return v >> 1
 }
 
 // micros is the unit of sums: adding floats in another order would give
