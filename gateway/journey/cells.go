@@ -288,11 +288,6 @@ func (w *window) expireCells(f form, gone int64) {
 	}
 }
 
-// rises reports whether a cell may stand behind another.
-func (f form) rises(a, b cell) bool {
-	return a.granule < b.granule || f != formStats && compareCells(a, b) < 0
-}
-
 // ends reads the values of the first and the last event.
 func (d *decoder) ends() (w window) {
 	w.buf = d.bytes()
