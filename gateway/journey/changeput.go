@@ -47,7 +47,7 @@ func (c eraseChange) apply(p *Partition) {
 				d.owners[i].customer = 0
 			}
 		}
-		d.forgetPerson(c.id)
+		d.forgetPeople(p.gone)
 		if d.owner != nil && d.owner.id == c.id {
 			d.owner = nil
 		}

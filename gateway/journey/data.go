@@ -59,7 +59,7 @@ func (p *Partition) withdrawData(c *customer, purpose gateway.Purpose) {
 	if !ok {
 		return
 	}
-	p.recallData(c, category)
+	p.recallData(c)
 	p.withdraw(c, string(gateway.ReasonNoConsent), func(m *message) bool {
 		if m.full.Recipient != "" { // it tells of somebody else's run
 			return false

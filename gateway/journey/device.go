@@ -269,7 +269,7 @@ func (p *Partition) unbindDevice(in *gateway.Input, c gateway.UnbindDevice) gate
 		c.At = p.now
 	}
 	owner := d.present()
-	if c.Customer != 0 && c.Customer != owner && p.unbindPerson(d, c) {
+	if c.Customer != owner && p.unbindPerson(d, c) {
 		return gateway.Outcome{Customer: c.Customer}
 	}
 	if owner == 0 || c.Customer != 0 && c.Customer != owner {
@@ -344,11 +344,7 @@ func (p *Partition) installDevice(dev *device) {
 			dev.owners[i].customer = 0
 		}
 	}
-	for _, o := range dev.facts.around() {
-		if p.gone(o.customer) {
-			dev.forgetPerson(o.customer)
-		}
-	}
+	dev.forgetPeople(p.gone)
 	do(p, admitChange{dev})
 	p.rezone(dev.owner)
 	p.out.Routes = append(p.out.Routes, gateway.Route{Device: dev.id, Partition: p.cfg.Partition, Customer: dev.present()})

@@ -45,14 +45,15 @@ type OutlineEdge struct {
 
 // Describe compiles a definition and outlines it.
 func Describe(yaml []byte, env Env) (*Outline, error) {
-	def, err := Compile(yaml, env)
+	root, err := parseYAML(yaml)
 	if err != nil {
 		return nil, err
 	}
-	tree, err := ParseTree(yaml)
+	def, err := compileTree(root, env)
 	if err != nil {
 		return nil, err
 	}
+	tree := treeOf("", root)
 	o := &Outline{Name: def.Name, Purpose: def.Purpose, Tree: tree, Templates: def.Templates,
 		HasGoal: def.goal != nil, HasExit: len(def.exits) > 0, Holdout: -1}
 	if def.holdout >= 0 {

@@ -56,7 +56,7 @@ func (p *Partition) bindPerson(c *gateway.BindDevice) (o gateway.Outcome, done b
 		}
 		if holder == 0 || holder == c.Customer {
 			c.Holds = true
-			return o, false
+			return gateway.Outcome{}, false
 		}
 	}
 	if d == nil || d.product == "" && c.Product != "" {
@@ -98,9 +98,7 @@ func (p *Partition) putPeople(d *device, list []ownership) bool {
 	before := d.facts.around()
 	for i := range list {
 		if o := &list[i]; o.role == roleUser || o.role == rolePayer {
-			if end := d.tenureEnd(o.from); end != 0 && (o.to == 0 || o.to > end) {
-				o.to = max(end, o.from)
-			}
+			o.to = sooner(o.to, d.tenureEnd(o.from))
 		}
 	}
 	slices.SortFunc(list, func(a, b ownership) int {
@@ -141,8 +139,8 @@ func firstEnded(list []ownership) int {
 // one around it, else the next one. 0 = it lasts, or there is none.
 func (d *device) tenureEnd(t gateway.Instant) gateway.Instant {
 	for i := range d.owners {
-		if o := &d.owners[i]; o.to == 0 || t < o.to {
-			return o.to
+		if to := d.owners[i].to; t < to {
+			return to
 		}
 	}
 	return 0
@@ -211,10 +209,10 @@ func (d *device) setPeople(list []ownership) {
 	}
 }
 
-// forgetPerson removes an erased customer.
-func (d *device) forgetPerson(id gateway.CustomerID) {
+// forgetPeople removes erased customers.
+func (d *device) forgetPeople(gone func(gateway.CustomerID) bool) {
 	if d.facts != nil {
-		d.facts.people = slices.DeleteFunc(d.facts.people, func(o ownership) bool { return o.customer == id })
+		d.facts.people = slices.DeleteFunc(d.facts.people, func(o ownership) bool { return gone(o.customer) })
 	}
 }
 

@@ -75,9 +75,9 @@ func (p *Partition) recipients(e *enrollment, to audience) (list []gateway.Custo
 			}
 		}
 	}
-	list = slices.DeleteFunc(list, func(c gateway.CustomerID) bool {
-		return p.gone(c) || c == e.c.id && to.includesOwner()
-	})
+	if to.includesOwner() {
+		list = slices.DeleteFunc(list, func(c gateway.CustomerID) bool { return c == e.c.id })
+	}
 	slices.Sort(list)
 	list = slices.Compact(list)
 	return list[:min(len(list), maxRecipients)]
@@ -277,9 +277,9 @@ func (p *Partition) recallPerson(d *device, id gateway.CustomerID) {
 
 // recallData takes back what others were sent of a customer's data after he
 // revoked the consent to it.
-func (p *Partition) recallData(c *customer, category string) {
+func (p *Partition) recallData(c *customer) {
 	for _, e := range slices.Clone(c.enrollments) {
-		if _, missing := dataConsent(c, e.v.def); missing && e.addressed != nil && slices.Contains(e.v.def.consents(), category) {
+		if _, missing := dataConsent(c, e.v.def); missing && e.addressed != nil {
 			next := *e
 			p.recall(&next, gateway.ReasonNoConsent)
 			do(p, enrollmentChange{c.id, next})

@@ -97,7 +97,7 @@ func (p *Partition) forgetRecipient(id gateway.CustomerID) {
 	p.early = slices.DeleteFunc(slices.Clone(p.early), func(a gateway.AddressRecipient) bool { return a.Customer == id })
 	for _, c := range p.customers {
 		for _, e := range c.enrollments {
-			if e.addressed != nil && slices.Contains(e.addressed.list, id) {
+			if e.addressed != nil {
 				next := *e.addressed
 				next.list = slices.DeleteFunc(slices.Clone(next.list), func(o gateway.CustomerID) bool { return o == id })
 				e.own().addressed = &next

@@ -254,7 +254,6 @@ func (p *Partition) retryArrivals() {
 		admit := held[i].Command.(gateway.AdmitCustomer)
 		if a := p.readArrival(admit.State); a != nil && a.known {
 			rest := slices.Delete(slices.Clone(held), i, i+1)
-			do(p, unholdCustomerChange{id})
 			do(p, expectCustomerChange{id})
 			for j := range rest {
 				do(p, holdCustomerChange{id, rest[j]})

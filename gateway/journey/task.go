@@ -35,7 +35,7 @@ func (p *Partition) openTask(e *enrollment, s *step) {
 	t := gateway.Task{ID: gateway.NewTaskID(e.id, s.id, e.visits), Enrollment: e.id, Journey: e.v.journey.name, Version: e.v.number,
 		Step: s.id, Customer: e.c.id, Device: device, Product: p.productOf(device), Assignee: s.task.assignee, Locale: e.c.locale,
 		Values: p.messageValues(e, device), OpenedAt: p.now, State: gateway.TaskOpen}
-	if s.task.due > 0 {
+	if s.task.due != 0 {
 		t.DueAt = s.task.due.after(p.now)
 	}
 	if e.c.more != nil && len(e.c.more.tasks) >= maxOpenTasks {
