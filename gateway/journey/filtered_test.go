@@ -72,3 +72,36 @@ func TestExplainLimitsElsewhere(t *testing.T) {
 		t.Errorf("%d partitions tell of the places", told)
 	}
 }
+
+// TestCountsOfTwoVersions: what two versions of a journey turn away in one record
+// is counted for each.
+func TestCountsOfTwoVersions(t *testing.T) {
+	w := newWorld(t, Config{}, 1)
+	w.clock = modelStart
+	publish := func(version uint32, where string) gateway.Input {
+		return gateway.Input{Command: gateway.PublishJourney{Journey: "big", Version: version, Effective: modelStart, Definition: []byte(
+			"name: big\npurpose: service\ntrigger: {event: brew, where: " + where + "}\nsteps: [{id: s, wait: {for: 1h}}]\n")}}
+	}
+	cup := func(id string) gateway.Input {
+		return gateway.Input{Event: gateway.Event{ID: id, Type: "brew", Customer: 1, ReceivedAt: modelStart, OccurredAt: modelStart,
+			Properties: gateway.Properties{{Key: "ml", Value: gateway.Int(50)}}}}
+	}
+	got := ""
+	w.onStep = func(_ *gateway.Batch, s *gateway.Step) { got = fmt.Sprint(s.Filtered) }
+	w.submit(0, publish(1, "event.ml > 100"), cup("a"), cup("b"), publish(2, "event.ml > 200"), cup("c"))
+	if want := fmt.Sprint([]gateway.FilteredCount{{Journey: "big", Version: 1, Count: 2}, {Journey: "big", Version: 2, Count: 1}}); got != want {
+		t.Errorf("counted %s, want %s", got, want)
+	}
+	w.submit(0, cup("d"))
+	if want := fmt.Sprint([]gateway.FilteredCount{{Journey: "big", Version: 2, Count: 1}}); got != want {
+		t.Errorf("counted %s, want %s", got, want)
+	}
+	w.check()
+}
+
+// TestZoneOfNoName: limits of an installation whose zone nobody knows go by UTC.
+func TestZoneOfNoName(t *testing.T) {
+	if zone := NewPartition(Config{Zone: "Nowhere/Land"}).projectZone(); zone.String() != "UTC" {
+		t.Errorf("the zone is %v", zone)
+	}
+}

@@ -88,7 +88,7 @@ func (p *Partition) quietHours(e *enrollment, s *step, channel string, expires g
 	}
 	for _, layer := range layers {
 		for i := range layer {
-			if start := layer[i].nextStart(until, zone); start != 0 && layer[i].on(channel) {
+			if start := layer[i].nextStart(until, zone); layer[i].on(channel) {
 				notAfter = min(notAfter, start)
 			}
 		}

@@ -114,7 +114,7 @@ func (q *QuietHours) nextStart(now gateway.Instant, loc *time.Location) gateway.
 		}
 		date = date.plus(1)
 	}
-	return 0
+	return endOfTime // of no weekday at all
 }
 
 // calendarStart returns when the local day, week (Monday) or month of now began.
