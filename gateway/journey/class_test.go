@@ -178,8 +178,8 @@ func TestRulesRefused(t *testing.T) {
 		"many counters": {Config{Segments: []Rule{{"vip", "trait.t0 > 0"}}, Traits: traits(1)}, "event type brew would move more than 64 counters"},
 		"many traits":   {Config{Segments: []Rule{{"vip", "trait.t0 > 0"}}, Traits: traits(65)}, "has 65 entries; 64 are allowed"},
 		"many segments": {Config{Segments: many}, "has 65 entries; 64 are allowed"},
-		"lists":         {Config{Segments: []Rule{{"vip", "trait.t > 0"}}, Traits: map[string]map[string]any{"t": {"count": []any{"brew"}}}}, "is a list, not a text"},
-		"nothing":       {Config{Segments: []Rule{{"vip", "trait.t > 0"}}, Traits: map[string]map[string]any{"t": {"count": nil}}}, "is nothing, not a text"},
+		"lists":         {Config{Segments: []Rule{{"vip", "trait.t > 0"}}, Traits: map[string]map[string]any{"t": {"count": []any{"brew"}}}}, "is a list, where a single value belongs"},
+		"nothing":       {Config{Segments: []Rule{{"vip", "trait.t > 0"}}, Traits: map[string]map[string]any{"t": {"count": nil}}}, "has no value; write one, or leave the key out"},
 	} {
 		w := newWorld(t, Config{Segments: []Rule{{"vip", "customer.vip == true"}}}, 1)
 		w.clock = modelStart

@@ -134,8 +134,8 @@ func (c *compiler) rules(key string, list []Rule, known []string) (out []rule) {
 	}
 	for i, r := range list {
 		at := indexed(key, i)
-		if !wordPattern.MatchString(r.Name) {
-			c.fault(0, at+".name", "%q may hold a-z, 0-9, - and _ only and starts with a letter", r.Name)
+		if problem := wordFault(r.Name); problem != "" {
+			c.fault(0, at+".name", "%s", problem)
 		}
 		if slices.ContainsFunc(list[:i], func(o Rule) bool { return o.Name == r.Name }) {
 			c.fault(0, at+".name", "%q is there twice", r.Name)
@@ -150,7 +150,7 @@ func (c *compiler) rules(key string, list []Rule, known []string) (out []rule) {
 		compiled := rule{name: r.Name}
 		if r.When != "" {
 			if err := c.ruleCondition(&compiled, r.When, stages, known); err != nil {
-				c.fault(0, at+".when", "%q %s", r.When, err)
+				c.fault(0, at+".when", "%s %s", quotedText(r.When), err)
 			}
 		}
 		out = append(out, compiled)
@@ -300,7 +300,10 @@ func (c *condition) unknownClass(segments, stages []string) string {
 		if s := closest(ref.name, known); s != "" {
 			return fmt.Sprintf("names the %s %q; did you mean %q?", what, ref.name, s)
 		}
-		return fmt.Sprintf("names the %s %q, which the rules do not declare", what, ref.name)
+		if len(known) == 0 {
+			return fmt.Sprintf("names the %s %q; the installation's rules declare none", what, ref.name)
+		}
+		return fmt.Sprintf("names the %s %q, which the rules do not declare; declared are %s", what, ref.name, strings.Join(known, ", "))
 	}
 	return ""
 }

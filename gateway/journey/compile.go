@@ -53,6 +53,9 @@ type compiler struct {
 	// declares for the rest of the definition is not known then.
 	untold      bool
 	triggerLine int
+	lines       map[string]int // by step and field: where texts stand
+	// untoldTraits says that the traits cannot be read.
+	untoldTraits bool
 }
 
 type target struct {
@@ -60,6 +63,9 @@ type target struct {
 	line              int
 	to                *int
 }
+
+// maxWord is how long a name may be.
+const maxWord = 63
 
 var wordPattern = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,62}$`)
 
@@ -86,8 +92,8 @@ func compileTree(root *node, env Env) (*Definition, error) {
 func (c *compiler) definition(o *object) {
 	d := c.def
 	d.Name = o.required("name", "write a short name such as descaling")
-	if d.Name != "" && !wordPattern.MatchString(d.Name) {
-		o.fault("name", "%q may hold a-z, 0-9, - and _ only and starts with a letter", d.Name)
+	if d.Name != "" {
+		o.word("name", d.Name)
 	}
 	d.Purpose = gateway.Purpose(o.choice("purpose", "", "service", "marketing", "safety"))
 	if d.Purpose == "" {
@@ -140,20 +146,20 @@ func (c *compiler) condition(o *object, key string, at eventAtHand) *condition {
 	}
 	cond, err := compileCondition(text, func(ref fieldRef) string { return c.undeclared(ref, at) })
 	if err != nil {
-		o.fault(key, "%q %s", text, err)
+		o.fault(key, "%s %s", quotedText(text), err)
 		return nil
 	}
 	if whole := readWhole(cond.ast.Expr(), roots); whole != "" { // by which the checks of fields and of data would be passed
-		o.fault(key, "%q reads %s as a whole, or by a computed name; name the field, as in has(%s.x)", text, whole, whole)
+		o.fault(key, "%s reads %s as a whole, or by a computed name; name the field, as in has(%s.x)", quotedText(text), whole, whole)
 		return nil
 	}
 	if problem := checkTypes(cond.ast, func(ref fieldRef) gateway.ValueKind { return c.fieldKind(ref, at) }); problem != "" {
-		o.fault(key, "%q %s", text, problem)
+		o.fault(key, "%s %s", quotedText(text), problem)
 		return nil
 	}
 	cond.ast = nil
 	if problem := cond.unknownClass(c.env.Segments, c.env.Stages); problem != "" {
-		o.fault(key, "%q %s", text, problem)
+		o.fault(key, "%s %s", quotedText(text), problem)
 	}
 	c.uses(o, key, cond.refs, at)
 	for _, ref := range cond.refs {
@@ -177,11 +183,11 @@ func (c *compiler) undeclared(ref fieldRef, at eventAtHand) string {
 		event = c.def.trigger.event
 	case "device":
 		if ref.key != "state" {
-			return "reads device." + ref.key + "; a device has device.state alone"
+			return "reads device." + ref.key + "; write device.state, all that is known of a device"
 		}
 		return ""
 	case "trait":
-		if c.traitNamed(ref.key) < 0 && !(c.untold && traitKindName(ref.key)) {
+		if c.traitNamed(ref.key) < 0 && !c.untoldTraits && !(c.untold && traitKindName(ref.key)) {
 			return c.unknownTrait(ref.key)
 		}
 	}
@@ -205,18 +211,25 @@ func (c *compiler) undeclared(ref fieldRef, at eventAtHand) string {
 	return "reads " + ref.root + "." + ref.key + ", which " + event + " does not have; it has " + strings.Join(names, ", ")
 }
 
-func (c *compiler) unknownTrait(name string) string {
-	var names []string
+// traitNames are those that a definition may read, its own first.
+func (c *compiler) traitNames() (names []string) {
 	for _, t := range c.def.traits {
 		if t.name != "" {
 			names = append(names, t.name)
 		}
 	}
-	names = append(names, c.projectTraitNames()...)
+	return append(names, c.projectTraitNames()...)
+}
+
+func (c *compiler) unknownTrait(name string) string {
+	names := c.traitNames()
 	if s := closest(name, names); s != "" {
 		return "reads trait." + name + ", which is not declared; did you mean trait." + s + "?"
 	}
-	return "reads trait." + name + ", which is not declared under traits"
+	if len(names) == 0 {
+		return "reads trait." + name + ", which is not declared under traits"
+	}
+	return "reads trait." + name + ", which is not declared under traits; there are " + strings.Join(names, ", ")
 }
 
 func sortedKeys[V any](m map[string]V) []string {
@@ -291,11 +304,15 @@ func (c *compiler) exits(o *object) {
 		var l listener
 		if e.get("when") != nil {
 			l.where = c.condition(e, "when", eventAtHand{})
+			e.without("when", "event", "where")
 		} else {
-			l.event = c.event(e, "event")
+			l.event = e.text("event")
+			c.eventName(e, "event", l.event)
 			l.where = c.condition(e, "where", onEvent(l.event))
 		}
-		e.finish()
+		if e.finish(); l.event == "" && l.where == nil && !e.strange() {
+			e.fault("event", "is missing; name an event type such as brew_finished, or write when: and a condition")
+		}
 		c.def.exits = append(c.def.exits, l)
 	}
 }

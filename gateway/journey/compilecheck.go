@@ -58,9 +58,17 @@ func checkBool(a *ast.AST, e ast.Expr, kind func(fieldRef) gateway.ValueKind) st
 		}
 	}
 	if t := a.GetType(e.ID()); t != nil && t != types.DynType && t != types.BoolType && t.Kind() != types.DynKind {
-		return fmt.Sprintf("is a %s, not a condition; compare it with something", t)
+		return noCondition(t.String())
 	}
 	return ""
+}
+
+// noCondition says that something of a type is no yes or no.
+func noCondition(typeName string) string {
+	if mapType.MatchString(typeName) {
+		return "takes all fields at once; name one and compare it, such as event.water_ml > 100"
+	}
+	return "is " + typeWord(typeName) + ", not a condition; compare it with something"
 }
 
 // anyKind stands for a field that may hold anything.
@@ -150,7 +158,7 @@ func (c *compiler) traitKindOf(name string) gateway.ValueKind {
 func (c *compiler) correlation(o *object) {
 	d := c.def
 	text := o.text("key")
-	if d.keyBy = text; text == "" || text == "device" {
+	if d.keyBy = text; text == "" || text == "device" || c.untold {
 		return
 	}
 	property, found := strings.CutPrefix(text, "event.")

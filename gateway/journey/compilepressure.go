@@ -78,9 +78,7 @@ func (c *compiler) gate(o *object) *gate {
 // tags reads words that cap rules may name.
 func (c *compiler) tags(o *object) (out []string) {
 	for _, w := range o.words("tags") {
-		if !wordPattern.MatchString(w) {
-			o.also("tags", "%q may hold a-z, 0-9, - and _ only and starts with a letter", w)
-		}
+		o.word("tags", w)
 		if !slices.Contains(out, w) {
 			out = append(out, w)
 		}

@@ -19,8 +19,12 @@ func (c *compiler) schedule(o *object) {
 		return
 	}
 	at, err := time.Parse("2006-01-02 15:04", start)
-	if err != nil || at.Year() < 2000 || at.Year() > 2200 {
+	if err != nil {
 		o.fault("start", "%q is no local time; write it as \"2026-05-04 09:00\"", start)
+		return
+	}
+	if at.Year() < 2000 || at.Year() > 2200 {
+		o.fault("start", "%q is not in the years 2000 to 2200", start)
 		return
 	}
 	text = strings.TrimPrefix(text, "RRULE:")

@@ -31,6 +31,9 @@ func (c *compiler) sequence(o *object) {
 func (c *compiler) sequenceEvents(o *object, key string) (out []listener) {
 	for i, n := range o.list(key) {
 		if n.kind == nodeScalar {
+			if n.text == "" {
+				o.fault(key, "holds an empty entry; name an event type such as brew_finished")
+			}
 			out = append(out, listener{event: c.eventName(o, key, n.text)})
 			continue
 		}

@@ -1,7 +1,6 @@
 package journey
 
 import (
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,13 +39,18 @@ func (c *compiler) step(i int, n *node) {
 	c.reader.step = ""
 	o := c.object(n, indexed("steps", i))
 	s.id = o.required("id", "every step has a stable id")
-	if s.id != "" && (!wordPattern.MatchString(s.id) || s.id == "end") {
-		o.fault("id", "%q may hold a-z, 0-9, - and _ only, starts with a letter and is not \"end\"", s.id)
+	switch earlier := slices.IndexFunc(c.def.steps[:i], func(other step) bool { return other.id == s.id }); {
+	case s.id == "": // its place names it
+	case s.id == "end":
+		o.fault("id", "\"end\" is where a journey ends; take another id")
+	case earlier >= 0:
+		o.fault("id", "%q is the id of the step in line %d; take another one", s.id, c.def.steps[earlier].line)
+	default:
+		o.word("id", s.id)
 	}
-	if slices.ContainsFunc(c.def.steps[:i], func(other step) bool { return other.id == s.id && s.id != "" }) {
-		o.fault("id", "%q is the id of an earlier step", s.id)
+	if s.id != "" {
+		c.reader.step, o.path = s.id, ""
 	}
-	c.reader.step, o.path = s.id, ""
 	for kind := stepSend; kind < stepKinds; kind++ {
 		v := o.get(stepNames[kind])
 		if v == nil {
@@ -69,19 +73,20 @@ func (c *compiler) step(i int, n *node) {
 func (c *compiler) stepOf(s *step, o *object, v *node) {
 	switch s.kind {
 	case stepSend:
-		c.send(s, c.object(v, "send"))
+		c.send(s, c.object(v, o.field("send")))
 	case stepWait:
-		c.wait(s, c.object(v, "wait"))
+		c.wait(s, c.object(v, o.field("wait")))
 	case stepBranch:
 		c.branch(s, o)
 	case stepSplit:
 		c.split(s, o)
 	case stepSet:
-		c.set(s, c.object(v, "set"))
+		c.set(s, c.object(v, o.field("set")))
 	case stepEnd:
+		c.nothing(v, o.field("end"))
 		s.next = toEnd
 	case stepTask:
-		c.task(s, c.object(v, "task"))
+		c.task(s, c.object(v, o.field("task")))
 	case stepStart, stepStop:
 		c.otherJourney(s, o, stepNames[s.kind])
 	}
@@ -128,10 +133,10 @@ func (c *compiler) send(s *step, o *object) {
 	s.send.quiet = c.quiet(o, "quiet_hours")
 	s.send.tags = c.stepTags(o)
 	s.send.context = c.gate(o)
-	if s.send.fallbackAfter = o.duration("fallback_after"); s.send.fallbackAfter > 0 && len(s.send.channels) == 1 {
+	c.channelNames(o, s.send.channels)
+	if s.send.fallbackAfter = o.duration("fallback_after"); s.send.fallbackAfter > 0 && len(s.send.channels) == 1 && !o.broken("channels") {
 		o.fault("fallback_after", "has no channel to fall back to; name a second one in channels")
 	}
-	c.channelNames(o, s.send.channels)
 	c.reach(s, o)
 	for _, ch := range s.send.channels {
 		if !slices.Contains(c.def.Channels, ch) {
@@ -142,43 +147,31 @@ func (c *compiler) send(s *step, o *object) {
 	if n == nil {
 		o.fault("texts", "is missing; write title and body per locale, such as texts: {en: {title: …, body: …}}")
 	} else {
-		c.templates(s, c.object(n, "send.texts"))
+		c.templates(s, c.object(n, o.field("texts")))
 	}
 	o.finish()
 }
 
-func (c *compiler) templates(s *step, o *object) {
-	if len(o.n.keys) == 0 {
-		o.fault("en", "is missing; write at least one locale")
-	}
-	byLocale := map[string]Template{}
-	for _, k := range o.n.keys {
-		t := c.object(o.get(k.name), o.field(k.name))
-		tpl := Template{Title: t.required("title", "every message has a title"), Body: t.text("body")}
-		for i, n := range s.actions(t) {
-			a := c.object(n, indexed(t.field("actions"), i))
-			tpl.Actions = append(tpl.Actions, Action{
-				ID:    a.required("id", "receipts name the action by it"),
-				Label: a.required("label", "it is what the button shows")})
-			a.finish()
-		}
-		t.finish()
-		byLocale[k.name] = tpl
-	}
-	c.def.Templates[s.id] = byLocale
-}
-
 func (c *compiler) wait(s *step, o *object) {
-	w := &s.wait
-	for i, key := range []string{"for", "until_event", "until_local_time"} {
+	w, excluded := &s.wait, false
+	for i, key := range waitNames[1:] {
 		if o.get(key) == nil {
 			continue
 		}
 		if w.kind != 0 {
-			o.fault(key, "excludes the other kinds; a wait is one of for, until_event, until_local_time")
+			o.fault(key, "excludes %s; a wait is one of for, until_event, until_local_time", waitNames[w.kind])
+			excluded = true
 			continue
 		}
 		w.kind = waitKind(i + 1)
+	}
+	for _, k := range waitKeys {
+		switch {
+		case w.kind == 0 || excluded:
+			o.get(k.name) // said with the kind
+		case w.kind != k.kind && o.has(k.name):
+			o.fault(k.name, "goes with %s only", waitNames[k.kind])
+		}
 	}
 	switch w.kind {
 	case waitFor:
@@ -203,25 +196,41 @@ func (c *compiler) branch(s *step, o *object) {
 	list := o.list("branch")
 	s.arms = make([]arm, len(list)) // targets point into it
 	for i, n := range list {
-		b := c.object(n, indexed("branch", i))
-		a := &s.arms[i]
-		if b.get("otherwise") != nil {
-			a.name = "otherwise"
-			c.goTo(b, "otherwise", &a.to)
-			if i < len(list)-1 {
-				b.fault("otherwise", "must be the last arm; later ones are never reached")
-			}
-		} else {
-			a.name = b.required("when", "write a condition, or otherwise: <step> in the last arm")
-			a.when = c.condition(b, "when", eventAtHand{})
-			if !c.goTo(b, "go", &a.to) {
-				b.fault("go", "is missing; name the step to go to, or end")
-			}
-		}
-		b.finish()
+		b := c.object(n, indexed(o.field("branch"), i))
+		c.armOf(b, &s.arms[i], i == len(list)-1)
 	}
 	if len(list) == 0 {
 		o.fault("branch", "has no arm; write a list of {when: …, go: …}")
+	}
+}
+
+// armOf reads {when: condition, go: step}, or {otherwise: step} in the last arm.
+func (c *compiler) armOf(b *object, a *arm, last bool) {
+	if b.get("otherwise") != nil {
+		a.name = "otherwise"
+		if !c.goTo(b, "otherwise", &a.to) {
+			b.fault("otherwise", "is missing; name the step to go to, or end")
+		}
+		if !last {
+			b.fault("otherwise", "must be the last arm; later ones are never reached")
+		}
+		b.without("otherwise", "when", "go")
+		b.finish()
+		return
+	}
+	if a.name = b.text("when"); a.name != "" {
+		a.when = c.condition(b, "when", eventAtHand{})
+	}
+	leads := c.goTo(b, "go", &a.to)
+	b.finish()
+	if b.strange() {
+		return
+	}
+	if a.name == "" {
+		b.fault("when", "is missing; write a condition, or otherwise: <step> in the last arm")
+	}
+	if !leads {
+		b.fault("go", "is missing; name the step to go to, or end")
 	}
 }
 
@@ -230,7 +239,7 @@ func (c *compiler) split(s *step, o *object) {
 	s.arms = make([]arm, len(list))
 	sum, known := 0, true
 	for i, n := range list {
-		b := c.object(n, indexed("split", i))
+		b := c.object(n, indexed(o.field("split"), i))
 		a := &s.arms[i]
 		a.name = b.required("arm", "reports name it")
 		if slices.ContainsFunc(s.arms[:i], func(o arm) bool { return o.name == a.name && a.name != "" }) {
@@ -293,19 +302,20 @@ func (c *compiler) flow() {
 	if len(c.violations) > 0 {
 		return
 	}
-	state := make([]int8, len(c.def.steps)) // 1 = on the path, 2 = done
+	done := make([]bool, len(c.def.steps))
+	var way []string // to the step at hand
 	var visit func(i int) bool
 	visit = func(i int) bool {
-		if i == toEnd || state[i] == 2 || c.def.steps[i].kind == stepWait {
+		if i == toEnd || done[i] || c.def.steps[i].kind == stepWait {
 			return true
 		}
 		s := &c.def.steps[i]
-		if state[i] == 1 {
+		way = append(way, s.id)
+		if from := slices.Index(way, s.id); from < len(way)-1 {
 			c.reader.step = s.id
-			c.fault(s.line, "next", "the steps lead in a circle without a wait")
+			c.fault(s.line, "next", "the steps lead in a circle without a wait: %s; put a wait between them", strings.Join(way[from:], " → "))
 			return false
 		}
-		state[i] = 1
 		ok := true
 		if s.kind != stepBranch && s.kind != stepSplit {
 			ok = visit(s.next)
@@ -316,7 +326,7 @@ func (c *compiler) flow() {
 		if s.kind == stepBranch {
 			ok = ok && visit(s.next)
 		}
-		state[i] = 2
+		way, done[i] = way[:len(way)-1], true
 		return ok
 	}
 	for i := range c.def.steps {
@@ -325,91 +335,4 @@ func (c *compiler) flow() {
 		}
 	}
 	c.reader.step = ""
-}
-
-var valuePattern = regexp.MustCompile(`\b(event|trigger|trait)\.([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)`)
-
-// texts checks what the templates refer to and keeps what they need of the
-// event that started the enrollment.
-func (c *compiler) texts() {
-	for i := range c.def.steps {
-		s := &c.def.steps[i]
-		byLocale := c.def.Templates[s.id]
-		c.reader.step = s.id
-		for _, locale := range sortedKeys(byLocale) {
-			t := byLocale[locale]
-			at := stepNames[s.kind] + ".texts." + locale
-			c.template(s.line, at+".title", t.Title)
-			c.template(s.line, at+".body", t.Body)
-			for j, a := range t.Actions {
-				c.template(s.line, indexed(at+".actions", j)+".label", a.Label)
-			}
-		}
-	}
-	c.reader.step = ""
-	slices.Sort(c.def.keep)
-}
-
-func (c *compiler) template(line int, field, text string) {
-	for _, part := range liquidParts(text) {
-		for _, m := range valuePattern.FindAllStringSubmatch(part, -1) {
-			root, key := m[1], m[2]
-			if root != "trait" {
-				c.keepProperty(key)
-				root = "trigger"
-			}
-			c.use(fieldRef{root, key}, "", line, field)
-			if n := len(c.read); n > 0 { // named as the author wrote it
-				c.read[n-1].name = strings.Replace(c.read[n-1].name, "trigger.", m[1]+".", 1)
-			}
-			if problem := c.undeclared(fieldRef{root, key}, eventAtHand{}); problem != "" {
-				c.fault(line, field, "%s", strings.ReplaceAll(problem, root+".", m[1]+"."))
-			}
-		}
-	}
-	for _, part := range liquidParts(text) {
-		for _, m := range customerPattern.FindAllStringSubmatch(part, -1) {
-			c.use(fieldRef{"customer", m[1]}, "", line, field)
-		}
-	}
-	if c.env.CheckTemplate == nil {
-		return
-	}
-	if err := c.env.CheckTemplate(text, c.def.ValueNames()); err != nil {
-		c.fault(line, field, "%s", firstLine(err.Error()))
-	}
-}
-
-// liquidParts returns what stands inside {{ }} and {% %}.
-func liquidParts(text string) (parts []string) {
-	for {
-		i := strings.IndexByte(text, '{')
-		if i < 0 || i+1 >= len(text) {
-			return parts
-		}
-		closing := map[byte]string{'{': "}}", '%': "%}"}[text[i+1]]
-		if closing == "" {
-			text = text[i+1:]
-			continue
-		}
-		body, rest, found := strings.Cut(text[i+2:], closing)
-		if !found {
-			return parts
-		}
-		parts, text = append(parts, body), rest
-	}
-}
-
-// ValueNames lists the open values that a message of the journey carries.
-func (d *Definition) ValueNames() []string {
-	names := []string{"product", "customer.locale", "customer.country"}
-	for _, k := range d.keep {
-		names = append(names, "event."+k)
-	}
-	for _, t := range d.traits {
-		if t.name != "" {
-			names = append(names, "trait."+t.name)
-		}
-	}
-	return names
 }

@@ -2,6 +2,7 @@ package journey
 
 import (
 	"slices"
+	"strings"
 
 	"touchpoint/gateway"
 )
@@ -51,7 +52,7 @@ func (c *compiler) threshold(o *object) {
 		if name == spec.event {
 			o.fault("unless", "is the event that is counted, which would always prevent it")
 		}
-		if spec.within == 0 {
+		if spec.within == 0 && !o.broken("within") {
 			o.fault("unless", "needs a window; add within: 30d")
 		}
 		tr.unless = c.ownTrait(o, traitSpec{kind: traitLast, event: name, perDev: spec.perDev})
@@ -67,23 +68,16 @@ func (c *compiler) watched(o *object) (spec traitSpec, ok bool) {
 	if name != "" {
 		i := c.traitNamed(name)
 		if i < 0 {
-			names := c.projectTraitNames()
-			for _, t := range c.def.traits {
-				names = append(names, t.name)
-			}
-			if s := closest(name, names); s != "" {
-				o.fault("trait", "%q is none of the traits; did you mean %q?", name, s)
-			} else {
-				o.fault("trait", "%q is none of the traits; declare it under traits", name)
-			}
+			c.noTrait(o, name)
 			return spec, false
 		}
 		spec = c.def.traits[i]
 		spec.name = ""
+		o.without("trait", append([]string{"within", "where", "per"}, traitKinds...)...)
 	} else {
 		kind := c.traitKind(o, &spec)
 		if kind == "" {
-			o.fault("count", "is missing; write count: brew_finished or sum: brew_finished.water_ml, or trait: with the name of a trait")
+			c.watchesNothing(o)
 			return spec, false
 		}
 		spec.name = kind
@@ -96,6 +90,31 @@ func (c *compiler) watched(o *object) (spec traitSpec, ok bool) {
 		return spec, false
 	}
 	return spec, true
+}
+
+// noTrait says that a threshold names no trait.
+func (c *compiler) noTrait(o *object, name string) {
+	names := c.traitNames()
+	switch s := closest(name, names); {
+	case c.untoldTraits:
+		o.fault("trait", "%q cannot be read from traits, which are at fault themselves", name)
+	case s != "":
+		o.fault("trait", "%q is none of the traits; did you mean %q?", name, s)
+	case len(names) == 0:
+		o.fault("trait", "%q is none of the traits; declare it under traits", name)
+	default:
+		o.fault("trait", "%q is none of the traits; declare it under traits, or name one of %s", name, strings.Join(names, ", "))
+	}
+}
+
+// watchesNothing says that a threshold lacks what it looks at.
+func (c *compiler) watchesNothing(o *object) {
+	for _, key := range append([]string{"within", "where", "per", "unless", "every"}, levelKinds...) {
+		o.get(key)
+	}
+	if o.finish(); !o.strange() && !o.broken("trait") {
+		o.fault("count", "is missing; write count: brew_finished or sum: brew_finished.water_ml, or trait: with the name of a trait")
+	}
 }
 
 // level reads one of above, below, at_least, at_most.

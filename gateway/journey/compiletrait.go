@@ -14,9 +14,11 @@ var traitKinds = []string{"count", "sum", "mean", "min", "max", "first", "last",
 func (c *compiler) traits(o *object) {
 	n := o.get("traits")
 	if n == nil {
+		c.untoldTraits = slices.ContainsFunc(o.n.keys, func(k nodeKey) bool { return closest(k.name, []string{"traits"}) != "" })
 		return
 	}
 	all := c.object(n, "traits")
+	c.untoldTraits = all.lost
 	for _, k := range n.keys {
 		t := c.object(all.get(k.name), all.field(k.name))
 		spec := traitSpec{name: k.name}
@@ -100,10 +102,13 @@ func (c *compiler) traitSource(o *object, key string, spec *traitSpec) {
 	spec.event = c.eventName(o, key, event)
 	either := spec.kind == traitFirst || spec.kind == traitLast // of an event its time, of a property its value
 	if wanted := spec.kind != traitCount; !either && wanted != found || source == "" {
+		if event == "" {
+			event = "brew_finished"
+		}
 		if wanted && !either {
-			o.fault(key, "needs a property; write %s: brew_finished.water_ml", key)
+			o.fault(key, "needs a property of the event; write %s: %s.water_ml", key, event)
 		} else {
-			o.fault(key, "needs an event type alone; write %s: brew_finished", key)
+			o.fault(key, "needs an event type alone; write %s: %s", key, event)
 		}
 		return
 	}

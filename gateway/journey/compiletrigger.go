@@ -29,13 +29,19 @@ func (c *compiler) trigger(o *object) {
 		}
 		if tr.kind != 0 {
 			t.fault(name, "excludes %s; a journey has one trigger", triggerNames[tr.kind])
+			tr.event = "" // of either
 			continue
 		}
 		tr.kind = kind
 		c.triggerOf(t, name, v)
 	}
-	if tr.kind == triggerEvent {
+	switch tr.kind {
+	case 0, triggerEvent:
 		tr.where = c.condition(t, "where", onEvent(tr.event))
+	case triggerThreshold, triggerMilestone, triggerAbsence, triggerSchedule, triggerSilence:
+		if t.has("where") {
+			t.fault("where", "belongs to event; write it inside %s", triggerNames[tr.kind])
+		}
 	}
 	t.finish()
 	if tr.kind == 0 && !t.strange() {
@@ -73,7 +79,7 @@ func (c *compiler) triggerOf(t *object, name string, v *node) {
 	case triggerSilence:
 		c.silence(c.object(v, "trigger.silence"))
 	case triggerAPI:
-		c.object(v, "trigger.api").finish()
+		c.nothing(v, "trigger.api")
 	case triggerSequence:
 		c.sequence(c.object(v, "trigger.sequence"))
 	case triggerSegment:
@@ -83,6 +89,15 @@ func (c *compiler) triggerOf(t *object, name string, v *node) {
 	case triggerSchedule:
 		c.schedule(c.object(v, "trigger.schedule"))
 	}
+}
+
+// nothing reads {}, which is all that some keys hold.
+func (c *compiler) nothing(v *node, path string) {
+	if v.kind == nodeMap {
+		c.object(v, path).finish()
+		return
+	}
+	c.fault(v.line, path, "holds nothing but {}; write %s: {}", path[strings.LastIndexByte(path, '.')+1:])
 }
 
 // silence is an absence that is acted on although a device may yet tell. Without
@@ -97,23 +112,16 @@ func (c *compiler) silence(o *object) {
 	tr.within = o.length("for", "write a duration such as 14d")
 	spec.silence = tr.within
 	spec.where = c.condition(o, "where", onEvent(tr.event))
-	if spec.where != nil && tr.event == "" {
+	if o.finish(); spec.where != nil && tr.event == "" && !o.broken("event") && !o.strange() {
 		o.fault("where", "needs an event whose properties it compares")
 	}
-	o.finish()
 	tr.trait = c.ownTrait(o, spec)
 }
 
-// length reads a duration that must be there and longer than nothing.
+// length reads a duration that must be there.
 func (o *object) length(key, hint string) Duration {
-	d := o.duration(key)
-	switch {
-	case o.text(key) == "":
-		o.fault(key, "is missing; %s", hint)
-	case d == 0:
-		o.fault(key, "%q is no time at all; %s", o.text(key), hint)
-	}
-	return d
+	o.required(key, hint)
+	return o.duration(key)
 }
 
 // ownTrait adds the counter that a trigger watches and returns its index.

@@ -24,7 +24,7 @@ func TestTriggerErrors(t *testing.T) {
 		{"  segment: {enter: heavy, leave: heavy}", `line 4, trigger.segment.leave: excludes enter; a trigger has one of them`},
 		{"  stage: {enter: sleepy}", `line 4, trigger.stage.enter: "sleepy" is no stage; declared are new, active, dormant`},
 		{"  stage: {enter: new, from: [new]}", `line 4, trigger.stage.from: "new" is the stage that he enters`},
-		{"  stage: {enter: new}\nfilter: customer.stage == \"dorman\"", `line 5, filter: "customer.stage == \"dorman\"" names the stage "dorman"; did you mean "dormant"?`},
+		{"  stage: {enter: new}\nfilter: customer.stage == \"dorman\"", `line 5, filter: 'customer.stage == "dorman"' names the stage "dorman"; did you mean "dormant"?`},
 		{"  stage: {enter: new}\nfilter: '\"member\" in customer.segments'", `names the segment "member"; did you mean "members"?`},
 		{"  schedule: {rrule: FREQ=WEEKLY}", `line 4, trigger.schedule.start: is missing; write the first possible local time, such as "2026-05-04 09:00"`},
 		{"  schedule: {rrule: FREQ=OFTEN, start: \"2026-05-04 09:00\"}", `line 4, trigger.schedule.rrule: "FREQ=OFTEN" is no rule`},

@@ -1,6 +1,7 @@
 package journey
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -97,10 +98,10 @@ func newConditions() *cel.Env {
 func compileCondition(text string, declared func(fieldRef) string) (*condition, error) {
 	ast, issues := conditions.Compile(text)
 	if issues.Err() != nil {
-		return nil, conditionError(issues.Errors()[0].Message)
+		return nil, conditionFault(text, issues.Errors()[0])
 	}
 	if t := ast.OutputType(); !t.IsExactType(cel.BoolType) && !t.IsExactType(cel.DynType) {
-		return nil, fmt.Errorf("is a %s, not a condition; compare it with something", t)
+		return nil, errors.New(noCondition(t.String()))
 	}
 	c := &condition{text: text, ast: ast.NativeRep()}
 	collectRefs(ast.NativeRep().Expr(), &c.refs)
@@ -118,20 +119,6 @@ func compileCondition(text string, declared func(fieldRef) string) (*condition, 
 		}
 	}
 	return c, nil
-}
-
-// conditionError puts cel-go's message into words with a suggestion.
-func conditionError(message string) error {
-	name, found := strings.CutPrefix(message, "undeclared reference to '")
-	if !found {
-		return fmt.Errorf("is no condition: %s", firstLine(message))
-	}
-	name, _, _ = strings.Cut(name, "'")
-	known := slices.Concat(roots, plainTexts)
-	if s := closest(name, known); s != "" {
-		return fmt.Errorf("does not know %q; did you mean %q?", name, s)
-	}
-	return fmt.Errorf("does not know %q; it may read %s", name, strings.Join(known, ", "))
 }
 
 func firstLine(s string) string {

@@ -122,14 +122,32 @@ var customerPattern = regexp.MustCompile(`\bcustomer\.([A-Za-z_]\w*(?:\.[A-Za-z_
 // data reads what the journey declares and compares it with what it uses.
 func (c *compiler) data(o *object) {
 	for _, w := range o.words("data") {
-		if !wordPattern.MatchString(w) {
-			o.also("data", "%q may hold a-z, 0-9, - and _ only and starts with a letter", w)
+		if o.word("data", w) {
+			c.knownCategory(o, w)
 		}
 		if !slices.Contains(c.def.data, w) {
 			c.def.data = append(c.def.data, w)
 		}
 	}
 	slices.Sort(c.def.data)
+}
+
+// knownCategory checks that the products declare a category.
+func (c *compiler) knownCategory(o *object, name string) {
+	known := []string{customerData}
+	for _, key := range sortedKeys(c.env.Categories) {
+		if k := c.env.Categories[key]; !slices.Contains(known, k) {
+			known = append(known, k)
+		}
+	}
+	if len(known) == 1 || slices.Contains(known, name) {
+		return
+	}
+	if s := closest(name, known); s != "" {
+		o.also("data", "%q is no category of data; did you mean %q?", name, s)
+	} else {
+		o.also("data", "%q is no category of data; there are %s", name, strings.Join(known, ", "))
+	}
 }
 
 // joins reports the fields that make a join which the journey does not declare.

@@ -65,10 +65,10 @@ func (d *Display) speaks(locale string) bool {
 func (c *compiler) fits(d *Display, s *step, locale string, t Template) {
 	at := "send.texts." + locale
 	if n := plainLength(t.Title) + plainLength(t.Body); d.Characters > 0 && n > d.Characters {
-		c.fault(s.line, at, "is %d characters long, without what is filled in; the display of %s shows %d", n, d.Product, d.Characters)
+		c.fault(c.lineOfText(s, at), at, "is %d characters long, without what is filled in; the display of %s shows %d", n, d.Product, d.Characters)
 	}
 	if n := len(t.Actions); d.Characters > 0 && n > d.Buttons {
-		c.fault(s.line, at+".actions", "are %d; the display of %s has room for %d", n, d.Product, d.Buttons)
+		c.fault(c.lineOfText(s, at+".actions"), at+".actions", "are %d; the display of %s has room for %d", n, d.Product, d.Buttons)
 	}
 	if !d.Shared {
 		return
@@ -79,7 +79,7 @@ func (c *compiler) fits(d *Display, s *step, locale string, t Template) {
 	}
 	for _, key := range sortedKeys(texts) {
 		if name := personalField(texts[key]); name != "" {
-			c.fault(s.line, at+key, "shows %s on the display of %s, which anyone nearby can read; leave it out, or send on another channel", name, d.Product)
+			c.fault(c.lineOfText(s, at+key), at+key, "shows %s on the display of %s, which anyone nearby can read; leave it out, or send on another channel", name, d.Product)
 		}
 	}
 }

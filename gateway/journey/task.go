@@ -129,7 +129,7 @@ func (c *compiler) task(s *step, o *object) {
 	if n := o.get("texts"); n == nil {
 		o.fault("texts", "is missing; write title and body per locale, such as texts: {en: {title: …, body: …}}")
 	} else {
-		c.templates(s, c.object(n, "task.texts"))
+		c.templates(s, c.object(n, o.field("texts")))
 	}
 	o.finish()
 }

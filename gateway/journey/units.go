@@ -2,6 +2,7 @@ package journey
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -25,14 +26,13 @@ const maxDuration = Duration(100 * 366 * 24 * 3600_000)
 
 // ParseDuration reads the text form.
 func ParseDuration(s string) (Duration, error) {
-	bad := fmt.Errorf("%q is no duration; write a number and a unit (s, m, h, d, w), such as 30d or 4h", s)
 	var sum Duration
 	rest := s
 	for rest != "" {
 		digits := len(rest) - len(strings.TrimLeft(rest, "0123456789"))
 		n, err := strconv.ParseInt(rest[:digits], 10, 64)
-		if err != nil {
-			return 0, bad
+		if err != nil && n == 0 { // else it is too large, as is said below
+			return 0, durationFault(s)
 		}
 		rest = rest[digits:]
 		letters := len(rest) - len(strings.TrimLeft(rest, "wdhms"))
@@ -42,18 +42,32 @@ func ParseDuration(s string) (Duration, error) {
 				ms = u.ms
 			}
 		}
-		if ms == 0 || n > int64(maxDuration)/ms {
-			return 0, bad
+		if ms == 0 {
+			return 0, durationFault(s)
 		}
 		rest = rest[letters:]
-		if sum += Duration(n * ms); sum > maxDuration {
-			return 0, bad
+		if sum += Duration(min(n, int64(maxDuration)/ms+1) * ms); sum > maxDuration {
+			return 0, fmt.Errorf("%q is longer than 36600d, a hundred years", s)
 		}
 	}
 	if s == "" {
-		return 0, bad
+		return 0, durationFault(s)
 	}
 	return sum, nil
+}
+
+var almostDuration = regexp.MustCompile(`(?i)^ *([0-9]+) *(s|secs?|seconds?|m|mins?|minutes?|h|hours?|d|days?|w|weeks?|) *$`)
+
+// durationFault says why a text is no duration, and what was probably meant.
+func durationFault(s string) error {
+	m := almostDuration.FindStringSubmatch(s)
+	switch {
+	case m == nil:
+		return fmt.Errorf("%q is no duration; write a number and a unit (s, m, h, d, w), such as 30d or 4h", s)
+	case m[2] == "":
+		return fmt.Errorf("%q has no unit; write %ss, %sm, %sh, %sd or %sw", s, m[1], m[1], m[1], m[1], m[1])
+	}
+	return fmt.Errorf("%q is no duration; did you mean %q?", s, m[1]+strings.ToLower(m[2][:1]))
 }
 
 // String returns the text form, "0s" for nothing.
