@@ -85,7 +85,7 @@ func TestRuleErrors(t *testing.T) {
 		{Config{Segments: []Rule{{"a", "trigger.x > 3"}}}, `reads trigger, but a rule looks at the customer alone`},
 		{Config{Segments: []Rule{{"a", "[customer].exists(c, c.x == 1)"}}}, `reads customer as a whole`},
 		{Config{Segments: []Rule{{"a", `device.state == "idle"`}}}, `reads device, but a rule looks at the customer alone`},
-		{Config{Traits: traits, Segments: []Rule{{"a", `trait.brews == "many"`}}}, `segments[0].when: "trait.brews == \"many\"" compares`},
+		{Config{Traits: traits, Segments: []Rule{{"a", `trait.brews == "many"`}}}, `segments[0].when: 'trait.brews == "many"' compares`},
 		{Config{Segments: []Rule{{"heavy", "customer.a == 1"}}, Stages: []Rule{{"a", `string("gold" in customer.segments).startsWith("t")`}, rest[0]}}, `names the segment "gold", which the rules do not declare`},
 		{Config{Segments: []Rule{{"heavy", "customer.a == 1"}}, Stages: []Rule{{"a", `string(size(customer)).startsWith("t")`}, rest[0]}}, `reads customer as a whole`},
 		{Config{Segments: []Rule{{"heavy", "customer.a == 1"}}, Stages: []Rule{{"a", `{"gold" in customer.segments: 1, true: 2}[true] == 1`}, rest[0]}}, `names the segment "gold"`},
