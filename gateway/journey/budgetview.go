@@ -1,6 +1,10 @@
 package journey
 
-import "touchpoint/gateway"
+import (
+	"slices"
+
+	"touchpoint/gateway"
+)
 
 // BudgetView is how much of a cap is used, now.
 type BudgetView struct {
@@ -29,14 +33,15 @@ func (p *Partition) Budget(id gateway.CustomerID) (out []BudgetView) {
 }
 
 // Mixed lists the journeys in which members of the customer's group are in
-// different arms.
+// different arms; who has none yet, and test customers, are in none.
 func (p *Partition) Mixed(id gateway.CustomerID) (names []string) {
 	c := p.customers[id]
 	if c == nil {
 		return nil
 	}
 	for _, j := range p.journeys {
-		if p.mixed(c, j) {
+		entered := func(o *customer) bool { return !o.test && o.mark(j).arm != armNone && p.mixed(o, j) }
+		if slices.ContainsFunc(p.budget(c), entered) {
 			names = append(names, j.name)
 		}
 	}

@@ -61,7 +61,7 @@ func (p *Partition) slotsUsed(c *customer, from gateway.Instant, r *CapRule) (n 
 	} else {
 		n = c.slotsUsed(from, r) + p.contactsUsed(c, from, r)
 	}
-	if m := p.contest.without; m != nil && m.holds(from) && (r != nil && r.covers(m.channel, m.purpose, m.tags) || r == nil && m.c == c) {
+	if m := p.contest.without; m != nil && m.holds(from) && (r == nil || r.covers(m.channel, m.purpose, m.tags)) {
 		n--
 	}
 	for i := range p.contest.claims {

@@ -108,11 +108,8 @@ func (x *explainer) ramp() {
 	}
 	place := rampPlace(x.v, x.c)
 	reason, _ := x.p.rampCheck(x.v, x.c)
-	c := gateway.ExplainCheck{Name: gateway.CheckRamp, Result: resultOf(reason == ""), Reason: reason, Values: gateway.Properties{
+	c := gateway.ExplainCheck{Name: gateway.CheckRamp, Result: resultOf(reason == ""), Reason: reason, Since: x.j.limits.rampAt, Values: gateway.Properties{
 		{Key: "share", Value: gateway.Float(float64(x.p.rampShare(x.v)) / 100)}, {Key: "place", Value: gateway.Float(float64(place) / 100)}}}
-	if x.j.limits != nil {
-		c.Since = x.j.limits.rampAt
-	}
 	for _, s := range x.v.def.ramp {
 		if reason != "" && place < s.share {
 			c.Until = s.after.after(c.Since)
@@ -150,7 +147,7 @@ func (x *explainer) entryCap() {
 // existing tells of those who met the entry at publish and come in by and by.
 func (x *explainer) existing() {
 	s := &x.j.scan
-	if !x.v.existing || x.v.pace == 0 || s.kind != scanEntry || x.c.id < s.next && !slices.Contains(s.guests, x.c.id) || x.m.entries > 0 || x.c.test {
+	if !x.v.existing || x.v.pace == 0 || s.kind != scanEntry || x.c.id < s.next && !slices.Contains(s.guests, x.c.id) || x.m.entries > 0 {
 		return
 	}
 	x.add(gateway.ExplainCheck{Name: gateway.CheckExisting, Result: gateway.CheckUnknown, Until: s.due,

@@ -2,6 +2,7 @@ package journey
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -176,6 +177,7 @@ func TestGrants(t *testing.T) {
 	l := newLimitWorld(t, "ping")
 	const capped = "name: ping\npurpose: service\ntrigger: {event: brew}\nentry_cap: {max: 3, per: 1h}\nsteps: [{id: s, wait: {for: 1d}}]\n"
 	l.command(l.keeper, gateway.PublishJourney{Journey: "ping", Version: 1, Effective: l.clock, Definition: []byte(capped)})
+	l.command(l.keeper, gateway.PublishJourney{Journey: "ping", Version: 2, Effective: l.clock + dayMillis, Definition: []byte(strings.Replace(capped, "max: 3", "max: 2", 1))})
 	l.ok(l.HoldForwards(true))
 	ask := func(c gateway.RequestGrant) {
 		c.Journey, c.Limit, c.Partition = "ping", gateway.LimitEntry, l.other
@@ -200,6 +202,7 @@ func TestGrants(t *testing.T) {
 		{3600_000 + 30_000, gateway.RequestGrant{Version: 1, Want: 1, Used: 2, UsedAt: start + 3600_000}, 0, start + 60_000 + 3600_000, "3 used, full until 3660000"},
 		{3600_000 + 30_000, gateway.RequestGrant{Version: 7, Want: 1}, 0, 0, "3 used, full until 3660000"}, // it does not know this one yet
 		{3600_000 + 30_000, gateway.RequestGrant{}, -1, 0, "3 used, full until 3660000"},
+		{3600_000 + 60_000, gateway.RequestGrant{Version: 2, Want: 1}, 0, start + 3600_000 + 3600_000, "2 used"}, // a later one lets in two
 	} {
 		l.clock = start + tt.after
 		l.told()
@@ -273,4 +276,47 @@ func TestWaitsWhereNothingIsActive(t *testing.T) {
 		t.Errorf("he waits for ever: %v", l.decided)
 	}
 	l.check()
+}
+
+// TestRampPlace: the ramp lets in whose place is below its share, and what is
+// explained says the same.
+func TestRampPlace(t *testing.T) {
+	const id = 7
+	place := rampPlace(&version{def: &Definition{Name: "ping"}}, &customer{id: id, profile: noProfile})
+	for _, tt := range []struct {
+		start, then int
+		now, later  bool
+	}{{place, place, false, false}, {place + 1, place + 1, true, true}, {place, place + 1, false, true}, {0, 10_000, false, true}} {
+		var s gateway.Step
+		p := NewPartition(Config{})
+		p.Apply(&gateway.Batch{Seq: 1, RecordTime: modelStart, Observed: modelStart, Inputs: []gateway.Input{{Command: gateway.PublishJourney{
+			Journey: "ping", Version: 1, Effective: modelStart, Definition: []byte(fmt.Sprintf(`name: ping
+purpose: service
+trigger: {event: brew}
+ramp: {start: %d.%02d%%, then: [{after: 1h, share: %d.%02d%%}]}
+steps: [{id: s, wait: {for: 1h}}]
+`, tt.start/100, tt.start%100, tt.then/100, tt.then%100))}}}}, &s)
+		if p.journeys == nil {
+			t.Fatal(s.Decisions)
+		}
+		for _, at := range []struct {
+			now  gateway.Instant
+			want bool
+		}{{modelStart, tt.now}, {modelStart + 3600_000 - 1, tt.now}, {modelStart + 3600_000, tt.later}} {
+			p.Apply(&gateway.Batch{Seq: 1, RecordTime: at.now, Observed: at.now}, new(gateway.Step))
+			reason, _ := p.rampCheck(p.journeys[0].active, &customer{id: id, profile: noProfile})
+			if (reason == "") != at.want {
+				t.Errorf("%+v after %d ms: %q", tt, at.now-modelStart, reason)
+			}
+			for _, c := range p.Explain(id, "ping").Checks {
+				until := gateway.Instant(0)
+				if tt.later && !at.want {
+					until = modelStart + 3600_000
+				}
+				if c.Name == gateway.CheckRamp && (c.Reason != reason || c.Until != until || c.Since != modelStart) {
+					t.Errorf("%+v after %d ms: explained as %+v", tt, at.now-modelStart, c)
+				}
+			}
+		}
+	}
 }

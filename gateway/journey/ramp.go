@@ -23,15 +23,11 @@ type forecast struct {
 
 func (f *forecast) limit() int { return int(float64(f.perDay)*f.factor + 0.5) }
 
-// rampShare is the share that may enter now, in hundredths of a percent.
-func (p *Partition) rampShare(v *version) int {
-	share := 10_000
-	at := gateway.Instant(0)
-	if l := v.journey.limits; l != nil {
-		at = l.rampAt
-	}
-	for i, s := range v.def.ramp {
-		if i == 0 || p.now >= s.after.after(at) {
+// rampShare is the share that may enter now, in hundredths of a percent, under the
+// ramp of an active version.
+func (p *Partition) rampShare(v *version) (share int) {
+	for _, s := range v.def.ramp {
+		if p.now >= s.after.after(v.journey.limits.rampAt) {
 			share = s.share
 		}
 	}
@@ -109,7 +105,7 @@ func nextRamp(v *version, at, now gateway.Instant) gateway.Instant {
 func (p *Partition) growRamp(j *journey) {
 	at := j.limits.rampAt
 	do(p, rampChange{j, at, nextRamp(j.active, at, p.now)})
-	if j.state == gateway.JourneyPublished && j.scan.kind != scanMigrate {
+	if j.state == gateway.JourneyPublished {
 		change := j.put()
 		change.scan = j.rescan(p.now)
 		do(p, change)

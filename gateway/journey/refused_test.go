@@ -92,6 +92,26 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestLeave: who names the right group, or none, leaves it, once.
+func TestLeave(t *testing.T) {
+	for _, group := range []gateway.GroupID{0, 3} {
+		p := NewPartition(Config{})
+		for i, tt := range []struct {
+			c    gateway.Command
+			want gateway.Disposition
+		}{
+			{gateway.JoinGroup{Customer: 6, Group: 3}, gateway.Accepted}, {gateway.LeaveGroup{Customer: 6, Group: 4}, gateway.Refused},
+			{gateway.LeaveGroup{Customer: 6, Group: group}, gateway.Accepted}, {gateway.LeaveGroup{Customer: 6, Group: group}, gateway.Refused},
+		} {
+			var s gateway.Step
+			p.Apply(&gateway.Batch{Seq: 1, RecordTime: modelStart, Observed: modelStart, Inputs: []gateway.Input{{Command: tt.c}}}, &s)
+			if s.Outcomes[0].Disposition != tt.want {
+				t.Errorf("%d: %+v is %v", i, tt.c, s.Outcomes[0].Disposition)
+			}
+		}
+	}
+}
+
 type unknownCommand struct{ gateway.Tick }
 
 // TestElsewhere: what only the partition that coordinates a journey may answer is
