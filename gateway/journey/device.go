@@ -109,7 +109,7 @@ func (p *Partition) tooOld(ev *gateway.Event, d *device) gateway.Outcome {
 		o.Customer = d.ownerAt(ev.OccurredAt)
 	}
 	for _, v := range p.listeners(ev.Type) {
-		if v.def.trigger.kind == triggerEvent && p.passes(v, nil, ev) == yes {
+		if v.def.trigger.kind == triggerEvent && v.def.trigger.where.eval(p.look(nil, v, nil, ev)) == yes {
 			p.decideEntry(v, gateway.Decision{Reason: gateway.ReasonTooOldToDedup, Customer: o.Customer}, ev)
 		}
 	}

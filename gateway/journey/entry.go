@@ -33,14 +33,6 @@ func (p *Partition) listeners(event string) []*version {
 	return nil
 }
 
-// passes evaluates the filter of an event trigger.
-func (p *Partition) passes(v *version, c *customer, ev *gateway.Event) outcome {
-	if v.def.trigger.where == nil {
-		return yes
-	}
-	return v.def.trigger.where.eval(p.look(c, v, nil, ev))
-}
-
 // decideEntry records why a customer was, or was not, enrolled.
 func (p *Partition) decideEntry(v *version, d gateway.Decision, ev *gateway.Event) {
 	d.Kind, d.Journey, d.Version = gateway.DecisionEntry, v.journey.name, v.number
@@ -212,7 +204,8 @@ func (p *Partition) sayUnobserved(before gateway.Instant) {
 
 // toTell reports whether nobody was told yet that the silence cannot be decided.
 func (s *silence) toTell(p *Partition) bool {
-	return s.c.counter(s.trait, 0).flags&unobserved == 0 && p.journeyNamed(s.trait.spec.owner).state == gateway.JourneyPublished
+	j := p.journeyNamed(s.trait.spec.owner)
+	return j != nil && s.startsOf(j) != nil && s.c.counter(s.trait, 0).flags&unobserved == 0
 }
 
 // enter makes the checks in their fixed order, each with its own reason:
@@ -301,25 +294,19 @@ func (en *entry) filterCheck(scope *scope) (gateway.Reason, string) {
 // reentryCheck applies the re-entry rule.
 func reentryCheck(en *entry, m *mark, now gateway.Instant) (gateway.Reason, string) {
 	rule := en.v.def.reentry
-	switch rule.mode {
-	case reentryConcurrent:
+	switch {
+	case rule.mode == reentryConcurrent:
 		for _, e := range en.c.enrollments {
 			if e.v.journey == en.v.journey && !e.ended() && e.key == en.key && e.origin == nil {
 				return gateway.ReasonAlreadyEnrolled, "concurrent_per_key"
 			}
 		}
-		return "", ""
-	case reentryOnce:
-		if m.active == 0 && m.entries > 0 {
-			return gateway.ReasonReentryOnce, "once"
-		}
-	case reentryAfterGap:
-		if m.active == 0 && m.entries > 0 && now < rule.gap.after(m.exitedAt) {
-			return gateway.ReasonReentryGap, "after_exit_and_gap " + rule.gap.String()
-		}
-	}
-	if m.active > 0 {
+	case m.active > 0:
 		return gateway.ReasonAlreadyEnrolled, ""
+	case rule.mode == reentryOnce && m.entries > 0:
+		return gateway.ReasonReentryOnce, "once"
+	case rule.mode == reentryAfterGap && now < rule.gap.after(m.exitedAt): // 0 when he never was inside
+		return gateway.ReasonReentryGap, "after_exit_and_gap " + rule.gap.String()
 	}
 	return "", ""
 }

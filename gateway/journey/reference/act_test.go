@@ -18,7 +18,10 @@ func home(c gateway.CustomerID, partitions int) int {
 func (d *driver) act(a action) error {
 	at := d.at(a)
 	homeOf := home(a.customer, d.s.partitions)
-	d.outcome = ""
+	if a.pick%4 == 0 { // it comes to another partition, which passes it on
+		homeOf = a.route % d.s.partitions
+	}
+	d.outcome, d.outcomes = "", 0
 	switch a.kind {
 	case "event":
 		ev := gateway.Event{Type: a.event, ID: a.id, Device: a.device, OccurredAt: at, ReceivedAt: d.clock}
@@ -83,7 +86,7 @@ func (d *driver) act(a action) error {
 	case "erase":
 		d.arrive()
 		d.ref.erase(a.customer)
-		return d.records(homeOf, gateway.Input{Command: gateway.EraseCustomer{Customer: a.customer}})
+		return d.records(home(a.customer, d.s.partitions), gateway.Input{Command: gateway.EraseCustomer{Customer: a.customer}})
 	case "restart":
 		return d.core.Restart()
 	case "stop":
@@ -138,8 +141,8 @@ func (d *driver) event(ev gateway.Event, route int) error {
 	if err := d.records(route%d.s.partitions, gateway.Input{Event: ev}); err != nil {
 		return err
 	}
-	if want := fmt.Sprintf("%s of %d", outcome, who); d.outcome != want {
-		return fmt.Errorf("the event was %s, the reference says %s", d.outcome, want)
+	if want := fmt.Sprintf("%s of %d", outcome, who); d.outcome != want || d.outcomes != 1 {
+		return fmt.Errorf("the event was %s (said %d times), the reference says %s", d.outcome, d.outcomes, want)
 	}
 	return nil
 }
@@ -156,7 +159,7 @@ func (d *driver) receipt(a action) error {
 		at = 0
 	}
 	state, _ := gateway.ParseMessageState(a.text)
-	return d.said(d.ref.receipt(m, a.text, at), home(m.run.c.id, d.s.partitions), gateway.Input{Command: gateway.Receipt{Message: m.id, Customer: m.run.c.id, State: state, At: at}})
+	return d.said(d.ref.receipt(m, a.text, at), a.route%d.s.partitions, gateway.Input{Command: gateway.Receipt{Message: m.id, Customer: m.run.c.id, State: state, At: at}})
 }
 
 func (d *driver) customer(a action) error {
@@ -213,7 +216,11 @@ func (d *driver) customer(a action) error {
 	}
 	d.ref.rezone(c)
 	d.ref.exitsByCondition(c, nil)
-	return d.records(home(a.customer, d.s.partitions), gateway.Input{Command: u})
+	want := "accepted"
+	if d.ref.erased[a.customer] {
+		want = "refused"
+	}
+	return d.said(want, a.route%d.s.partitions, gateway.Input{Command: u})
 }
 
 func (d *driver) everywhere(c gateway.Command) error {

@@ -22,6 +22,7 @@ type driver struct {
 	updates   []gateway.MessageUpdate
 	told      []string // of journeys
 	outcome   string
+	outcomes  int // that say what became of the input
 
 	sent    []*message // all messages so far, for receipts
 	tasks   []*task    // all tasks so far
@@ -128,14 +129,17 @@ func (d *driver) onStep(b *gateway.Batch, s *gateway.Step) {
 			case gateway.SetConsent, gateway.UpsertCustomer, gateway.TriggerJourney, gateway.Receipt, gateway.UnbindDevice:
 				if text := dispositions[o.Disposition]; text != "" {
 					d.outcome = text
+					d.outcomes++
 				}
 			}
 		}
 		if o.Disposition != gateway.Passed && o.Disposition != gateway.Held && len(b.Inputs) == 1 && b.Inputs[i].Command == nil {
 			d.outcome = fmt.Sprintf("%s of %d", dispositions[o.Disposition], o.Customer)
+			d.outcomes++
 		}
 	}
 	for i := range s.Late {
+		d.outcomes++
 		d.outcome = fmt.Sprintf("%s of %d", dispositions[s.Late[i].Outcome.Disposition], s.Late[i].Outcome.Customer)
 	}
 }
@@ -173,7 +177,7 @@ func (d *driver) run() (err error) {
 	return nil
 }
 
-// both applies inputs as one record of a partition at the present time.
+// records applies inputs as one record of a partition at the present time.
 func (d *driver) records(target int, inputs ...gateway.Input) error {
 	d.core.SetClock(d.clock)
 	d.core.SetObserved(d.frozen)
@@ -192,8 +196,8 @@ func (d *driver) said(want string, target int, inputs ...gateway.Input) error {
 	if err := d.records(target, inputs...); err != nil {
 		return err
 	}
-	if d.outcome != want {
-		return fmt.Errorf("the command was %s, the reference says %s", d.outcome, want)
+	if d.outcome != want || d.outcomes != 1 {
+		return fmt.Errorf("the command was %s (said %d times), the reference says %s", d.outcome, d.outcomes, want)
 	}
 	return nil
 }
