@@ -252,6 +252,14 @@ func TestPercentilesAreCut(t *testing.T) {
 	if w.precision != 2 {
 		t.Errorf("cut to %d", w.precision)
 	}
+	w, m = full() // the first two are one when they are cut
+	m.cells = m.cells[3:]
+	w.buf, w.n = nil, int32(len(m.cells))
+	w.appendCells(formRanks, m.cells, 0)
+	check("first", &w, &m, cellStep{at: 3, value: -8196}, cellStep{at: 3, value: -8200}, cellStep{at: 39, value: 8192}, cellStep{at: 39, value: 8196})
+	if w.precision != 2 || m.cells[0].n != 2 {
+		t.Errorf("cut to %d, %+v", w.precision, m.cells[0])
+	}
 	w, m = window{}, cellModel{f: formRanks} // values of all sizes: nothing helps
 	for g := range int64(9) {
 		for _, sign := range []int64{-1, 1} {

@@ -1,6 +1,7 @@
 package journey
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -34,7 +35,7 @@ func TestEdges(t *testing.T) {
 			t.Errorf("%q is %d, %v", text, d, err)
 		}
 	}
-	for f, want := range map[float64]int64{0: 0, -0.0000004: 0, -0.0000006: -1, 0.0000006: 1, 0.0000004: 0, 1e300: 1 << 61, -1e300: -(1 << 61)} {
+	for f, want := range map[float64]int64{math.NaN(): 0, 0: 0, -0.0000004: 0, -0.0000006: -1, 0.0000006: 1, 0.0000004: 0, 1e300: 1 << 61, -1e300: -(1 << 61)} {
 		if got := toMicros(f); got != want {
 			t.Errorf("toMicros(%v) is %d, not %d", f, got, want)
 		}

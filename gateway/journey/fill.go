@@ -264,8 +264,7 @@ func (c fillChange) encode(e *encoder) {
 
 func (d *decoder) fillChange(p *Partition) change {
 	c := fillChange{d.filledVersion(p), d.byte(), d.at(), uint32(d.uint())}
-	if d.bad || c.stage < fillMoved || c.stage > fillArmed || c.stage < fillArmed && c.version.fill == nil {
-		d.fail()
+	if c.stage < fillMoved || c.stage > fillArmed || c.stage < fillArmed && c.version.fill == nil {
 		return nil
 	}
 	return c
@@ -309,7 +308,6 @@ func (c foreignChange) encode(e *encoder) {
 func (d *decoder) foreignChange(p *Partition) change {
 	c := foreignChange{d.filledVersion(p), d.fixed()}
 	if d.bad || c.version.fill == nil {
-		d.fail()
 		return nil
 	}
 	return c

@@ -48,7 +48,7 @@ func (c *compiler) projectTrait(name string) (spec traitSpec, ok bool) {
 	own := &compiler{env: Env{}, def: &Definition{}}
 	n := plainNode(map[string]any{name: declared})
 	own.traits(own.object(&node{kind: nodeMap, keys: []nodeKey{{name: "traits"}}, values: []*node{n}}, ""))
-	if len(own.violations) > 0 || len(own.def.traits) == 0 {
+	if len(own.violations) > 0 {
 		return // Config.Validate says so
 	}
 	return own.def.traits[0], true

@@ -72,7 +72,7 @@ func (p *Partition) countTimes(c *customer, ev *countChange, who uint64) {
 	if who == 0 {
 		return
 	}
-	if l := c.timeLog(k.store); ev.at < l.last && len(l.buf) > 0 {
+	if l := c.timeLog(k.store); ev.at < l.last {
 		p.insertTime(c, k, ev, who)
 	} else {
 		p.makeRoom(c, k, 15+9*len(p.took))

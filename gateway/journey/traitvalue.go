@@ -61,17 +61,23 @@ func hashValue(v gateway.Value) (int64, bool) {
 // putEnds keeps the value of the first and the last event; of several at the
 // same instant the least and the greatest. The times are still those of before.
 func (k *counter) putEnds(w *window, at gateway.Instant, value int64) {
-	oldest, newest := value, value
+	first, last := value, value
 	if k.n > 0 {
-		oldest, newest = w.ends()
-		if at < k.first || at == k.first && value < oldest {
-			oldest = value
+		oldest, newest := w.ends()
+		switch {
+		case at > k.first:
+			first = oldest
+		case at == k.first:
+			first = min(oldest, value)
 		}
-		if at > k.last || at == k.last && value > newest {
-			newest = value
+		switch {
+		case at < k.last:
+			last = newest
+		case at == k.last:
+			last = max(newest, value)
 		}
 	}
-	w.buf = binary.AppendVarint(binary.AppendVarint(w.buf[:0], oldest), newest)
+	w.buf = binary.AppendVarint(binary.AppendVarint(w.buf[:0], first), last)
 }
 
 func (w *window) ends() (oldest, newest int64) {

@@ -235,7 +235,7 @@ func (m *mutator) returns(s *ast.ReturnStmt) {
 	}
 	plain := true
 	for _, r := range s.Results {
-		if m.info.Types[r].Value == nil && !m.info.Types[r].IsNil() {
+		if m.info.Types[r].Value == nil && !m.info.Types[r].IsNil() && !m.isZero(r) {
 			plain = false
 		}
 	}
@@ -261,6 +261,16 @@ func (m *mutator) returns(s *ast.ReturnStmt) {
 	n := m.add(s, "return", "zero instead of "+m.short(s))
 	at := m.offset(s.Pos())
 	m.edits = append(m.edits, edit{at: at, to: at, text: fmt.Sprintf("if mutantOn(%d) { return %s }; ", n, strings.Join(zeros, ", ")), span: 1 << 30})
+}
+
+// isZero reports whether an expression is a struct in which nothing is set.
+func (m *mutator) isZero(e ast.Expr) bool {
+	lit, ok := e.(*ast.CompositeLit)
+	if !ok || len(lit.Elts) > 0 {
+		return false
+	}
+	_, ok = m.info.TypeOf(e).Underlying().(*types.Struct)
+	return ok
 }
 
 // ifStmt never takes a branch that leaves early.
