@@ -13,7 +13,7 @@ import (
 // that failed a test; under 90 % is an error.
 func report(o options, t *tester, chosen []mutant, results []result) error {
 	reasons := explained(o.doc)
-	tested, killed, unreached := 0, 0, 0
+	tested, killed, unreached, bySum := 0, 0, 0, 0
 	byOperator := map[string]*[2]int{} // tested, killed
 	var open, known []string
 	for i, m := range chosen {
@@ -30,6 +30,7 @@ func report(o options, t *tester, chosen []mutant, results []result) error {
 		op[0]++
 		if r.Killed != "" {
 			killed++
+			bySum += btoi(r.Sum)
 			op[1]++
 			continue
 		}
@@ -62,10 +63,18 @@ func report(o options, t *tester, chosen []mutant, results []result) error {
 	share := float64(killed) / float64(tested)
 	fmt.Printf("\n%d mutants tested, %d failed a test: %.1f %%; %d survived, %d of them by no test's way\n",
 		tested, killed, 100*share, tested-killed, unreached)
+	fmt.Printf("%d of those that failed were first noticed by the sum of a story's ledger, not by its text\n", bySum)
 	if share < 0.9 {
 		return fmt.Errorf("only %.1f %% of the mutants fail a test; at least 90 %% must", 100*share)
 	}
 	return nil
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // operator is the kind of change: negate, drop, bound, …

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,8 +31,9 @@ type test struct {
 type result struct {
 	Print  string `json:"print"`
 	Key    string `json:"key"`
-	Killed string `json:"killed"` // by which tests; "" = survived
-	Tests  int    `json:"tests"`  // how many reach it
+	Killed string `json:"killed"`        // by which tests; "" = survived
+	Tests  int    `json:"tests"`         // how many reach it
+	Sum    bool   `json:"sum,omitempty"` // what noticed it first was the sum of a ledger alone
 }
 
 type tester struct {
@@ -244,12 +246,12 @@ func (t *tester) one(m mutant) result {
 		if r.Killed != "" {
 			continue
 		}
-		if _, _, err := t.exec(g.suite, g.pattern, m.Number, "", t.o.cpu+5*int(g.took.Seconds())); err != nil {
+		if out, _, err := t.exec(g.suite, g.pattern, m.Number, "", t.o.cpu+5*int(g.took.Seconds())); err != nil {
 			var exit *exec.ExitError
 			if !errors.As(err, &exit) {
 				continue
 			}
-			r.Killed = g.pattern
+			r.Killed, r.Sum = g.pattern, bySum(out)
 			if len(r.Killed) > 60 {
 				r.Killed = "stories"
 			}
@@ -271,6 +273,11 @@ func (t *tester) reachedBy(mutant int) (n int) {
 		}
 	}
 	return n
+}
+
+// bySum reports whether the sum of a ledger failed and the story's text did not.
+func bySum(out []byte) bool {
+	return bytes.Contains(out, []byte("the ledger is not what it was")) && !bytes.Contains(out, []byte("run with -update to accept"))
 }
 
 type group struct {
