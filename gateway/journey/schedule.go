@@ -26,14 +26,16 @@ func wallOf(t gateway.Instant, loc *time.Location) wall {
 	return wall(wallClock(t.Time().In(loc)).Unix())
 }
 
+func (w wall) time() time.Time { return time.Unix(int64(w), 0).UTC() }
+
 // instant is when the wall clock of a zone shows w.
 func (w wall) instant(loc *time.Location) gateway.Instant {
-	t := time.Unix(int64(w), 0).UTC()
+	t := w.time()
 	y, m, d := t.Date()
 	return civil{y, m, d}.at(LocalTime(t.Hour()*60+t.Minute()), loc)
 }
 
-func (w wall) String() string { return time.Unix(int64(w), 0).UTC().Format("2006-01-02 15:04") }
+func (w wall) String() string { return w.time().Format("2006-01-02 15:04") }
 
 // occurrences lists those of a rule as far as they were asked for; what lies
 // far behind is dropped and made again when it is needed.
@@ -52,8 +54,7 @@ func (o *occurrences) after(w wall) int {
 	if o.next == nil || !o.begun && w < o.list[0] {
 		r, err := rrule.NewRRule(o.rule)
 		if err != nil {
-			o.done = true // Compile has made one
-			return 0
+			panic(err) // Compile has made one
 		}
 		*o = occurrences{rule: o.rule, next: r.Iterator(), begun: true}
 	}
@@ -78,7 +79,7 @@ func (o *occurrences) from(t gateway.Instant, loc *time.Location) (w wall, ok bo
 	for i := o.after(wallOf(t, loc) - zoneSlack); ; i++ {
 		if i >= len(o.list) {
 			if i = o.after(w); i >= len(o.list) {
-				return 0, false
+				return
 			}
 		}
 		if w = o.list[i]; w.instant(loc) >= t {
@@ -88,18 +89,18 @@ func (o *occurrences) from(t gateway.Instant, loc *time.Location) (w wall, ok bo
 }
 
 // following returns the occurrence behind w.
-func (o *occurrences) following(w wall) (wall, bool) {
-	i := o.after(w)
-	if i >= len(o.list) {
-		return 0, false
+func (o *occurrences) following(w wall) (next wall, ok bool) {
+	if i := o.after(w); i < len(o.list) {
+		return o.list[i], true
 	}
-	return o.list[i], true
+	return
 }
 
 // has reports whether w is an occurrence.
 func (o *occurrences) has(w wall) bool {
-	i := o.after(w - 1)
-	return i < len(o.list) && o.list[i] == w
+	o.after(w)
+	_, found := slices.BinarySearch(o.list, w)
+	return found
 }
 
 // latest returns the last occurrence from w on that is before t.
@@ -177,7 +178,7 @@ func (p *Partition) armSchedule(j *journey, c *customer) {
 		return // it came in a pause and is decided when that is over
 	}
 	w, ok := j.active.times().from(p.now, zone)
-	if ok && w <= next.last {
+	if w <= next.last {
 		w, ok = j.active.times().following(next.last)
 	}
 	if ok {

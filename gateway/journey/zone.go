@@ -32,20 +32,25 @@ func civilOf(t gateway.Instant, loc *time.Location) civil {
 	return civil{y, m, d}
 }
 
+// wall is a time of the date on the clock on the wall, read as if it were UTC.
+func (c civil) wall(l LocalTime) time.Time {
+	return time.Date(c.year, c.month, c.day, int(l)/60, int(l)%60, 0, 0, time.UTC)
+}
+
+func (c civil) midnight() time.Time { return c.wall(0) }
+
 func (c civil) plus(days int) civil {
-	y, m, d := time.Date(c.year, c.month, c.day+days, 12, 0, 0, 0, time.UTC).Date()
+	y, m, d := c.midnight().AddDate(0, 0, days).Date()
 	return civil{y, m, d}
 }
 
-func (c civil) weekday() Weekday {
-	return Weekday(time.Date(c.year, c.month, c.day, 12, 0, 0, 0, time.UTC).Weekday())
-}
+func (c civil) weekday() Weekday { return Weekday(c.midnight().Weekday()) }
 
 // at returns the instant of a local time on the date. A time that the clock
 // skips becomes the first instant after the gap; of a repeated hour the first
 // one counts.
 func (c civil) at(l LocalTime, loc *time.Location) gateway.Instant {
-	wall := time.Date(c.year, c.month, c.day, int(l)/60, int(l)%60, 0, 0, time.UTC)
+	wall := c.wall(l)
 	t := time.Date(c.year, c.month, c.day, int(l)/60, int(l)%60, 0, 0, loc)
 	start, end := t.ZoneBounds()
 	switch shown := wallClock(t); {
@@ -55,8 +60,7 @@ func (c civil) at(l LocalTime, loc *time.Location) gateway.Instant {
 		t = start
 	case !start.IsZero():
 		_, offset := start.Add(-time.Second).Zone()
-		earlier := wall.Add(-time.Duration(offset) * time.Second)
-		if earlier.Before(start) && wallClock(earlier.In(loc)).Equal(wall) {
+		if earlier := wall.Add(-time.Duration(offset) * time.Second); earlier.Before(start) {
 			t = earlier
 		}
 	}
@@ -85,7 +89,7 @@ func nextLocal(now gateway.Instant, loc *time.Location, l LocalTime, days []Week
 func (q *QuietHours) hit(now gateway.Instant, loc *time.Location) (until gateway.Instant, quiet bool) {
 	date := civilOf(now, loc).plus(-1)
 	for range 2 {
-		if start, end, ok := q.interval(date, loc); ok && start <= now && now < end {
+		if start, end := q.interval(date, loc); start <= now && now < end {
 			return end, true
 		}
 		date = date.plus(1)
@@ -93,23 +97,24 @@ func (q *QuietHours) hit(now gateway.Instant, loc *time.Location) (until gateway
 	return 0, false
 }
 
-// interval returns the quiet interval that starts on date.
-func (q *QuietHours) interval(date civil, loc *time.Location) (start, end gateway.Instant, ok bool) {
+// interval returns the quiet interval that starts on date; one that ends before all
+// time when there is none.
+func (q *QuietHours) interval(date civil, loc *time.Location) (start, end gateway.Instant) {
 	if len(q.Days) > 0 && !slices.Contains(q.Days, date.weekday()) {
-		return 0, 0, false
+		return
 	}
 	start = date.at(q.From, loc)
 	if q.To <= q.From {
 		date = date.plus(1)
 	}
-	return start, date.at(q.To, loc), true
+	return start, date.at(q.To, loc)
 }
 
 // nextStart returns when the next quiet interval after now starts.
 func (q *QuietHours) nextStart(now gateway.Instant, loc *time.Location) gateway.Instant {
 	date := civilOf(now, loc)
 	for range 9 {
-		if start, _, ok := q.interval(date, loc); ok && start > now {
+		if start, _ := q.interval(date, loc); start > now {
 			return start
 		}
 		date = date.plus(1)

@@ -41,6 +41,15 @@ func allZones(t *testing.T) (zones []*time.Location) {
 	return zones
 }
 
+// TestNoZone: where the zone of the project is none, UTC applies.
+func TestNoZone(t *testing.T) {
+	for name, want := range map[string]string{"": "UTC", "Nowhere/City": "UTC", "Local": "UTC", "Europe/Berlin": "Europe/Berlin"} {
+		if got := NewPartition(Config{Zone: name}).projectZone().String(); got != want {
+			t.Errorf("%q is %s, not %s", name, got, want)
+		}
+	}
+}
+
 // transitions lists when a zone's clock changes between two years.
 func transitions(loc *time.Location, from, to int) (out []time.Time) {
 	at := time.Date(from, 1, 1, 0, 0, 0, 0, time.UTC).In(loc)
