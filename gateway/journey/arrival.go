@@ -137,8 +137,9 @@ func (d *decoder) names(p *Partition, a *arrival) {
 	}
 }
 
-// readArrival decodes the head of a state in transit; nil when it is broken.
-func (p *Partition) readArrival(state []byte) *arrival {
+// readArrival decodes the head of a state in transit, and looks whether the rest
+// reads as that of the customer; nil when it is broken.
+func (p *Partition) readArrival(id gateway.CustomerID, state []byte) *arrival {
 	d := decoder{b: state}
 	if d.byte() != formatVersion {
 		return nil
@@ -156,7 +157,25 @@ func (p *Partition) readArrival(state []byte) *arrival {
 		return nil
 	}
 	a.body = d.b
+	if a.known && !p.reads(a, id) {
+		return nil
+	}
 	return a
+}
+
+// reads reports whether a body is the whole state of a customer. It reads it into
+// a partition that has nothing else but the definitions.
+func (p *Partition) reads(a *arrival, id gateway.CustomerID) bool {
+	q := Partition{cfg: p.cfg, words: p.words}
+	q.reset()
+	q.now, q.journeys, q.traits, q.types, q.classRules = p.now, p.journeys, p.traits, p.types, p.classRules
+	d := decoder{b: a.body, translate: &a.translation}
+	d.customer(&q)
+	came := q.customers[id] != nil
+	for other := range q.customers {
+		q.dropCustomer(other) // the definitions count who is inside
+	}
+	return came && d.err("customer") == nil
 }
 
 // arriveChange installs a customer who came from another partition.
@@ -172,7 +191,7 @@ func (c arriveChange) encode(e *encoder) {
 }
 
 func (c arriveChange) apply(p *Partition) {
-	a := p.readArrival(c.state)
+	a := p.readArrival(c.customer, c.state)
 	if a == nil || !a.known || p.customers[c.customer] != nil {
 		return
 	}

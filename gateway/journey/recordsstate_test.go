@@ -1,6 +1,7 @@
 package journey
 
 import (
+	"slices"
 	"testing"
 
 	"touchpoint/gateway"
@@ -166,4 +167,36 @@ func TestDamagedStates(t *testing.T) {
 		return q.AppendSnapshot(nil), true
 	}
 	compareRecords(t, "state", append(kinds, definitions))
+}
+
+// TestDamagedArrivals: a customer's state in transit, damaged, is refused or he
+// comes; nothing is left of one who does not.
+func TestDamagedArrivals(t *testing.T) {
+	p, _ := zoo(t)
+	ids := sortedIDs(p.customers)
+	snapshot := p.AppendSnapshot(nil)
+	var kinds []*kindOfRecord
+	for n, id := range ids[:2] {
+		k := &kindOfRecord{name: "arrival " + []string{"of much", "of little"}[n], samples: [][]byte{leaving(p, id, id)}}
+		k.read = func(data []byte) ([]byte, bool) {
+			q := scratch(snapshot, p.cfg, p.texts)
+			for _, d := range slices.Clone(q.customers[id].devices) {
+				releaseChange{d, 1}.apply(q)
+			}
+			departChange{id, 1}.apply(q)
+			expectCustomerChange{id}.apply(q)
+			var s gateway.Step
+			q.Apply(&gateway.Batch{Seq: 900, RecordTime: q.now, Observed: q.observed, Inputs: []gateway.Input{{Command: gateway.AdmitCustomer{Customer: id, State: data}}}}, &s)
+			for _, fault := range Unsound(q, false) {
+				t.Errorf("%.60q: %s", data, fault)
+			}
+			came := s.Outcomes[0].Disposition == gateway.Accepted
+			if came != (q.customers[id] != nil) && s.Outcomes[0].Disposition != gateway.Passed && len(s.Forwards) == 0 {
+				t.Errorf("%.60q: %v, but he is not here, or is", data, s.Outcomes[0].Disposition)
+			}
+			return data, came
+		}
+		kinds = append(kinds, k)
+	}
+	compareRecords(t, "arrival", kinds)
 }

@@ -105,7 +105,7 @@ func (p *Partition) exportCustomer(c *customer, to int) {
 // admitCustomer takes in a customer's state and then what waited for him. When
 // it speaks of a definition that this partition has not seen yet, it waits.
 func (p *Partition) admitCustomer(in *gateway.Input, c gateway.AdmitCustomer) gateway.Outcome {
-	a := p.readArrival(c.State)
+	a := p.readArrival(c.Customer, c.State)
 	switch {
 	case a == nil || c.Customer == 0 || p.customers[c.Customer] != nil:
 		return gateway.Outcome{Disposition: gateway.Refused, Customer: c.Customer}
@@ -252,7 +252,7 @@ func (p *Partition) retryArrivals() {
 			continue
 		}
 		admit := held[i].Command.(gateway.AdmitCustomer)
-		if a := p.readArrival(admit.State); a != nil && a.known {
+		if a := p.readArrival(id, admit.State); a != nil && a.known {
 			rest := slices.Delete(slices.Clone(held), i, i+1)
 			do(p, expectCustomerChange{id})
 			for j := range rest {
