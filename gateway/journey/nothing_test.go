@@ -121,7 +121,8 @@ func TestWaitingOfNoJourney(t *testing.T) {
 		e.uint(1)
 		e.uint(index)
 		e.waiting(&waiting{customer: 5, trigger: "event:a"})
-		if got := p.readArrival(e.b) != nil; got != want {
+		e.customer(p, &customer{id: 5, profile: noProfile}, 0)
+		if got := p.readArrival(5, e.b) != nil; got != want {
 			t.Errorf("index %d: read %t", index, got)
 		}
 	}
