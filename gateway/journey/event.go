@@ -221,7 +221,7 @@ func (p *Partition) hearOne(e *enrollment, ev *gateway.Event) {
 		return
 	}
 	s := &def.steps[e.step]
-	if s.kind != stepWait || s.wait.kind != waitEvent || s.wait.until.event != ev.Type ||
+	if s.wait.kind != waitEvent || s.wait.until.event != ev.Type ||
 		ev.OccurredAt < e.waitFrom || !p.holds(s.wait.until.where, e, ev) {
 		return
 	}

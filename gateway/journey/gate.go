@@ -242,7 +242,7 @@ const (
 // wake lets those sends look again that wait for something which just changed.
 func (p *Partition) wake(c *customer, kind holdKind, d gateway.DeviceID) {
 	for _, e := range slices.Clone(c.enrollments) {
-		if e.ended() || !e.waiting || e.hold != kind || d != 0 && e.device != d && e.device != 0 {
+		if !e.waiting || e.hold != kind || d != 0 && e.device != d && e.device != 0 {
 			continue
 		}
 		if e.v.journey.state == gateway.JourneyPaused {
@@ -254,7 +254,7 @@ func (p *Partition) wake(c *customer, kind holdKind, d gateway.DeviceID) {
 		}
 	}
 	for _, m := range slices.Clone(c.messages) {
-		if m.anew() && m.hold == kind && (d == 0 || m.device == d) && m.due > p.now {
+		if m.anew() && m.hold == kind && (d == 0 || m.device == d) {
 			next := *m
 			next.due = p.now
 			p.putMessage(&next)

@@ -243,7 +243,7 @@ func (d *Definition) circles(step int) bool {
 			return i == step
 		}
 		seen[i] = true
-		return slices.ContainsFunc(d.ways(i), func(n int) bool { return n == step || reach(n) })
+		return slices.ContainsFunc(d.ways(i), reach)
 	}
 	return reach(step)
 }
@@ -255,7 +255,7 @@ func (d *Definition) ways(i int) []int {
 	for _, a := range s.arms {
 		list = append(list, a.to)
 	}
-	if s.kind == stepWait && s.wait.kind == waitEvent {
+	if s.wait.kind == waitEvent {
 		list = append(list, s.wait.onTimeout)
 	}
 	return list

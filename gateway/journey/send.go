@@ -223,7 +223,7 @@ func consentFor(c *customer, purpose gateway.Purpose, channel string) gateway.Re
 		k := &c.consents[i]
 		if k.Purpose == purpose && (k.Channel == channel || k.Channel == "" && !specific) {
 			granted = k.Granted
-			specific = specific || k.Channel == channel
+			specific = k.Channel == channel
 		}
 	}
 	switch {

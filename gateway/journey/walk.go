@@ -150,8 +150,8 @@ func (e *enrollment) fire(p *Partition) {
 			return
 		}
 		p.walk(e, nil)
-	case s.kind == stepWait && s.wait.kind == waitEvent && e.waitsForUpload(p):
-	case s.kind == stepWait && s.wait.kind == waitEvent:
+	case s.wait.kind == waitEvent && e.waitsForUpload(p):
+	case s.wait.kind == waitEvent:
 		p.stepDecision(e, gateway.ReasonTimedOut, "", s.wait.until.event)
 		p.leave(e, s.wait.onTimeout, nil)
 	default:
