@@ -31,11 +31,11 @@ type sweep struct {
 // brakeTimer is the timer of the sweeps.
 type brakeTimer struct{ p *Partition }
 
-func (t brakeTimer) timer() (gateway.Instant, bool, uint64) {
-	if len(t.p.brake.sweeps) == 0 {
-		return 0, false, 0
+func (t brakeTimer) timer() (due gateway.Instant, _ bool, _ uint64) {
+	if len(t.p.brake.sweeps) > 0 {
+		due = max(t.p.now, 1)
 	}
-	return max(t.p.now, 1), false, 0
+	return
 }
 
 func (t brakeTimer) queue() *queued { return &t.p.brake.queued }

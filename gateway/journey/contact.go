@@ -54,7 +54,7 @@ func (p *Partition) indexContacts() {
 // contacted notes a contact that an event stands for.
 func (p *Partition) contacted(c *customer, ev *gateway.Event) {
 	if !c.test {
-		do(p, contactChange{c.id, contact{ev.OccurredAt, p.intern(ev.Type)}, p.retention(c).before(p.now)})
+		do(p, contactChange{c.id, contact{ev.OccurredAt, ev.Type}, p.retention(c).before(p.now)})
 	}
 }
 
