@@ -57,7 +57,9 @@ func TestChangesThatFindNothing(t *testing.T) {
 }
 
 // meet0 notes a customer without a record.
-func (p *Partition) meet0(id gateway.CustomerID) { customerChange{id: id, since: p.now, profile: noProfile}.apply(p) }
+func (p *Partition) meet0(id gateway.CustomerID) {
+	customerChange{id: id, since: p.now, profile: noProfile}.apply(p)
+}
 
 // TestBrokenDevice: a device's state that was cut off on its way, that is of another
 // one, or that comes twice, is refused and changes nothing.
