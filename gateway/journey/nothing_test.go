@@ -166,3 +166,68 @@ func TestMoveUnderOtherRules(t *testing.T) {
 		t.Errorf("counters %v, %+v", keys, k)
 	}
 }
+
+// TestNobodyIsSent: of several partitions, too, what names nobody, or somebody who
+// is gone, is refused and says whom it is about; a partition asks for nobody whom
+// it has, nor one that there is not.
+func TestNobodyIsSent(t *testing.T) {
+	w, a, b := twoParts(t, 2)
+	w.submit(0, gateway.Input{Command: gateway.UpsertCustomer{Customer: a[0], Mask: []string{"locale"}, Locale: "de"}})
+	w.submit(0, gateway.Input{Command: gateway.BindDevice{Device: 1, Customer: a[0], Role: "owner", At: w.clock}})
+	w.submit(0, gateway.Input{Command: gateway.EraseCustomer{Customer: a[1]}})
+	p, o := w.parts[0], gateway.Outcome{}
+	w.onStep = func(_ *gateway.Batch, s *gateway.Step) {
+		if s.Partition == 0 && len(s.Outcomes) > 0 {
+			o = s.Outcomes[0]
+		}
+	}
+	w.ok(w.HoldForwards(true))
+	w.submit(0, gateway.Input{Command: gateway.Tick{}})
+	before := string(p.AppendSnapshot(nil))
+	for _, tt := range []struct {
+		name string
+		c    gateway.Command
+		who  gateway.CustomerID
+	}{
+		{"nobody", gateway.ReleaseCustomer{To: 1}, 0},
+		{"one who is gone", gateway.ReleaseCustomer{Customer: a[1], To: 1}, 0},
+		{"to itself", gateway.ReleaseCustomer{Customer: a[0]}, 0},
+		{"to behind the last one", gateway.ReleaseCustomer{Customer: a[0], To: 2}, 0},
+		{"to before the first one", gateway.ReleaseCustomer{Customer: a[0], To: -1}, 0},
+		{"a device to itself", gateway.ReleaseDevice{Device: 1}, 0},
+		{"a device to behind the last one", gateway.ReleaseDevice{Device: 1, To: 2}, 0},
+		{"a device to before the first one", gateway.ReleaseDevice{Device: 1, To: -1}, 0},
+		{"nobody arrives", gateway.AdmitCustomer{State: []byte{formatVersion, 0, 0, 0, 0}}, 0},
+		{"one who is here arrives", gateway.AdmitCustomer{Customer: a[0], State: []byte{formatVersion, 0, 0, 0, 0}}, a[0]},
+		{"a broken one arrives", gateway.AdmitCustomer{Customer: b[0], State: []byte{formatVersion}}, b[0]},
+		{"one of a later version arrives", gateway.AdmitCustomer{Customer: b[0], State: []byte{formatVersion + 1, 0, 0, 0, 0}}, b[0]},
+		{"nobody is addressed", gateway.AddressRecipient{Journey: "x"}, 0},
+		{"one who is gone is addressed", gateway.AddressRecipient{Journey: "x", Customer: a[1]}, a[1]},
+		{"nobody is recalled", gateway.RecallRecipient{}, 0},
+		{"one who is gone is recalled", gateway.RecallRecipient{Customer: a[1]}, a[1]},
+		{"bound to nobody", gateway.BindDevice{Device: 2, Role: roleDealer}, 0},
+		{"bound to one who is gone", gateway.BindDevice{Device: 2, Customer: a[1], Role: roleDealer}, 0},
+		{"unbound from a stranger", gateway.UnbindDevice{Device: 1, Customer: b[0]}, b[0]},
+	} {
+		w.submit(0, gateway.Input{Command: tt.c})
+		if want := (gateway.Outcome{Disposition: gateway.Refused, Customer: tt.who}); o != want {
+			t.Errorf("%s: %+v, want %+v", tt.name, o, want)
+		}
+		if string(p.AppendSnapshot(nil)) != before {
+			t.Fatalf("%s changed the state", tt.name)
+		}
+	}
+	w.submit(0, gateway.Input{Command: gateway.RecallRecipient{Customer: b[0]}})
+	if want := (gateway.Outcome{Disposition: gateway.Passed, Customer: b[0]}); o != want {
+		t.Errorf("one who lives elsewhere is recalled: %+v", o)
+	}
+	for id := gateway.CustomerID(9000); ; id++ { // nobody has seen him
+		if gateway.HomeOf(id, 0, 2) == 0 {
+			w.submit(0, gateway.Input{Command: gateway.RecallRecipient{Customer: id}})
+			if want := (gateway.Outcome{Customer: id}); o != want || p.customers[id] != nil {
+				t.Errorf("one whom nobody has seen is recalled: %+v", o)
+			}
+			break
+		}
+	}
+}

@@ -2,7 +2,9 @@ package journey
 
 import (
 	"fmt"
+	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -42,14 +44,12 @@ func newPeople(t *testing.T, rt *rapid.T, partitions int) *households {
 	h := newHouseholds(t, rt, partitions)
 	h.w.onStep = func(b *gateway.Batch, s *gateway.Step) {
 		h.step(b, s)
-		for _, m := range s.Messages {
-			h.decisions = append(h.decisions, fmt.Sprint(m.ID, m.Customer, m.Device, m.Recipient, m.Values, m.Holdout, m.Cause, m.ExpiresAt))
-		}
-		for _, u := range s.Updates {
-			h.decisions = append(h.decisions, fmt.Sprint(u.Message, u.State, u.Detail))
-		}
-		for _, e := range s.Entered {
-			h.decisions = append(h.decisions, fmt.Sprint(e.ID, e.Step, e.Recipient, e.Origin, e.EndReason, e.Converted))
+		said := slices.DeleteFunc(slices.Clone(s.Decisions), func(d gateway.Decision) bool { return d.Kind == gateway.DecisionJourney }) // one for each partition
+		for name, list := range map[string]any{"message": s.Messages, "update": s.Updates, "decision": said, "run": s.Entered,
+			"profile": s.Profiles, "device": s.Ownerships, "class": s.Classes, "member": s.Memberships, "task": s.Tasks} {
+			for i, v := 0, reflect.ValueOf(list); i < v.Len(); i++ {
+				h.decisions = append(h.decisions, fmt.Sprintf("%s %+v", name, v.Index(i)))
+			}
 		}
 	}
 	for i := range h.w.parts {
@@ -118,9 +118,31 @@ func (h *households) people() (list []string) {
 	return list
 }
 
+// lives is the state of every customer and device, wherever it is.
+func (h *households) lives() string {
+	all := map[string]string{}
+	for _, p := range h.w.parts {
+		for id, c := range p.customers {
+			var e encoder
+			e.customer(p, c, p.oldestDay())
+			all[fmt.Sprint("customer ", id)] += string(e.b)
+		}
+		for d := range p.devices.all {
+			var e encoder
+			e.device(d, p.oldestDay())
+			all[fmt.Sprint("device ", d.id)] += string(e.b)
+		}
+	}
+	var out strings.Builder
+	for _, k := range sortedKeys(all) {
+		fmt.Fprintf(&out, "%s: %q\n", k, all[k])
+	}
+	return out.String()
+}
+
 // TestRecipientsOfPartitions plays the same things to one partition and to
 // several that carry their forwards at once: the same people, the same runs of
-// recipients, the same messages to them.
+// recipients, the same messages to them, the same state of everybody.
 func TestRecipientsOfPartitions(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		one, many := newPeople(t, rt, 1), newPeople(t, rt, rapid.SampledFrom([]int{2, 4, 7}).Draw(rt, "partitions"))
@@ -137,6 +159,9 @@ func TestRecipientsOfPartitions(t *testing.T) {
 			}
 			if a, b := one.people(), many.people(); !slices.Equal(a, b) {
 				rt.Fatalf("after %+v\none partition knows\n%v\n%d partitions\n%v", p, a, many.n, b)
+			}
+			if a, b := one.lives(), many.lives(); a != b {
+				rt.Fatalf("after %+v\none partition has\n%s\n%d partitions have\n%s", p, a, many.n, b)
 			}
 			one.decisions, many.decisions = nil, nil
 		}
