@@ -237,3 +237,61 @@ func TestWaitForTheDefinitionAtHome(t *testing.T) {
 		t.Errorf("he is not at home: %+v, %v wait", c, w.parts[0].awaited)
 	}
 }
+
+// TestMoveInAPause: a customer comes to where a journey stands still whose next
+// version has been published there alone. A counter notes that he is to enter on
+// resume; where none does, he is a guest, if the version takes existing customers.
+func TestMoveInAPause(t *testing.T) {
+	const segment = "name: fans\npurpose: service\ntrigger: {segment: {enter: fan}}\nsteps: [{id: rest, wait: {for: 9h}}]\n"
+	for _, tt := range []struct {
+		text, existing string
+		guests         int
+		enters         bool
+	}{
+		{fansJourney, "", 0, false}, {fansJourney, "enroll", 0, true}, {fansJourney, "enroll 5 per day", 1, true},
+		{segment, "", 0, false}, {segment, "enroll", 1, true}, {segment, "enroll 5 per day", 1, true},
+	} {
+		w, a, b := twoParts(t, 1)
+		w.SetConfig(Config{Segments: []Rule{{"fan", "trait.cups >= 1"}}, Traits: map[string]map[string]any{"cups": {"count": "brew"}}})
+		w.ok(w.Restart())
+		for i := range w.shadows {
+			w.shadows[i] = w.newPartition(i)
+		}
+		entered := 0
+		w.onStep = func(_ *gateway.Batch, s *gateway.Step) {
+			for _, d := range s.Decisions {
+				if d.Reason == gateway.ReasonEnrolled && d.Customer == a[0] {
+					entered++
+				}
+			}
+		}
+		publish := func(part int, version uint32, existing, text string) {
+			w.submit(part, gateway.Input{Command: gateway.PublishJourney{Journey: "fans", Version: version, Effective: w.clock,
+				Existing: existing, Definition: []byte(text)}})
+		}
+		for part := range w.parts {
+			publish(part, 1, "", strings.Replace(fansJourney, "nth: 1", "nth: 9", 1))
+		}
+		w.brew(a[0])
+		w.brew(b[0])
+		publish(1, 2, tt.existing, tt.text)
+		w.advance(w.clock + 1000)
+		state := func(s gateway.JourneyState) {
+			w.submit(1, gateway.Input{Command: gateway.SetJourneyState{Journey: "fans", State: s}})
+		}
+		state(gateway.JourneyPaused)
+		w.advance(w.clock + 1000)
+		w.join(a[0], 1)
+		w.check()
+		if n := len(w.parts[1].journeys[0].scan.guests); n != tt.guests || entered > 0 {
+			t.Errorf("%.40q existing %q: %d guests, %d entered in the pause", tt.text, tt.existing, n, entered)
+		}
+		w.advance(w.clock + 1000)
+		state(gateway.JourneyPublished)
+		w.advance(w.clock + 1000)
+		w.check()
+		if entered != boolInt(tt.enters) {
+			t.Errorf("%.40q existing %q: he entered %d times", tt.text, tt.existing, entered)
+		}
+	}
+}

@@ -108,6 +108,9 @@ func TestMoveErasedBeforeTheDefinition(t *testing.T) {
 	for part := range 2 {
 		w.submit(part, gateway.Input{Command: gateway.EraseCustomer{Customer: c}})
 	}
+	if len(w.parts[to].awaited) > 0 {
+		t.Errorf("what is of him waits on: %v", w.parts[to].awaited)
+	}
 	w.submit(to, gateway.Input{Command: gateway.PublishJourney{Journey: "ping", Version: 1, Effective: w.clock,
 		Definition: fmt.Appendf(nil, moving, 1)}})
 	w.advance(w.clock + 2*hour)

@@ -2,6 +2,7 @@ package journey
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -82,6 +83,35 @@ func TestRoomForPeople(t *testing.T) {
 	}
 	if got := c.say(gateway.UnbindDevice{Device: 1, Customer: 99, At: c.clock}).Disposition; got != gateway.Refused {
 		t.Errorf("a stranger leaves: %d", got)
+	}
+}
+
+// TestRoomOfTheFirst: who left first makes room, although he came first, and of two
+// who left at once the one who came first.
+func TestRoomOfTheFirst(t *testing.T) {
+	c := newCommands(t, Config{})
+	bind := func(id gateway.CustomerID) {
+		t.Helper()
+		c.clock += 1000
+		if got := c.say(gateway.BindDevice{Device: 1, Product: "brewer", Customer: id, Role: roleStaff, At: c.clock}).Disposition; got != gateway.Accepted {
+			t.Fatalf("%d: %d", id, got)
+		}
+	}
+	for id := range gateway.CustomerID(maxPeople) {
+		bind(10 + id)
+	}
+	c.clock += 1000
+	for _, id := range []gateway.CustomerID{10, 13, 12, 15} { // the last of them a second later
+		if id == 15 {
+			c.clock += 1000
+		}
+		c.say(gateway.UnbindDevice{Device: 1, Customer: id, At: c.clock})
+	}
+	for i, gone := range []gateway.CustomerID{10, 12, 13, 15} {
+		bind(gateway.CustomerID(50 + i))
+		if list := c.known(); len(list) != maxPeople || slices.Contains(list, gone) || i < 3 && !slices.Contains(list, 15) {
+			t.Errorf("%d goes, %v are known", gone, list)
+		}
 	}
 }
 

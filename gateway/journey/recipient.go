@@ -269,7 +269,7 @@ func (p *Partition) recallPerson(d *device, id gateway.CustomerID) {
 		return
 	}
 	for _, e := range slices.Clone(d.owner.enrollments) {
-		if e.device == d.id && e.addressed != nil && slices.Contains(e.addressed.list, id) {
+		if e.device == d.id && e.addressed != nil {
 			p.recallOne(e, id, gateway.ReasonUnbound)
 		}
 	}
