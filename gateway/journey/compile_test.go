@@ -3,6 +3,7 @@ package journey
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -208,15 +209,20 @@ func TestCompileErrors(t *testing.T) {
 }
 
 func TestDuration(t *testing.T) {
-	for text, want := range map[string]string{"1d12h": "1d12h", "36h": "1d12h", "90s": "1m30s", "2w": "2w", "15d": "15d", "7d": "1w", "250ms": "250ms"} {
+	for text, want := range map[string]string{"1d12h": "1d12h", "36h": "1d12h", "90s": "1m30s", "2w": "2w", "15d": "15d", "7d": "1w", "250ms": "250ms", "36600d": "36600d"} {
 		d, err := ParseDuration(text)
 		if err != nil || d.String() != want {
 			t.Errorf("%s: %v %v", text, d, err)
 		}
 	}
-	for _, text := range []string{"", "d", "1", "1x", "-1d", "1d 2h", "99999999999w", "1.5h"} {
-		if d, err := ParseDuration(text); err == nil {
-			t.Errorf("%q gives %v", text, d)
+	const general = "is no duration; write a number and a unit (s, m, h, d, w), such as 30d or 4h"
+	for text, want := range map[string]string{"": general, "d": general, "1x": general, "-1d": general, "1d 2h": general, "1.5h": general, "2 months": general, "1dd": general,
+		"1": "has no unit; write 1s, 1m, 1h, 1d or 1w", "30 ": "has no unit; write 30s, 30m, 30h, 30d or 30w", "5 days": `is no duration; did you mean "5d"?`,
+		"5D": `is no duration; did you mean "5d"?`, "10 min": `is no duration; did you mean "10m"?`, "10 Seconds": `is no duration; did you mean "10s"?`,
+		"1 hour": `is no duration; did you mean "1h"?`, "3weeks": `is no duration; did you mean "3w"?`, "36600d1ms": "is longer than 36600d, a hundred years",
+		"36601d": "is longer than 36600d, a hundred years", "99999999999w": "is longer than 36600d, a hundred years", "99999999999999999999ms": "is longer than 36600d, a hundred years"} {
+		if d, err := ParseDuration(text); err == nil || err.Error() != fmt.Sprintf("%q %s", text, want) {
+			t.Errorf("%q gives %v, %v", text, d, err)
 		}
 	}
 }
@@ -239,6 +245,7 @@ func TestConfigValidate(t *testing.T) {
 		{Config{Caps: []CapRule{{Name: "a", Max: 1, Per: -1}}}, "caps[0].per: is missing; write a duration such as 7d, or calendar: day"},
 		{Config{Caps: []CapRule{{Name: "a", Max: 1, Per: 1, Scope: "firm"}}}, `caps[0].scope: "firm" is not group or customer`},
 		{Config{Holdout: map[gateway.Purpose]float64{"marketing": -1}}, "holdout.marketing: -1 is not in 0…100"},
+		{Config{Holdout: map[gateway.Purpose]float64{"marketing": math.NaN()}}, "holdout.marketing: NaN is not in 0…100"},
 		{Config{Partitions: 2, Partition: 2}, "partition: 2 is not in 0…1"},
 		{Config{Partitions: -1}, "partitions: -1 is negative"},
 		{Config{Partition: -1}, "partition: -1 is not in 0…0"},

@@ -141,7 +141,7 @@ func (c Config) Validate() error {
 		return gateway.InvalidField("zone", "%q is no time zone; write a name such as Europe/Berlin", c.Zone)
 	}
 	for purpose, percent := range c.Holdout {
-		if percent < 0 || percent > 100 {
+		if !(percent >= 0 && percent <= 100) {
 			return gateway.InvalidField("holdout."+string(purpose), "%v is not in 0…100", percent)
 		}
 	}

@@ -46,6 +46,7 @@ type outcomes struct {
 	faults, compiled uint64
 	out              strings.Builder
 	lines            int
+	settings         bool // which have no lines
 }
 
 // try compiles what is damaged and notes what came of it.
@@ -63,7 +64,9 @@ func (l *outcomes) try(name string, compile func() (*Definition, error)) {
 		text = l.told(name, err)
 		l.faults = l.faults*1099511628211 + sumOf(name+"\n"+text)
 	} else {
-		text = dump(def) + "\n"
+		if def != nil {
+			text = dump(def) + "\n"
+		}
 		l.compiled = l.compiled*1099511628211 + sumOf(name+"\n"+text)
 	}
 	if *faultsDir != "" {
@@ -75,6 +78,9 @@ func (l *outcomes) try(name string, compile func() (*Definition, error)) {
 // the same.
 func (l *outcomes) told(name string, err error) string {
 	e, ok := err.(*gateway.Error)
+	if !ok && l.settings && err.Error() != "" {
+		return err.Error() + "\n"
+	}
 	if !ok || e.Kind != gateway.Invalid || len(e.Violations) == 0 {
 		l.t.Errorf("%s: %s: is not told as faults: %v", l.name, name, err)
 		return err.Error() + "\n"
@@ -82,7 +88,7 @@ func (l *outcomes) told(name string, err error) string {
 	var b strings.Builder
 	for i, v := range e.Violations {
 		b.WriteString(v.String() + "\n")
-		if v.Line < 1 && v.Field != "" || v.Line > l.lines || v.Text == "" || strings.Contains(v.Text, "%!") {
+		if v.Line < 1 && v.Field != "" && !l.settings || v.Line > l.lines || v.Text == "" || strings.Contains(v.Text, "%!") {
 			l.t.Errorf("%s: %s: has no place: %v", l.name, name, v)
 		}
 		if slices.ContainsFunc(e.Violations[:i], func(o gateway.Violation) bool { return o.Step == v.Step && o.Field == v.Field && o.Line == v.Line }) &&

@@ -22,6 +22,8 @@ type damager struct {
 	root *node
 	list []damage
 	ids  []string // of the steps
+	// guess says that nothing describes the keys.
+	guess bool
 }
 
 func damagesOf(root *node) []damage {
@@ -78,6 +80,9 @@ func (d *damager) keys(n *node, keys []language.Key, path string, way []int) {
 			if key == nil && keys[j].Is(k.name) {
 				key = &keys[j]
 			}
+		}
+		if d.guess {
+			key = guessed(n.values[i])
 		}
 		if key != nil {
 			d.value(n.values[i], key, at, append(slices.Clone(way), i), line)
@@ -150,10 +155,16 @@ func (d *damager) items(n *node, key *language.Key, path string, way []int) {
 			d.at(way, item.line, at+" before the one before", func(n *node) { n.values[i-1], n.values[i] = n.values[i], n.values[i-1] })
 		}
 		below := *key
+		if d.guess {
+			below = *guessed(item)
+		}
 		if item.kind == nodeScalar && key.Or != "" {
 			below.Type, below.Keys = key.Or, nil
 		}
 		d.value(item, &below, at, append(slices.Clone(way), i), item.line)
+	}
+	if d.guess {
+		return // long ones take the YAML reader of the settings too long
 	}
 	d.at(way, n.line, path+" 101 times as long", func(n *node) {
 		for range 100 {

@@ -228,7 +228,7 @@ func (o *object) whole(key string, low, high int64) (v int64, ok bool) {
 
 // share reads a share in percent, as hundredths; the sign may stand behind it.
 func (o *object) share(key string) (hundredths int, ok bool) {
-	f, ok := o.parsed(key, strings.TrimSuffix(o.text(key), "%"), "number", 0, 100)
+	f, ok := o.parsed(key, strings.TrimRight(o.text(key), " %"), "number", 0, 100)
 	return int(f*100 + 0.5), ok
 }
 
