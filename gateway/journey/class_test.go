@@ -170,6 +170,19 @@ func TestRulesRefused(t *testing.T) {
 	for i := range many {
 		many[i] = Rule{fmt.Sprint("s", i), "customer.vip == true"}
 	}
+	none := Config{Segments: []Rule{{"vip", "customer.vip >"}}}
+	w := newWorld(t, Config{}, 1)
+	w.clock = modelStart
+	said := 0
+	w.onStep = func(_ *gateway.Batch, s *gateway.Step) { said += len(s.Decisions) }
+	w.SetConfig(none)
+	w.restart()
+	for i := range 3 {
+		w.submit(0, gateway.Input{Command: gateway.UpsertCustomer{Customer: gateway.CustomerID(i + 1)}})
+	}
+	if said != 1 || w.parts[0].classRules != nil {
+		t.Errorf("where no rules were before: said %d times", said)
+	}
 	for name, tt := range map[string]struct {
 		rules Config
 		want  string
@@ -207,5 +220,44 @@ func TestRulesRefused(t *testing.T) {
 			}
 		}
 		w.check()
+	}
+}
+
+// TestRulesReadNestedFields: a rule is looked at when what it reads changes, what
+// lies below that, or what hides it; names that only begin alike are others.
+func TestRulesReadNestedFields(t *testing.T) {
+	r := rule{fields: []string{"home.city", "car"}}
+	for field, want := range map[string]bool{"home.city": true, "home": true, "home.city.part": true, "hom": false, "home.cit": false,
+		"home.street": false, "home.cityname": false, "car": true, "car.maker": true, "cargo": false, "c": false} {
+		if got := r.reads(field); got != want {
+			t.Errorf("%s: %v", field, got)
+		}
+	}
+}
+
+// TestRulesOfMany: rules that change look at every customer, in portions.
+func TestRulesOfMany(t *testing.T) {
+	for _, n := range []int{scanSize - 1, scanSize, scanSize + 1, 2*scanSize + 3} {
+		w := NewWorld(Config{}, 1, false)
+		w.SetClock(modelStart)
+		for i := range n {
+			submit(t, w, gateway.Input{Command: gateway.UpsertCustomer{Customer: gateway.CustomerID(i + 1), Mask: []string{"country"}, Country: "DE"}})
+		}
+		w.SetConfig(Config{Segments: []Rule{{"german", `customer.country == "DE"`}}})
+		if err := w.Restart(); err != nil {
+			t.Fatal(err)
+		}
+		submit(t, w, gateway.Input{Command: gateway.UpsertCustomer{Customer: gateway.CustomerID(n + 1)}})
+		w.SetClock(modelStart + 1)
+		submit(t, w, gateway.Input{Command: gateway.UpsertCustomer{Customer: gateway.CustomerID(n + 2)}})
+		p, in := w.Partitions()[0], 0
+		for id := range gateway.CustomerID(n + 3) {
+			if is, known := p.inSegment(p.customer(id), "german"); is && known {
+				in++
+			}
+		}
+		if in != n || p.classRules.scan.kind != scanNone {
+			t.Errorf("of %d customers %d are in the segment", n, in)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package journey
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -156,28 +157,14 @@ func (x *explainer) reentry() {
 	x.add(c)
 }
 
-// verdict asks the entry's own checks, in their order; one that is not told
-// above is told here.
+// verdict asks the entry's own checks, in their order; each is told above.
 func (x *explainer) verdict() {
 	m, en := x.m, x.attempt()
-	reason, rule := x.p.entryChecks(en, &m)
+	reason, _ := x.p.entryChecks(en, &m)
 	if reason == "" {
-		reason, rule, _ = x.p.capCheck(en)
+		reason, _, _ = x.p.capCheck(en)
 	}
-	x.out.Verdict = reason
-	if reason == "" {
-		x.out.Verdict = gateway.ReasonEnrolled
-		return
-	}
-	if reason == gateway.ReasonWaiting { // the coordinator settles it
-		return
-	}
-	for _, c := range x.out.Checks {
-		if c.Reason == reason || c.Name == gateway.CheckFilter && c.Result != gateway.CheckHolds {
-			return
-		}
-	}
-	x.check(gateway.CheckEntry, reason, rule, nil)
+	x.out.Verdict = cmp.Or(reason, gateway.ReasonEnrolled)
 }
 
 func (x *explainer) arm() {

@@ -167,7 +167,7 @@ func (p *Partition) finishFill(c gateway.FinishFill) gateway.Outcome {
 	switch {
 	case !v.ofRules():
 		p.settle(v.journey)
-	case p.classRules.v == v:
+	case p.latestRules().v == v: // else others replaced them meanwhile
 		p.decide(gateway.Decision{Kind: gateway.DecisionJourney, Reason: gateway.ReasonPublished, Rule: "rules"})
 	}
 	return gateway.Outcome{}

@@ -80,6 +80,7 @@ func TestSequenceTooLate(t *testing.T) {
 		{"of a start that came late, too", "a b", "", "a@5+75 b@6+76:end", "end"},
 		{"at the bound of its age it fires", "a b", "", "a@5 b@6+60:end", ""},
 		{"a minute later it does not", "a b", "", "a@5 b@6+61:end", "end"},
+		{"by a start that came too late", "a b", "", "b@70:end a@5+75", "end"},
 		{"among three, behind the second", "a b c", "", "a@5 b@6 c@7+75:end", "end"},
 		{"among three, no second", "a b c", "", "a@5 c@7+75:end", ""},
 	} {
