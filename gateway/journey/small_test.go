@@ -266,6 +266,7 @@ steps: [{id: rest, wait: {for: 1h}}]
 		{gateway.FinishFill{Journey: "fans", Version: 1, AfterAt: 6, AfterN: 2}, gateway.Duplicate, 2, gateway.JourneyFilling},
 		{gateway.FinishFill{Journey: "fans", Version: 1, AfterAt: 7, AfterN: 2}, gateway.Accepted, 2, gateway.JourneyPublished},
 		{gateway.FinishFill{Journey: "fans", Version: 1, AfterAt: 7, AfterN: 2}, gateway.Duplicate, 2, gateway.JourneyPublished},
+		{gateway.FillTraits{Journey: "fans", Version: 1, AfterAt: 7, AfterN: 2, LastAt: 9, LastN: 1, Events: events("brew")}, gateway.Duplicate, 2, gateway.JourneyPublished},
 	} {
 		got := apply(tt.c)
 		if v := p.journeys[0].versions[0]; got != tt.want || count() != tt.count || v.state != tt.state {

@@ -2,6 +2,7 @@ package journey
 
 import (
 	"encoding/binary"
+	"math"
 
 	"touchpoint/gateway"
 )
@@ -53,18 +54,10 @@ const micros = 1e6
 
 // toMicros rounds f to millionths, cut to ±2.3e12.
 func toMicros(f float64) int64 {
-	f *= micros
-	switch {
-	case f != f:
+	if f != f {
 		return 0
-	case f > 1<<61:
-		return 1 << 61
-	case f < -(1 << 61):
-		return -(1 << 61)
-	case f < 0:
-		return int64(f - 0.5)
 	}
-	return int64(f + 0.5)
+	return int64(math.Round(min(max(f*micros, -1<<61), 1<<61)))
 }
 
 // makeRoom prepares the buffer for one more entry: it first takes the room of
