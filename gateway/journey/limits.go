@@ -66,7 +66,7 @@ type allowance struct {
 
 func (a *allowance) String() string {
 	switch {
-	case a.per > 0:
+	case a.per != 0:
 		return fmt.Sprintf("%d per %s", a.max, a.per)
 	case a.calendar != "":
 		return fmt.Sprintf("%d per calendar %s", a.max, a.calendar)
@@ -79,19 +79,12 @@ const longAgo = gateway.Instant(-1 << 62)
 // after returns the instant behind which uses count.
 func (a *allowance) after(p *Partition) gateway.Instant {
 	switch {
-	case a.per > 0:
+	case a.per != 0:
 		return a.per.before(p.now)
 	case a.calendar != "":
 		return calendarStart(p.now, p.projectZone(), a.calendar) - 1
 	}
 	return longAgo
-}
-
-// turns returns when the calendar window after now begins.
-func (a *allowance) turns(p *Partition) gateway.Instant {
-	start := calendarStart(p.now, p.projectZone(), a.calendar)
-	days := map[string]gateway.Instant{"day": 1, "week": 7, "month": 31}[a.calendar]
-	return calendarStart(start+days*dayMillis+dayMillis/2, p.projectZone(), a.calendar)
 }
 
 func (l *ledger) outstanding() (n int) {
@@ -119,8 +112,8 @@ func (p *Partition) room(l *ledger, a *allowance) (free int, next gateway.Instan
 	case len(l.out) > 0:
 		return 0, 0 // some may come back
 	case a.calendar != "":
-		return 0, a.turns(p)
-	case a.per > 0:
+		return 0, calendarEnd(p.now, p.projectZone(), a.calendar)
+	case a.per != 0:
 		i, _ := slices.BinarySearchFunc(l.used, bound+1, func(u use, t gateway.Instant) int { return compare(int64(u.at), int64(t)) })
 		return 0, a.per.after(l.used[i].at) // some is used, for max is at least 1
 	}

@@ -133,3 +133,17 @@ func calendarStart(now gateway.Instant, loc *time.Location, unit string) gateway
 	}
 	return date.at(0, loc)
 }
+
+// calendarEnd returns when the local day, week or month of now is over.
+func calendarEnd(now gateway.Instant, loc *time.Location, unit string) gateway.Instant {
+	date := civilOf(calendarStart(now, loc, unit), loc)
+	switch unit {
+	case "day":
+		date = date.plus(1)
+	case "week":
+		date = date.plus(7)
+	case "month":
+		date.month++
+	}
+	return date.at(0, loc)
+}

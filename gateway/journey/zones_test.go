@@ -208,6 +208,9 @@ func TestCalendarOfAllZones(t *testing.T) {
 					if got, want := calendarStart(now, loc, unit), clock.when(first, 0); got != want || got > now {
 						t.Fatalf("%s: the %s of %s began at %s, not %s", loc, unit, now, got, want)
 					}
+					if end := calendarEnd(now, loc, unit); end <= now || calendarStart(end, loc, unit) != end || calendarStart(end-1, loc, unit) != calendarStart(now, loc, unit) {
+						t.Fatalf("%s: the %s of %s ends at %s", loc, unit, now, end)
+					}
 				}
 			}
 		}
