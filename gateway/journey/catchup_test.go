@@ -201,7 +201,12 @@ func TestMoveToWhereNothingIsLive(t *testing.T) {
 // else changes nothing about that.
 func TestWaitForTheDefinitionAtHome(t *testing.T) {
 	w, a, _ := twoParts(t, 1)
-	id := a[0]
+	w.SetConfig(Config{Segments: []Rule{{"fan", "trait.cups >= 1"}}, Traits: map[string]map[string]any{"cups": {"count": "brew"}}})
+	w.ok(w.Restart()) // a counter that both know
+	for i := range w.shadows {
+		w.shadows[i] = w.newPartition(i)
+	}
+	id, told := a[0], 0
 	publish := func(part int, name string, version uint32) {
 		w.submit(part, gateway.Input{Command: gateway.PublishJourney{Journey: name, Version: version, Effective: w.clock,
 			Definition: []byte(strings.Replace(fmt.Sprintf(moving, version), "name: ping", "name: "+name, 1))}})
@@ -213,6 +218,7 @@ func TestWaitForTheDefinitionAtHome(t *testing.T) {
 	w.brew(id)
 	var outcomes []gateway.Outcome
 	w.onStep = func(b *gateway.Batch, s *gateway.Step) {
+		told += len(s.Profiles)
 		for i, in := range b.Inputs {
 			if _, is := in.Command.(gateway.AdmitCustomer); is {
 				outcomes = append(outcomes, s.Outcomes[i])
@@ -233,8 +239,8 @@ func TestWaitForTheDefinitionAtHome(t *testing.T) {
 	}
 	publish(0, "ping", 2)
 	w.check()
-	if c := w.parts[0].customers[id]; c == nil || c.country != "DE" || len(w.parts[0].awaited) > 0 {
-		t.Errorf("he is not at home: %+v, %v wait", c, w.parts[0].awaited)
+	if c := w.parts[0].customers[id]; c == nil || c.country != "DE" || len(w.parts[0].awaited) > 0 || told != 1 {
+		t.Errorf("he is not at home: %+v, %v wait, his profile is told %d times", c, w.parts[0].awaited, told)
 	}
 }
 

@@ -274,3 +274,12 @@ steps: [{id: rest, wait: {for: 1h}}]
 		}
 	}
 }
+
+// TestOutlineOfAFault: what does not compile, or is no YAML, has no outline.
+func TestOutlineOfAFault(t *testing.T) {
+	for text, want := range map[string]string{"name: [": "is no YAML", "name: x\npurpose: fun\n": "purpose"} {
+		if o, err := Describe([]byte(text), Env{}); err == nil || o != nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, %v", text, o, err)
+		}
+	}
+}

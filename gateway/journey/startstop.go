@@ -58,7 +58,7 @@ func (c *compiler) otherJourney(s *step, o *object, key string) {
 		o.fault(key, "a journey does not start itself; lead next to an earlier step behind a wait")
 	case s.journey == c.def.Name:
 		o.fault(key, "a journey does not stop itself; write end: {}")
-	case s.journey != "" && !wordPattern.MatchString(s.journey):
+	case !wordPattern.MatchString(s.journey):
 		o.fault(key, "%q is no name of a journey", s.journey)
 	}
 }
