@@ -33,9 +33,7 @@ func (d *driver) act(a action) error {
 		if a.id == "" {
 			ev.HasSeq, ev.Boot, ev.Seq = true, 1, a.seq
 		}
-		for _, key := range slices.Sorted(maps.Keys(a.props)) {
-			ev.Properties = append(ev.Properties, gateway.Property{Key: key, Value: value(a.props[key])})
-		}
+		ev.Properties = properties(a.props)
 		d.events = append(d.events, ev)
 		return d.event(ev, a.route)
 	case "done":
@@ -66,7 +64,9 @@ func (d *driver) act(a action) error {
 		if dev := d.ref.devices[a.device]; (d.s.partitions > 1 || d.s.wide) && dev != nil && dev.present() != a.customer {
 			a.device = 0 // what is known of a stranger's device is known where it lives
 		}
-		return d.said(d.ref.api(d.ref.journey(d.s.defs[a.journey].name), a.customer, a.text, a.device), homeOf, gateway.Input{Command: gateway.TriggerJourney{Journey: d.s.defs[a.journey].name, Customer: a.customer, Device: a.device, Key: a.text}})
+		name := d.s.defs[a.journey].name
+		return d.said(d.ref.api(d.ref.journey(name), a.customer, a.text, a.device, a.props), homeOf, gateway.Input{Command: gateway.TriggerJourney{Journey: name,
+			Customer: a.customer, Device: a.device, Key: a.text, Properties: properties(a.props)}})
 	case "journey":
 		j := d.ref.journey(d.s.defs[a.journey].name)
 		if j.state == "archived" {
@@ -97,6 +97,13 @@ func (d *driver) act(a action) error {
 		d.frozen = 0
 	}
 	return nil
+}
+
+func properties(props map[string]any) (out gateway.Properties) {
+	for _, key := range slices.Sorted(maps.Keys(props)) {
+		out = append(out, gateway.Property{Key: key, Value: value(props[key])})
+	}
+	return out
 }
 
 func value(v any) gateway.Value {

@@ -219,7 +219,7 @@ func mix(x uint64) uint64 {
 }
 
 // api enrolls by name; the same key gives the same enrollment.
-func (w *world) api(j *journey, id gateway.CustomerID, key string, d gateway.DeviceID) string {
+func (w *world) api(j *journey, id gateway.CustomerID, key string, d gateway.DeviceID, props map[string]any) string {
 	if j == nil || w.erased[id] {
 		dec := decision{kind: "entry", reason: "not_active", customer: id, device: d, event: key}
 		if j != nil {
@@ -234,10 +234,12 @@ func (w *world) api(j *journey, id gateway.CustomerID, key string, d gateway.Dev
 		w.decide(decision{kind: "entry", reason: "replayed", journey: j.def.name, version: j.def.version, customer: id, device: d, event: key, run: r})
 		return "duplicate"
 	}
-	r := w.enter(j, c, &event{id: key, at: w.now, came: w.now, device: d}, d, w.now)
+	r := w.enter(j, c, &event{id: key, at: w.now, came: w.now, device: d, props: props}, d, w.now)
 	if r == nil {
 		return "refused"
 	}
-	c.keys[slot] = r
+	if key != "" {
+		c.keys[slot] = r
+	}
 	return "accepted"
 }

@@ -83,7 +83,10 @@ func (g gen) action(s *scenario) action {
 		}
 		a.age = g.duration()
 	case k < 87:
-		a.kind, a.text = "api", pick(g, []string{"k1", "k2", "k3"})
+		a.kind, a.text = "api", pick(g, []string{"k1", "k2", "k3", ""})
+		if g.chance(60) {
+			a.props = map[string]any{"x": int64(g.IntN(6)), "s": pick(g, []string{"p", "q"})}
+		}
 	case k < 93:
 		a.kind, a.text = "journey", pick(g, []string{"paused", "paused", "paused", "published", "published", "published", "archived"})
 	case k < 96:
