@@ -121,7 +121,11 @@ func (w *world) quietFrom(loc *time.Location, q quietDef) gateway.Instant {
 
 // periodStart returns when the local day, week or month began.
 func (w *world) periodStart(loc *time.Location, unit string) gateway.Instant {
-	d := dateOf(w.now, loc)
+	return w.startOf(loc, unit, w.now)
+}
+
+func (w *world) startOf(loc *time.Location, unit string, t gateway.Instant) gateway.Instant {
+	d := dateOf(t, loc)
 	switch unit {
 	case "week":
 		for d.weekday() != 1 {

@@ -24,6 +24,7 @@ entry already_enrolled
 entry blocked_late
 entry condition_unavailable
 entry enrolled
+entry entry_cap
 entry filtered
 entry loop
 entry no_consent
@@ -110,6 +111,7 @@ conversion goal
 entry objected
 entry too_old_to_dedup
 exit erased
+journey forecast
 exit goal
 exit stopped
 exit unbound

@@ -149,6 +149,8 @@ type journeyDef struct {
 	tags     []string
 	context  *gateDef
 	data     []string
+	places   *placesDef
+	forecast *forecastDef
 	text     []byte // as YAML, when it was written already
 }
 

@@ -88,6 +88,13 @@ func (w *world) enterBy(j *journey, c *customer, t trigger) *run {
 	if reason, rule := w.reentry(j, c, key); reason != "" {
 		return refuse(reason, rule)
 	}
+	if ok, free := w.place(j, c); !ok {
+		if dec.values = maps.Clone(dec.values); free > 0 {
+			dec.see("free_at", free.String())
+		}
+		delete(dec.values, "legal_basis")
+		return refuse("entry_cap", j.def.places.String())
+	}
 	if c.arms[j.def.name] == "" {
 		c.arms[j.def.name] = w.arm(j.def, c)
 	}

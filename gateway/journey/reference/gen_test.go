@@ -106,6 +106,11 @@ func newScenario(seed uint64) *scenario {
 		s.defs[0].steps[0] = stepDef{id: "s0", kind: "start_journey", other: "j1"}
 		s.defs[1].steps[0] = stepDef{id: "s0", kind: "start_journey", other: "j0"}
 	}
+	for _, d := range s.defs {
+		if s.partitions == 1 {
+			g.limits(d)
+		}
+	}
 	for i := range s.defs {
 		s.later = append(s.later, g.nextVersion(s.defs[i]))
 		s.running = append(s.running, pick(g, []string{"pin", "migrate", "restart"}))

@@ -78,6 +78,8 @@ type journey struct {
 	// Of a sequence: the events that came while it was archived, and those that
 	// were decided about.
 	deaf, fired map[int]bool
+	taken       []gateway.Instant // places under the entry cap
+	sent        []gateway.Instant // messages, to the minute
 }
 
 // customer is one person with everything that ever happened.

@@ -250,7 +250,9 @@ func (w *world) setState(j *journey, state string) {
 	if j.state == "paused" && state == "published" {
 		j.scan, j.resumed = true, w.now
 	}
-	j.state = state
+	if j.state = state; state == "published" {
+		j.sent = nil
+	}
 	w.tellJourney(map[string]string{"published": "resumed", "paused": "paused", "archived": "not_active"}[state], j.def)
 }
 

@@ -295,6 +295,7 @@ func (w *world) message(r *run, s *stepDef, ch choice, expires gateway.Instant, 
 	w.awaitReceipt(m, s)
 	r.c.sent = append(r.c.sent, m)
 	w.messages = append(w.messages, m)
+	w.countSent(r)
 	return m
 }
 

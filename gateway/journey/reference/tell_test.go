@@ -11,6 +11,9 @@ import (
 // What both decided, as lines of text that are compared: every field that is written.
 
 func coreDecision(x *gateway.Decision) string {
+	if x.Reason == gateway.ReasonEntryCap { // when there is room comes behind what was seen
+		x.Values.Sort()
+	}
 	return fmt.Sprintf("%s %s %s of %s v%d step %q customer %d device %d event %q rule %q values %s arm %s/%s %s %s", x.At, x.Kind, x.Reason, x.Journey, x.Version,
 		x.Step, x.Customer, x.Device, x.EventID, x.Rule, coreValues(x.Values), x.Arm, x.Split, x.Enrollment, x.Message)
 }

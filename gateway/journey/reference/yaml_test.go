@@ -115,6 +115,7 @@ func (d *journeyDef) yaml() []byte {
 	if len(d.data) > 0 {
 		o["data"] = d.data
 	}
+	d.limitsYAML(o)
 	o["caps"] = object{"obeys": d.obeys, "counts": d.counts}
 	if q := quietYAML(d.quiet); q != nil {
 		o["quiet_hours"] = q
