@@ -285,12 +285,9 @@ func (c seenChange) apply(p *Partition) {
 	if d == nil {
 		d = p.devices.get(c.device)
 	}
-	if d == nil {
-		d = &device{id: c.device}
-		p.devices.put(d)
-		delete(p.moved, c.device)
+	if d != nil {
+		d.seen.add(c.id, p.oldestDay())
 	}
-	d.seen.add(c.id, p.oldestDay())
 }
 
 // touchedChange notes that a touchpoint without a device was taken.

@@ -91,7 +91,7 @@ func (d *decoder) journey(p *Partition) *journey {
 	if d.translate != nil {
 		list = d.translate.journeys
 	}
-	if i >= uint64(len(list)) || list[i] == nil {
+	if i >= uint64(len(list)) {
 		d.fail()
 		return &journey{}
 	}
@@ -248,7 +248,7 @@ func (d *decoder) enrollment(p *Partition) (v enrollment) {
 	if flags&enrollmentAddresses != 0 {
 		x.addressed = d.addressed()
 	}
-	d.must(step >= toEnd && step < int64(len(v.v.def.steps)) && v.arm <= armHoldout && v.hold <= holdCase && flags < 4<<7)
+	d.must(step >= toEnd && step < int64(len(v.v.def.steps)) && v.arm <= armHoldout && flags>>7 <= uint64(holdCase))
 	v.extras = x.orNone()
 	return v
 }

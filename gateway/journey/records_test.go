@@ -38,6 +38,8 @@ type kindOfRecord struct {
 	// sound looks at the scratch state, and begins another one.
 	sound func() []string
 
+	slow bool // a text is compiled each time
+
 	tried, refused, other int
 }
 
@@ -55,6 +57,9 @@ func (k *kindOfRecord) try(t *testing.T, sample []byte) {
 		return
 	}
 	stride := 1 + len(sample)/150 // of the longest: the others come by all their bytes
+	if k.slow {
+		stride = 1 + len(sample)/40
+	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	tried := k.tried
@@ -124,7 +129,7 @@ func kindsOfChanges(t *testing.T, p *Partition, records [][]byte) (kinds []*kind
 					}
 					return faults
 				}
-				by[d.op] = k
+				by[d.op], k.slow = k, most(d.op) == 1
 				kinds = append(kinds, k)
 			}
 			sample := bytes.Clone(from[:len(from)-len(d.b)])

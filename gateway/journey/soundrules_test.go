@@ -92,6 +92,7 @@ func (i *inspector) version(v *version) {
 	i.wrong(v.state == gateway.JourneyDraining && v.running == 0, "nobody is inside and it is not finished", v.number)
 	i.wrong(v.state == gateway.JourneyFinished && v.running > 0, "finished with somebody inside", v.number)
 	i.wrong((v.fill != nil) != (v.state == gateway.JourneyFilling), "is filled, or not", v.number, v.state)
+	i.wrong(v == j.active && len(v.fresh()) > 0, "an active version waits for counters", v.number)
 	i.wrong(v.filtered != 0 || v.unowned != 0, "counts of a record that is over", v.number)
 	i.fill(v)
 }

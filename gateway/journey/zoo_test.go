@@ -75,6 +75,7 @@ func zooCounts(p *Partition, who gateway.CustomerID) {
 		}
 		do(p, c)
 	}
+	do(p, deviceChange{device: 99})
 	for n, id := range []identity{{numbered: true, boot: 5, seq: 9}, {numbered: true, boot: 5, seq: 11}, {numbered: true, boot: 4, seq: 1}, {hash: 77}, {hash: 1 << 63}} {
 		id.day = dayOf(p.now) - uint16(n)
 		do(p, seenChange{device: 10, id: id})
