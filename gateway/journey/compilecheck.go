@@ -7,7 +7,6 @@ import (
 
 	"cel.dev/cel-go/common/ast"
 	"cel.dev/cel-go/common/operators"
-	"cel.dev/cel-go/common/types"
 
 	"touchpoint/gateway"
 )
@@ -19,14 +18,15 @@ import (
 // no by itself, or one that is compared with something of another type. kind
 // tells what a field holds.
 func checkTypes(a *ast.AST, kind func(fieldRef) gateway.ValueKind) string {
-	if problem := checkBool(a, a.Expr(), kind); problem != "" {
+	if problem := checkBool(a.Expr(), kind); problem != "" {
 		return problem
 	}
 	return checkCompared(a.Expr(), kind)
 }
 
-// checkBool says why an expression is no yes or no, "" when it may be.
-func checkBool(a *ast.AST, e ast.Expr, kind func(fieldRef) gateway.ValueKind) string {
+// checkBool says why an expression is no yes or no, "" when it may be. What is
+// no field has the type that CEL asks for.
+func checkBool(e ast.Expr, kind func(fieldRef) gateway.ValueKind) string {
 	if e.Kind() == ast.SelectKind && e.AsSelect().IsTestOnly() { // has(…)
 		return ""
 	}
@@ -42,23 +42,16 @@ func checkBool(a *ast.AST, e ast.Expr, kind func(fieldRef) gateway.ValueKind) st
 		}
 		return fmt.Sprintf("uses %s as a condition, but it is a number; compare it, such as %s > 0", name, name)
 	}
-	if e.Kind() == ast.CallKind {
-		args := e.AsCall().Args()
-		switch e.AsCall().FunctionName() {
-		case operators.LogicalAnd, operators.LogicalOr, operators.LogicalNot:
-		case operators.Conditional:
-			args = args[1:]
-		default:
-			args = nil
-		}
-		for _, arg := range args {
-			if problem := checkBool(a, arg, kind); problem != "" {
+	if e.Kind() != ast.CallKind {
+		return ""
+	}
+	switch e.AsCall().FunctionName() {
+	case operators.LogicalAnd, operators.LogicalOr, operators.LogicalNot, operators.Conditional:
+		for _, arg := range e.AsCall().Args() {
+			if problem := checkBool(arg, kind); problem != "" {
 				return problem
 			}
 		}
-	}
-	if t := a.GetType(e.ID()); t != nil && t != types.DynType && t != types.BoolType && t.Kind() != types.DynKind {
-		return noCondition(t.String())
 	}
 	return ""
 }

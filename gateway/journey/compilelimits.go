@@ -32,15 +32,13 @@ func (c *compiler) existing(o *object) {
 // ParsePace reads "enroll 500 per day"; fault says what is wrong.
 func ParsePace(text string) (perDay int, fault string) {
 	words := strings.Fields(text)
-	wrong := strconv.Quote(text) + " is not allowed; write ignore, enroll, or enroll 500 per day"
-	if len(words) != 4 || words[0] != "enroll" || words[2] != "per" || words[3] != "day" {
-		return 0, wrong
+	if len(words) == 4 && words[0] == "enroll" && words[2] == "per" && words[3] == "day" {
+		perDay, _ = strconv.Atoi(words[1])
 	}
-	n, _ := strconv.Atoi(words[1])
-	if n < 1 || n > 1e9 {
-		return 0, wrong
+	if perDay < 1 || perDay > 1e9 {
+		return 0, strconv.Quote(text) + " is not allowed; write ignore, enroll, or enroll 500 per day"
 	}
-	return n, ""
+	return perDay, ""
 }
 
 func (c *compiler) entryCap(o *object) {

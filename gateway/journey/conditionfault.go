@@ -74,6 +74,8 @@ func typeWord(name string) string {
 		return "a number"
 	case "string":
 		return "a text"
+	case "dyn":
+		return "a field"
 	}
 	if strings.HasPrefix(name, "list") {
 		return "a list"
@@ -97,8 +99,10 @@ func unreadable(text, message string, at common.Location) error {
 	case strings.Contains(message, "'<EOF>'") && !strings.Contains(message, "expecting <EOF>"):
 		return errors.New("is no condition: it breaks off; something is missing at its end")
 	}
-	if rest := []rune(firstLine(text)); at != nil && at.Line() == 1 && at.Column() < len(rest) {
-		return fmt.Errorf("is no condition: it cannot be read from %s on", quotedText(string(rest[at.Column():])))
+	if lines := strings.Split(text, "\n"); at != nil && at.Line() <= len(lines) {
+		if rest := []rune(lines[at.Line()-1]); at.Column() < len(rest) {
+			return fmt.Errorf("is no condition: it cannot be read from %s on", quotedText(string(rest[at.Column():])))
+		}
 	}
 	return fmt.Errorf("is no condition: %s", message)
 }

@@ -221,7 +221,7 @@ func (o *object) whole(key string, low, high int64) (v int64, ok bool) {
 	f, ok := o.parsed(key, o.text(key), "whole number", float64(low), float64(high))
 	if v = int64(f); ok && float64(v) != f {
 		o.fault(key, "%q is no whole number in %d…%d", o.text(key), low, high)
-		return 0, false
+		ok = false
 	}
 	return v, ok
 }
@@ -247,17 +247,14 @@ func (o *object) parsed(key, text, what string, low, high float64) (v float64, o
 func plainFloat(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 
 func (o *object) bool(key string, otherwise bool) bool {
-	switch v := o.text(key); v {
-	case "":
-		return otherwise
-	case "true":
-		return true
-	case "false":
-		return false
-	default:
-		o.fault(key, "%q is not true or false", v)
+	v := o.text(key)
+	if v == "" {
 		return otherwise
 	}
+	if v != "true" && v != "false" {
+		o.fault(key, "%q is not true or false", v)
+	}
+	return v == "true"
 }
 
 // choice returns one of the allowed words.
@@ -266,13 +263,12 @@ func (o *object) choice(key, otherwise string, allowed ...string) string {
 	if v == "" {
 		return otherwise
 	}
-	if !slices.Contains(allowed, v) {
-		if s := closest(v, allowed); s != "" {
-			o.fault(key, "%q is not allowed; did you mean %q?", v, s)
-		} else {
-			o.fault(key, "%q is not allowed; write %s", v, orList(allowed))
-		}
-		return otherwise
+	if s := closest(v, allowed); slices.Contains(allowed, v) {
+		return v
+	} else if s != "" {
+		o.fault(key, "%q is not allowed; did you mean %q?", v, s)
+	} else {
+		o.fault(key, "%q is not allowed; write %s", v, orList(allowed))
 	}
 	return v
 }
