@@ -108,12 +108,12 @@ func (d *decoder) err(what string) error {
 	return nil
 }
 
-func (d *decoder) byte() byte {
+func (d *decoder) byte() (v byte) {
 	if len(d.b) == 0 {
 		d.fail()
-		return 0
+		return
 	}
-	v := d.b[0]
+	v = d.b[0]
 	d.b = d.b[1:]
 	return v
 }
@@ -131,21 +131,21 @@ func (d *decoder) flags(known byte) byte {
 	return v
 }
 
-func (d *decoder) uint() uint64 {
+func (d *decoder) uint() (v uint64) {
 	v, n := binary.Uvarint(d.b)
 	if n <= 0 {
 		d.fail()
-		return 0
+		return
 	}
 	d.b = d.b[n:]
 	return v
 }
 
-func (d *decoder) int() int64 {
+func (d *decoder) int() (v int64) {
 	v, n := binary.Varint(d.b)
 	if n <= 0 {
 		d.fail()
-		return 0
+		return
 	}
 	d.b = d.b[n:]
 	return v
@@ -163,12 +163,12 @@ func (d *decoder) uint32() uint32 { return uint32(d.upTo(math.MaxUint32)) }
 
 func (d *decoder) at() gateway.Instant { return gateway.Instant(d.int()) }
 
-func (d *decoder) fixed() uint64 {
+func (d *decoder) fixed() (v uint64) {
 	if len(d.b) < 8 {
 		d.fail()
-		return 0
+		return
 	}
-	v := binary.LittleEndian.Uint64(d.b)
+	v = binary.LittleEndian.Uint64(d.b)
 	d.b = d.b[8:]
 	return v
 }
