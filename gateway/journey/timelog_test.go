@@ -102,7 +102,7 @@ func (m *logModel) check(rt *rapid.T) {
 // that start anew, and a customer who is restored.
 func TestTimeLog(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		m := newLogModel([]traitSpec{{kind: traitCount, within: 100}, {kind: traitSum, property: "a", within: 300},
+		m := newLogModel([]traitSpec{{kind: traitSum, property: "a", within: 300}, {kind: traitCount, within: 100},
 			{kind: traitCount, limit: 5}, {kind: traitSum, property: "b", within: 50}, {kind: traitCount, within: 300, limit: 7}})
 		m.p.now = 1000
 		for range rapid.IntRange(1, 150).Draw(rt, "n") {

@@ -76,10 +76,7 @@ func (p *Partition) knownAt(c *customer, event string, due gateway.Instant) (at 
 		if h.through <= due {
 			known = u.Interval.after(due)
 		}
-		if h.backlog != 0 {
-			known = max(known, uploadSettle.after(h.backlog))
-		}
-		if known > at {
+		if known = max(known, uploadSettle.after(h.backlog)); known > at {
 			at, by = known, id
 		}
 	}

@@ -11,7 +11,7 @@ import (
 // at once, unless a device that may send it has not told that far, or uploads.
 func TestKnownAt(t *testing.T) {
 	const due, hour, settle = 10_000_000, 3_600_000, 60_000
-	uploads := map[string]Upload{"tracker": {Interval: 2 * hour, Events: []string{"ride", "rest"}}, "logger": {Interval: hour}}
+	uploads := map[string]Upload{"tracker": {Interval: 2 * hour, Events: []string{"ride"}}, "logger": {Interval: hour}}
 	dev := func(product string, from, through, backlog gateway.Instant) device {
 		d := device{product: product, ownedFrom: from}
 		if through|backlog != 0 {
