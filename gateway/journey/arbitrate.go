@@ -48,6 +48,7 @@ type claim struct {
 	journey  *journey
 	customer *customer
 	channel  string
+	purpose  gateway.Purpose
 	tags     []string
 }
 
@@ -180,7 +181,7 @@ func (p *Partition) claim(e *enrollment) {
 	}
 	s := &e.v.def.steps[e.step]
 	if ch := p.choose(e, s, endOfTime); ch.channel != "" {
-		p.contest.claims = append(p.contest.claims, claim{e.v.journey, e.c, ch.channel, s.send.tags})
+		p.contest.claims = append(p.contest.claims, claim{e.v.journey, e.c, ch.channel, e.v.def.Purpose, s.send.tags})
 	}
 }
 
@@ -192,7 +193,7 @@ func (p *Partition) winner(e *enrollment, r *CapRule) (name string) {
 	}
 	for i := range p.contest.claims {
 		k := &p.contest.claims[i]
-		if (k.customer == e.c || r.ofGroup()) && (r == nil || r.covers(k.channel, k.journey.purpose(), k.tags)) {
+		if (k.customer == e.c || r.ofGroup()) && (r == nil || r.covers(k.channel, k.purpose, k.tags)) {
 			name = k.journey.name
 		}
 	}
@@ -212,14 +213,6 @@ func (p *Partition) winner(e *enrollment, r *CapRule) (name string) {
 		}
 	}
 	return name
-}
-
-// purpose returns the purpose of the active version.
-func (j *journey) purpose() gateway.Purpose {
-	if j.active == nil {
-		return ""
-	}
-	return j.active.def.Purpose
 }
 
 func (e *encoder) standing(k *standing) {

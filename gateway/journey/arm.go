@@ -29,13 +29,8 @@ func (p *Partition) split(e *enrollment, s *step) *arm {
 			return &s.arms[i]
 		}
 	}
-	a := &s.arms[len(s.arms)-1]
 	b := bucket(e.c.armSubject(), e.v.def.Name+"/"+s.id)
-	for i := len(s.arms) - 1; i >= 0; i-- {
-		if b < s.arms[i].upTo {
-			a = &s.arms[i]
-		}
-	}
+	a := &s.arms[slices.IndexFunc(s.arms, func(a arm) bool { return b < a.upTo })] // the last one goes up to all
 	splits := slices.Clone(m.splits)
 	if stored >= 0 {
 		splits[stored].arm = a.name

@@ -66,7 +66,7 @@ func (p *Partition) slotsUsed(c *customer, from gateway.Instant, r *CapRule) (n 
 	}
 	for i := range p.contest.claims {
 		k := &p.contest.claims[i]
-		if (k.customer == c || r.ofGroup()) && (r == nil || r.covers(k.channel, k.journey.purpose(), k.tags)) {
+		if (k.customer == c || r.ofGroup()) && (r == nil || r.covers(k.channel, k.purpose, k.tags)) {
 			n++
 		}
 	}

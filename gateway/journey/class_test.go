@@ -235,6 +235,23 @@ func TestRulesReadNestedFields(t *testing.T) {
 	}
 }
 
+// TestRulesReplacedInAScan: a scan by rules that others replace is over.
+func TestRulesReplacedInAScan(t *testing.T) {
+	p := NewPartition(Config{})
+	for _, name := range []string{"one", "two"} {
+		rs, err := compileRules(`{"segments":[{"name":"` + name + `","when":"customer.a == 1"}]}`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := p.classRules
+		p.putRules(rs)
+		if before != nil && before.scan.kind != scanNone {
+			t.Errorf("%s: the scan before it goes on: %+v", name, before.scan)
+		}
+		rs.scan = scan{kind: scanEntry, due: modelStart}
+	}
+}
+
 // TestRulesOfMany: rules that change look at every customer, in portions.
 func TestRulesOfMany(t *testing.T) {
 	for _, n := range []int{scanSize - 1, scanSize, scanSize + 1, 2*scanSize + 3} {

@@ -92,7 +92,8 @@ func (x *explainer) occasion(c *gateway.ExplainCheck) {
 	p, zone := x.p, x.p.zone(x.c)
 	c.Result = gateway.CheckFails
 	c.Values = append(c.Values, property("zone", zone.String()))
-	next, due := wall(0), gateway.Instant(0)
+	var next wall
+	var due gateway.Instant
 	if o := x.c.occasion(x.j); o != nil {
 		next, due = o.next, o.due
 		if x.v.times().has(o.last) {

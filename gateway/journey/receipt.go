@@ -17,8 +17,8 @@ func (p *Partition) receipt(in *gateway.Input, r gateway.Receipt) gateway.Outcom
 		o.Disposition = gateway.Duplicate
 		return o
 	}
-	at := r.At
-	if at == 0 || at > p.now {
+	at := min(r.At, p.now)
+	if at == 0 {
 		at = p.now
 	}
 	p.out.Updates = append(p.out.Updates, gateway.MessageUpdate{Message: m.id, Customer: m.c.id, Device: m.device,
