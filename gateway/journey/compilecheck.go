@@ -27,7 +27,7 @@ func checkTypes(a *ast.AST, kind func(fieldRef) gateway.ValueKind) string {
 // checkBool says why an expression is no yes or no, "" when it may be. What is
 // no field has the type that CEL asks for.
 func checkBool(e ast.Expr, kind func(fieldRef) gateway.ValueKind) string {
-	if e.Kind() == ast.SelectKind && e.AsSelect().IsTestOnly() { // has(…)
+	if e.AsSelect().IsTestOnly() { // has(…)
 		return ""
 	}
 	if ref, ok := asField(e); ok {
@@ -71,14 +71,14 @@ var compared = []string{operators.Equals, operators.NotEquals, operators.Less, o
 
 // checkCompared finds a field that is compared with a literal of another type.
 func checkCompared(e ast.Expr, kind func(fieldRef) gateway.ValueKind) string {
-	if e.Kind() == ast.CallKind && slices.Contains(compared, e.AsCall().FunctionName()) {
+	if slices.Contains(compared, e.AsCall().FunctionName()) {
 		args := e.AsCall().Args()
 		for i := range args {
 			ref, isField := asField(args[i])
-			v, isLiteral := literal(args[1-i])
-			if !isField || !isLiteral {
+			if !isField {
 				continue
 			}
+			v, _ := literal(args[1-i]) // null, which goes with all, when it is none
 			if problem := mismatch(ref, kind(ref), v.Kind()); problem != "" {
 				return problem
 			}
