@@ -119,6 +119,7 @@ func (p *Partition) Apply(b *gateway.Batch, out *gateway.Step) {
 	if !p.more {
 		p.before = p.now
 	}
+	p.until = applied
 	p.noteRules(applied)
 	if observed := max(p.observed, min(b.Observed, applied)); observed != p.observed {
 		p.setTime(p.now, observed)

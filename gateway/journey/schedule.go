@@ -220,7 +220,7 @@ func (o *occasion) fire(p *Partition) {
 		j.parked = append(j.parked, o)
 		return
 	}
-	v, zone, reached := j.active, p.zone(c), max(p.until, p.now)
+	v, zone, reached := j.active, p.zone(c), p.until
 	times, due, w := v.times(), o.due, o.next
 	if latest := times.latest(w, reached, zone); latest != w {
 		if at := latest.instant(zone); at > p.now {

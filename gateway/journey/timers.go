@@ -147,7 +147,6 @@ func (p *Partition) NextTimers() (pure, absence gateway.Instant) {
 // fireTimers fires what is due: pure timers before bound, absences before the
 // watermark. It returns false when it stopped at the limit of a step.
 func (p *Partition) fireTimers(bound gateway.Instant) bool {
-	p.until = bound
 	for {
 		it, ok := p.top(pureTime)
 		if ok && it.due >= bound {

@@ -31,6 +31,7 @@ entry no_consent
 entry no_customer
 entry not_active
 entry paused
+entry ramp
 entry reentry_gap
 entry reentry_once
 entry replayed

@@ -150,6 +150,7 @@ type journeyDef struct {
 	context  *gateDef
 	data     []string
 	places   *placesDef
+	ramp     *rampDef
 	forecast *forecastDef
 	text     []byte // as YAML, when it was written already
 }

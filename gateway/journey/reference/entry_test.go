@@ -88,6 +88,9 @@ func (w *world) enterBy(j *journey, c *customer, t trigger) *run {
 	if reason, rule := w.reentry(j, c, key); reason != "" {
 		return refuse(reason, rule)
 	}
+	if rule := w.outside(j, c); rule != "" {
+		return refuse("ramp", rule)
+	}
 	if ok, free := w.place(j, c); !ok {
 		if dec.values = maps.Clone(dec.values); free > 0 {
 			dec.see("free_at", free.String())

@@ -2,6 +2,7 @@ package reference
 
 import (
 	"fmt"
+	"slices"
 
 	"touchpoint/gateway"
 )
@@ -83,8 +84,34 @@ func (w *world) countSent(r *run) {
 	}
 }
 
+// rampDef lets in a share of the customers, in percent, and a larger one later.
+type rampDef struct {
+	start, then int
+	after       gateway.Instant
+}
+
+// outside says that a customer's place in the ramp is not let in yet.
+func (w *world) outside(j *journey, c *customer) (rule string) {
+	ramp := j.def.ramp
+	if ramp == nil || c.test {
+		return ""
+	}
+	share := ramp.start
+	if w.now >= j.began+ramp.after {
+		share = ramp.then
+	}
+	if bucket(c, j.def.name+"/ramp") < share*100 {
+		return ""
+	}
+	return fmt.Sprint(share, " % may enter")
+}
+
 // limits gives some journeys limits.
 func (g gen) limits(d *journeyDef) {
+	if !slices.Contains([]string{"threshold", "milestone"}, d.trigger.kind) && g.chance(12) { // these wait for the ramp
+		d.ramp = &rampDef{start: g.IntN(60), after: g.duration()}
+		d.ramp.then = d.ramp.start + g.IntN(41)
+	}
 	if g.chance(12) {
 		d.places = &placesDef{max: 1 + g.IntN(3)}
 		switch g.IntN(3) {
@@ -100,6 +127,9 @@ func (g gen) limits(d *journeyDef) {
 }
 
 func (d *journeyDef) limitsYAML(o object) {
+	if r := d.ramp; r != nil {
+		o["ramp"] = object{"start": fmt.Sprint(r.start, "%"), "then": []object{{"after": length(r.after), "share": fmt.Sprint(r.then, "%")}}}
+	}
 	if l := d.places; l != nil {
 		places := object{"max": l.max}
 		if l.per > 0 {

@@ -78,6 +78,7 @@ type journey struct {
 	// Of a sequence: the events that came while it was archived, and those that
 	// were decided about.
 	deaf, fired map[int]bool
+	began       gateway.Instant   // its first publication
 	taken       []gateway.Instant // places under the entry cap
 	sent        []gateway.Instant // messages, to the minute
 }

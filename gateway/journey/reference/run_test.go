@@ -199,7 +199,7 @@ func (w *world) publish(d *journeyDef, running string) {
 	j := w.journey(d.name)
 	w.tellJourney("published", d)
 	if j == nil {
-		w.journeys = append(w.journeys, &journey{def: d, versions: []*journeyDef{d}, state: "published", since: w.serial,
+		w.journeys = append(w.journeys, &journey{def: d, versions: []*journeyDef{d}, state: "published", since: w.serial, began: w.now,
 			deaf: map[int]bool{}, fired: map[int]bool{}})
 		for _, id := range sortedCustomers(w) {
 			w.armSchedule(w.journey(d.name), w.customers[id])
