@@ -161,7 +161,7 @@ func TestSeenSequences(t *testing.T) {
 	}{
 		"one boot": {5, []seenStep{sent(1, 1, 0), sent(1, 2, 0), sent(1, 3, seenWindow), sent(1, 4, 0), sent(1, 6, 0), {days: 1}}},
 		"restarts": {5, []seenStep{sent(1, 1, 0), sent(1, 2, 0), sent(2, 2, 0), sent(2, 1, 3), sent(3, 1, 0), {days: 6}}},
-		"ids":      {5, []seenStep{sent(1, 1, 0), sent(1, 2, 0), {id: identity{hash: 7}}, {id: identity{hash: 8}}, {id: identity{hash: 15, day: 7}}, {days: 2}}},
+		"ids":      {5, []seenStep{sent(0, 0, 0), sent(0, 1, 0), {id: identity{hash: 7}}, {id: identity{hash: 8}}, {id: identity{hash: 15, day: 7}}, {days: 2}}},
 		"edges": {5, []seenStep{sent(1, 0, 0), sent(1, 1, 0), sent(1, math.MaxUint64, 0), sent(1, math.MaxUint64-1, 0),
 			sent(1, math.MaxUint64-2, 0), {days: 9}}},
 	} {
