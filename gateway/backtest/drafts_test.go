@@ -19,6 +19,7 @@ import (
 func TestStoriesAsDrafts(t *testing.T) {
 	storiesAsDrafts(t, func(_ *recording, src backtest.Source) backtest.Source { return src }, map[string]string{
 		"schedule-outage.txtar daily.yaml":        outage,
+		"schedule-edges.txtar weekly.yaml":        outage,
 		"stages-precedence.txtar later.yaml":      notYet,
 		"segments-same-instant.txtar second.yaml": first,
 	})
@@ -93,6 +94,7 @@ func (r *recording) changed(report *backtest.Report) bool {
 func TestStoriesAsDraftsWithoutTicks(t *testing.T) {
 	storiesAsDrafts(t, func(r *recording, src backtest.Source) backtest.Source { return tickless{src, r.instants(t)} }, map[string]string{
 		"schedule-outage.txtar daily.yaml":        outage,
+		"schedule-edges.txtar weekly.yaml":        outage,
 		"stages-precedence.txtar later.yaml":      notYet,
 		"segments-same-instant.txtar second.yaml": first,
 		"absence-unobserved.txtar ping.yaml":      unobserved,
