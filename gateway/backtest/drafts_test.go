@@ -20,6 +20,7 @@ func TestStoriesAsDrafts(t *testing.T) {
 	storiesAsDrafts(t, func(_ *recording, src backtest.Source) backtest.Source { return src }, map[string]string{
 		"schedule-outage.txtar daily.yaml":        outage,
 		"schedule-edges.txtar weekly.yaml":        outage,
+		"move-held.txtar ping.yaml":               onTheWay,
 		"stages-precedence.txtar later.yaml":      notYet,
 		"segments-same-instant.txtar second.yaml": first,
 	})
@@ -32,6 +33,8 @@ var later = []string{"publish-effective.txtar", "api-trigger-later.txtar", "trai
 const (
 	outage     = "the story's gateway was down, but says that it saw everything: the draft's timers fire in that time"
 	unobserved = "unobserved is said when a tick finds it out, for the draft by the next record"
+	watermark  = "a tick, which is left out, was the first record after intake had fallen behind"
+	onTheWay   = "all happens at one instant: what waited for a customer on her way is not in the same order for a draft"
 	rules      = "a tick, which is left out, was the first record under new rules"
 	notYet     = "the journey becomes active after the story"
 	first      = "a draft hears of a move before the journeys that were published then, here before one whose step takes the customer back"
@@ -93,15 +96,18 @@ func (r *recording) changed(report *backtest.Report) bool {
 // was recorded, too: in a story time stands still, and much is told in one instant.
 func TestStoriesAsDraftsWithoutTicks(t *testing.T) {
 	storiesAsDrafts(t, func(r *recording, src backtest.Source) backtest.Source { return tickless{src, r.instants(t)} }, map[string]string{
-		"schedule-outage.txtar daily.yaml":        outage,
-		"schedule-edges.txtar weekly.yaml":        outage,
-		"stages-precedence.txtar later.yaml":      notYet,
-		"segments-same-instant.txtar second.yaml": first,
-		"absence-unobserved.txtar ping.yaml":      unobserved,
-		"absence-unobserved-some.txtar ping.yaml": unobserved,
-		"silence.txtar sure.yaml":                 unobserved,
-		"stages-gone.txtar asks.yaml":             rules,
-		"stages-gone.txtar keen.yaml":             rules,
+		"schedule-outage.txtar daily.yaml":          outage,
+		"schedule-edges.txtar weekly.yaml":          outage,
+		"move-held.txtar ping.yaml":                 onTheWay,
+		"stages-precedence.txtar later.yaml":        notYet,
+		"segments-same-instant.txtar second.yaml":   first,
+		"absence-unobserved.txtar ping.yaml":        unobserved,
+		"absence-unobserved-some.txtar ping.yaml":   unobserved,
+		"silence.txtar sure.yaml":                   unobserved,
+		"absence-unobserved-upload.txtar ping.yaml": unobserved,
+		"upload-heard.txtar quiet.yaml":             watermark,
+		"stages-gone.txtar asks.yaml":               rules,
+		"stages-gone.txtar keen.yaml":               rules,
 	})
 }
 
