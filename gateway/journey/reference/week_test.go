@@ -324,11 +324,17 @@ func TestSnapshotAnywhere(t *testing.T) {
 }
 
 // TestSixteenPartitions: with the same applied times sixteen partitions decide
-// what one does.
+// what one does. Worlds of one partition may have entry caps, under which another
+// partition first has to ask for a place: they are left out.
 func TestSixteenPartitions(t *testing.T) {
 	t.Parallel()
-	for seed := uint64(1); seed <= 30; seed++ {
+	compared := 0
+	for seed := uint64(1); compared < 30; seed++ {
 		one, many := newScenario(seed), newScenario(seed)
+		if one.partitions == 1 {
+			continue
+		}
+		compared++
 		one.partitions, many.partitions = 1, 16
 		one.wide = true
 		if a, b := logOf(t, one), logOf(t, many); !slices.Equal(a, b) {
