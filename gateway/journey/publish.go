@@ -188,14 +188,14 @@ func (j *journey) fills(c pendingChange) bool {
 // activate makes a version the one that new enrollments run on.
 func (p *Partition) activate(j *journey, change *journeyChange, number uint32) {
 	before, v := j.active, j.version(number)
+	state := gateway.JourneyPublished
+	if j.state == gateway.JourneyPaused {
+		state = gateway.JourneyPaused // a new version does not lift a pause
+	}
 	change.active = slices.Index(j.versions, v)
-	change.states[change.active] = gateway.JourneyPublished
-	change.state = gateway.JourneyPublished
+	change.state, change.states[change.active] = state, state
 	if before != nil {
 		change.states[slices.Index(j.versions, before)] = gateway.JourneyDraining
-	}
-	if j.state == gateway.JourneyPaused {
-		change.state = gateway.JourneyPaused // a new version does not lift a pause
 	}
 	if v.existing || v.def.trigger.schedule != nil || before != nil && (len(before.def.ramp) > 0 || v.migrate == "migrate" || v.migrate == "restart") {
 		kind := scanEntry
@@ -208,7 +208,7 @@ func (p *Partition) activate(j *journey, change *journeyChange, number uint32) {
 	p.arm(v)
 	p.startRamp(before, v)
 	p.askGrant(j, 0, 0)
-	p.status(v, gateway.JourneyPublished)
+	p.status(v, state)
 	if before != nil {
 		p.status(before, gateway.JourneyDraining)
 		p.drained(before)
