@@ -383,5 +383,3 @@ func (s *otherSeen) fold() (out seen) {
 	}
 	return out
 }
-
-func cmp64(a, b uint64) int { return cmp.Compare(a, b) }

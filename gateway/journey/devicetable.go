@@ -1,6 +1,7 @@
 package journey
 
 import (
+	"cmp"
 	"math/bits"
 	"slices"
 
@@ -110,6 +111,6 @@ func (t *deviceTable) sorted() []*device {
 	for d := range t.all {
 		out = append(out, d)
 	}
-	slices.SortFunc(out, func(a, b *device) int { return cmp64(uint64(a.id), uint64(b.id)) })
+	slices.SortFunc(out, func(a, b *device) int { return cmp.Compare(a.id, b.id) })
 	return out
 }

@@ -145,11 +145,7 @@ func TestMoves(t *testing.T) {
 // owner along who was erased here; one that is here stays what it is.
 func TestErasedOwnersOfADevice(t *testing.T) {
 	p := NewPartition(Config{})
-	apply := func(c gateway.Command) gateway.Disposition {
-		var s gateway.Step
-		p.Apply(&gateway.Batch{Seq: 1, RecordTime: modelStart, Observed: modelStart, Inputs: []gateway.Input{{Command: c}}}, &s)
-		return s.Outcomes[0].Disposition
-	}
+	apply := applies(p)
 	state := func(d device) []byte {
 		e := encoder{b: []byte{formatVersion}}
 		e.device(&d, 0)
@@ -219,11 +215,7 @@ steps: [{id: rest, wait: {for: 1h}}]
 // is not counted, and the version becomes active behind the last one alone.
 func TestFillPlaces(t *testing.T) {
 	p := NewPartition(Config{})
-	apply := func(c gateway.Command) gateway.Disposition {
-		var s gateway.Step
-		p.Apply(&gateway.Batch{Seq: 1, RecordTime: modelStart, Observed: modelStart, Inputs: []gateway.Input{{Command: c}}}, &s)
-		return s.Outcomes[0].Disposition
-	}
+	apply := applies(p)
 	apply(gateway.UpsertCustomer{Customer: 1})
 	apply(gateway.PublishJourney{Journey: "fans", Version: 1, Fill: true, Effective: modelStart, Definition: []byte(`name: fans
 purpose: service
@@ -281,5 +273,14 @@ func TestOutlineOfAFault(t *testing.T) {
 		if o, err := Describe([]byte(text), Env{}); err == nil || o != nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, %v", text, o, err)
 		}
+	}
+}
+
+// applies returns what tells a partition a command and says what became of it.
+func applies(p *Partition) func(gateway.Command) gateway.Disposition {
+	return func(c gateway.Command) gateway.Disposition {
+		var s gateway.Step
+		p.Apply(&gateway.Batch{Seq: 1, RecordTime: modelStart, Observed: modelStart, Inputs: []gateway.Input{{Command: c}}}, &s)
+		return s.Outcomes[0].Disposition
 	}
 }

@@ -1,6 +1,7 @@
 package journey
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -77,7 +78,7 @@ func (i *inspector) customers() {
 		i.marks(c)
 		i.messages(c)
 		i.further(c)
-		i.wrong(!sorted(c.devices, compare2[gateway.DeviceID]), "devices out of order", c.devices)
+		i.wrong(!sorted(c.devices, cmp.Compare[gateway.DeviceID]), "devices out of order", c.devices)
 		for _, d := range c.devices {
 			dev := p.devices.get(d)
 			i.wrong(dev == nil || dev.owner != c, "has a device that is not his", d)
@@ -92,7 +93,7 @@ func (i *inspector) customers() {
 	for g, list := range p.groups {
 		i.at("group", g)
 		members += len(list)
-		i.wrong(len(list) == 0 || !sorted(list, func(a, b *customer) int { return compare2(a.id, b.id) }), "members out of order")
+		i.wrong(len(list) == 0 || !sorted(list, func(a, b *customer) int { return cmp.Compare(a.id, b.id) }), "members out of order")
 		for _, c := range list {
 			i.wrong(c.groupOf() != g || p.customers[c.id] != c, "a member who is none", c.id)
 		}
@@ -104,16 +105,6 @@ func (i *inspector) customers() {
 		}
 	}
 	i.wrong(members != 0, "members too many", members)
-}
-
-func compare2[T gateway.DeviceID | gateway.CustomerID | gateway.Instant | int](a, b T) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // known reports whether a journey is one of the partition's.
@@ -172,7 +163,7 @@ func (i *inspector) enrollment(c *customer, e *enrollment) {
 	i.wrong(e.absence && !e.waiting, "waits for an absence without waiting", name)
 	i.wrong(e.overdue && !e.absence, "overdue without an absence", name)
 	if a := e.addressed; a != nil {
-		i.wrong(!sorted(a.list, compare2[gateway.CustomerID]), "addressed out of order", name)
+		i.wrong(!sorted(a.list, cmp.Compare[gateway.CustomerID]), "addressed out of order", name)
 		for _, id := range a.list {
 			i.wrong(i.p.gone(id), "addressed who is erased", name, id)
 		}
@@ -270,7 +261,7 @@ func bySequence(a, b *sequenceState) int {
 	if n := a.v.journey.index - b.v.journey.index; n != 0 {
 		return n
 	}
-	return compare2(a.device, b.device)
+	return cmp.Compare(a.device, b.device)
 }
 
 // remembered looks at lists that are bounded.

@@ -1,6 +1,7 @@
 package journey
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -81,7 +82,7 @@ func (i *inspector) counters(c *customer) {
 		if a.trait != b.trait {
 			return int(a.trait) - int(b.trait)
 		}
-		return compare2(a.device, b.device)
+		return cmp.Compare(a.device, b.device)
 	}), "counters out of order")
 	logs, windows := map[uint16]*counter{}, 0
 	for n := range c.counters {
@@ -184,7 +185,7 @@ func (i *inspector) window(w *window, t *trait) {
 	i.wrong(t.form == formSet && w.n > maxDistinct || t.form == formRanks && w.n > maxRanks, "too many cells", t.key)
 	i.wrong(!sorted(cells, func(a, b cell) int {
 		if t.form == formStats {
-			return compare2(gateway.Instant(a.granule), gateway.Instant(b.granule))
+			return cmp.Compare(gateway.Instant(a.granule), gateway.Instant(b.granule))
 		}
 		return compareCells(a, b)
 	}), "cells out of order", t.key)
@@ -261,7 +262,7 @@ func (i *inspector) devices() {
 		}
 		i.seen(&d.seen)
 		i.wrong(len(d.facts.around()) > maxPeople, "too many people")
-		i.wrong(!slices.IsSortedFunc(d.owners, func(a, b ownership) int { return compare2(a.from, b.from) }), "owners out of order")
+		i.wrong(!slices.IsSortedFunc(d.owners, func(a, b ownership) int { return cmp.Compare(a.from, b.from) }), "owners out of order")
 		if i.rest {
 			i.device(d)
 		}

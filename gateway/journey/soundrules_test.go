@@ -1,6 +1,7 @@
 package journey
 
 import (
+	"cmp"
 	"slices"
 
 	"touchpoint/gateway"
@@ -131,7 +132,7 @@ func (i *inspector) limits(j *journey) {
 	for k := range l.ledgers {
 		g := &l.ledgers[k]
 		i.wrong(!sorted(g.out, func(a, b portion) int { return a.partition - b.partition }), "granted out of order")
-		i.wrong(!sorted(g.used, func(a, b use) int { return compare2(a.at, b.at) }), "used out of order")
+		i.wrong(!sorted(g.used, func(a, b use) int { return cmp.Compare(a.at, b.at) }), "used out of order")
 		i.wrong(len(g.out)+len(g.used) > 0 && !i.p.coordinates(j), "keeps accounts that another keeps")
 		for _, o := range g.out {
 			i.wrong(o.n <= 0 || o.partition < 0 || o.partition >= i.p.cfg.Partitions || o.partition == i.p.cfg.Partition, "granted to nobody", o.partition, o.n)
