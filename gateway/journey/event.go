@@ -122,7 +122,7 @@ func (p *Partition) countAny(c *customer, ev *gateway.Event, only func(*trait) b
 func (p *Partition) countInto(c *customer, et *eventType, ev *gateway.Event, only func(*trait) bool) {
 	change := countChange{customer: c.id, device: ev.Device, at: ev.OccurredAt, typ: et, values: p.values[:0], cust: c}
 	for i, t := range et.traits {
-		if only != nil && !only(t) || t.spec.where.eval(&p.scope) != yes {
+		if i >= maxTraitsPerType || only != nil && !only(t) || t.spec.where.eval(&p.scope) != yes {
 			continue
 		}
 		if t.spec.valued() {
